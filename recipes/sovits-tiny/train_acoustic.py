@@ -1,0 +1,223 @@
+"""Trains stage two of sovits-tiny: tokens and timbre to sound.
+
+    python train_acoustic.py FEATURES CODEBOOK.npz RUN [--hours 1]       (resumes from RUN/last.pt)
+
+The decoder hears the recording's own pitch; a second output learns to predict it. Losses: log-mel and log-magnitude L1 at
+several resolutions, pitch L1, and the cosine of GE2E embeddings. For a part of every batch the timbre is that of another
+speaker: there is no recording to compare with, so only the GE2E term and the likeness of the coarse content speak; this is
+what carries the voice over to speakers of whom nothing was recorded.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from packed import SAMPLES_PER_TOKEN, Utterance, read
+from runs import Curves, Ema, held_out, save
+from tokens import Codebook
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder
+from timbral.nets.tiny_mel import mel_filters
+from timbral.nets.tiny_timbre import SpeakerEncoder, TimbreEncoder
+
+TOKENS = 40
+RATE = 24_000
+
+
+class AcousticModel(nn.Module):
+    """Both halves of stage two, as the training sees them."""
+
+    def __init__(self, config: SourceFilterConfig) -> None:
+        super().__init__()
+        self.latent = LatentNet(config)
+        self.vocoder = SourceFilterVocoder(config)
+
+    def forward(self, tokens: Tensor, timbre: Tensor, f0: Tensor | None, phase: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast("cpu", torch.bfloat16):
+            latent, predicted = self.latent(tokens, timbre)
+        source = predicted.detach() if f0 is None else f0
+        step = (source + torch.cat([source[:, 1:], source[:, -1:]], 1)) * 0.5 * self.vocoder.config.hop / RATE
+        phase = torch.remainder(phase[:, None] + torch.cumsum(step, 1) - step, 1.0)
+        with torch.autocast("cpu", torch.bfloat16):
+            harmonic, rough = self.vocoder.filters(latent, timbre, source)
+        with torch.autocast("cpu", torch.bfloat16):
+            return self.vocoder.render(harmonic.float(), rough.float(), source, phase, noise).float(), predicted
+
+
+def magnitudes(audio: Tensor, n_fft: int, hop: int) -> Tensor:
+    """Magnitude spectrum [batch, bins, frames] of samples [batch, n]."""
+    return torch.stft(audio, n_fft, hop, window=torch.hann_window(n_fft), return_complex=True).abs()
+
+
+class SpectralLoss(nn.Module):
+    """L1 of log-mel and of log-magnitude spectra at several resolutions, with spectral convergence."""
+
+    RESOLUTIONS = ((512, 128, 48), (1024, 240, 80), (2048, 480, 128))
+
+    def __init__(self) -> None:
+        super().__init__()
+        for n, _, bands in self.RESOLUTIONS:
+            self.register_buffer(f"filters{n}", mel_filters(RATE, n, bands, RATE / 2))
+
+    def forward(self, made: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        mel, fine = torch.zeros(()), torch.zeros(())
+        for n, hop, _ in self.RESOLUTIONS:
+            a, b = magnitudes(made, n, hop), magnitudes(real, n, hop)
+            to_mel = self.get_buffer(f"filters{n}")
+            mel = mel + F.l1_loss(torch.log((to_mel @ a).clamp_min(1e-5)), torch.log((to_mel @ b).clamp_min(1e-5)))
+            if n != 2048:
+                fine = fine + F.l1_loss(torch.log(a + 1e-3), torch.log(b + 1e-3)) + torch.linalg.norm(a - b) / torch.linalg.norm(b)
+        return mel, fine
+
+
+class SpeakerLoss(nn.Module):
+    """1 - cosine of the GE2E embedding of samples [batch, 1.6 s at 24 kHz] and given embeddings [batch, 256]."""
+
+    def __init__(self, weights: Path) -> None:
+        super().__init__()
+        self.encoder = SpeakerEncoder()
+        self.encoder.load_resemblyzer(weights)
+        self.encoder.requires_grad_(False)
+        self.register_buffer("filters", mel_filters(RATE, 600, 40, 8000))
+
+    def forward(self, audio: Tensor, target: Tensor) -> Tensor:
+        # The same 25 ms windows and bands as at 16 kHz; a window of 1.5 times the samples has 2.25 times the power.
+        level = audio.square().mean(-1, keepdim=True).clamp_min(1e-9).sqrt()
+        power = magnitudes(audio / level * 10 ** (-30 / 20), 600, 240).square()
+        mel = (self.get_buffer("filters") @ power).transpose(1, 2) / 2.25
+        with torch.autocast("cpu", torch.bfloat16):
+            return 1 - (self.encoder.embed(mel[:, :160]).float() * target).sum(1)
+
+
+def timbres(utterances: list[Utterance], cache: Path) -> np.ndarray:
+    """Timbre vectors [N, 417] of all utterances, kept on disk."""
+    import soxr
+
+    known = dict(np.load(cache)) if cache.exists() else {}
+    encoder, missing = TimbreEncoder(), [u for u in utterances if u.meta["id"] not in known]
+    for u in missing:
+        low = soxr.resample(u.audio.astype(np.float32) / 32768, RATE, 16_000)
+        with torch.inference_mode():
+            spectrum = encoder.spectrum(torch.from_numpy(low)[None])[0].numpy()
+        known[u.meta["id"]] = np.concatenate([16 * u.speaker, spectrum, [u.mean_pitch]]).astype(np.float32)
+    if missing:
+        np.savez(cache, **known)
+    return np.stack([known[u.meta["id"]] for u in utterances])
+
+
+class Batches:
+    """Random crops of random utterances; tokens are looked up once."""
+
+    def __init__(self, utterances: list[Utterance], codebook: Codebook, timbre: np.ndarray, seed: int) -> None:
+        self.utterances, self.timbre, self.rng = utterances, timbre, np.random.default_rng(seed)
+        self.tokens = [codebook(u).astype(np.int64) for u in utterances]
+        self.f0 = [filled_pitch(u) for u in utterances]
+        weight = np.array([min(200, len(t)) for t in self.tokens], np.float64) ** 0.7
+        self.weight = weight / weight.sum()
+
+    def draw(self, size: int) -> dict[str, Tensor]:
+        rows: dict[str, list[np.ndarray]] = {k: [] for k in ("tokens", "audio", "f0", "voiced", "timbre", "speaker")}
+        for i in self.rng.choice(len(self.utterances), size, p=self.weight):
+            u, tokens = self.utterances[i], self.tokens[i]
+            start = int(self.rng.integers(0, max(1, len(tokens) - TOKENS + 1)))
+            at = np.arange(start, start + TOKENS) % len(tokens)
+            frames = (at[:, None] * 4 + np.arange(4)).ravel()
+            rows["tokens"].append(tokens[at])
+            rows["audio"].append(u.audio.reshape(-1, SAMPLES_PER_TOKEN)[at].ravel().astype(np.float32) / 32768)
+            rows["f0"].append(self.f0[i][frames])
+            rows["voiced"].append(u.voiced[frames].astype(np.float32))
+            rows["timbre"].append(self.timbre[i])
+            rows["speaker"].append(u.speaker)
+        return {k: torch.from_numpy(np.stack(v)) for k, v in rows.items()}
+
+
+def filled_pitch(u: Utterance) -> np.ndarray:
+    """F0 [4 T] in Hz, carried over unvoiced stretches."""
+    if not u.voiced.any():
+        return np.full(len(u.f0), 2 ** u.mean_pitch, np.float32)
+    at = np.flatnonzero(u.voiced)
+    return np.exp(np.interp(np.arange(len(u.f0)), at, np.log(u.f0[at]))).clip(50, 700).astype(np.float32)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("features", type=Path)
+    parser.add_argument("codebook", type=Path)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--ge2e", type=Path, required=True, help="Resemblyzer's pretrained.pt")
+    parser.add_argument("--hours", type=float, default=1.0, help="stop after so much time in this call")
+    parser.add_argument("--steps", type=int, default=20_000, help="length of the learning-rate schedule")
+    parser.add_argument("--batch", type=int, default=12)
+    parser.add_argument("--rate", type=float, default=8e-4)
+    parser.add_argument("--swap", type=float, default=0.25, help="share of a batch that speaks with another speaker's timbre")
+    args = parser.parse_args()
+    args.run.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    utterances = read(args.features)
+    timbre = timbres(utterances, args.run.parent / "timbres.npz")
+    codebook = Codebook(args.codebook)
+    train, valid = held_out(utterances)
+    batches = Batches([utterances[i] for i in train], codebook, timbre[train], int(time.time()))
+    check = Batches([utterances[i] for i in valid], codebook, timbre[valid], 0).draw(24)
+    config = SourceFilterConfig(vocabulary=len(codebook.centroids))
+    model = AcousticModel(config)
+    ema = Ema(model)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01)
+    step, curves = 0, Curves(args.run)
+    if (args.run / "last.pt").exists():
+        state = torch.load(args.run / "last.pt", weights_only=True)
+        model.load_state_dict(state["model"])
+        ema.load(state["ema"])
+        optimizer.load_state_dict(state["optimizer"])
+        step = state["step"]
+    spectral, likeness = SpectralLoss(), SpeakerLoss(args.ge2e)
+    began, shown = time.time(), time.time()
+    print(f"{len(train)} utterances, {sum(len(t) for t in batches.tokens) / 90000:.2f} h; context {config.context_tokens} tokens", flush=True)
+    while time.time() - began < args.hours * 3600 and step < args.steps:
+        scale = min(1, step / 200) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / args.steps)))
+        for group in optimizer.param_groups:
+            group["lr"] = args.rate * scale
+        b = batches.draw(args.batch)
+        swapped = int(args.batch * args.swap) if step > 600 else 0
+        made, pitch = model(b["tokens"], b["timbre"], b["f0"], torch.rand(args.batch), torch.randn(args.batch, TOKENS * SAMPLES_PER_TOKEN))
+        mel, fine = spectral(made, b["audio"])
+        wrong = ((torch.log2(pitch) - torch.log2(b["f0"])).abs() * b["voiced"]).sum() / b["voiced"].sum().clamp_min(1)
+        same = likeness(made[:4], b["speaker"][:4]).mean()
+        loss = mel + fine + 4 * wrong + (same if step > 300 else 0)
+        other = torch.zeros(())
+        if swapped:
+            # The timbre of someone else; pitch as predicted for them. No recording of this exists.
+            order = torch.randperm(args.batch)[:swapped]
+            target = torch.roll(b["speaker"], 1, 0)[order]
+            strange, _ = model(b["tokens"][order], torch.roll(b["timbre"], 1, 0)[order], None, torch.rand(swapped),
+                               torch.randn(swapped, TOKENS * SAMPLES_PER_TOKEN))
+            other = likeness(strange, target).mean()
+            loss = loss + other * swapped / args.batch * 2
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        if torch.isfinite(norm):
+            optimizer.step()
+            ema.update(model, step)
+        step += 1
+        if step % 50 == 0:
+            seconds, shown = (time.time() - shown) / 50, time.time()
+            curves.log(step, mel=mel, fine=fine, pitch=wrong, speaker=same, other=other, norm=norm, seconds=seconds)
+        if step % 500 == 0:
+            with ema.applied(model), torch.no_grad():
+                made, pitch = model(check["tokens"], check["timbre"], check["f0"], torch.zeros(24), torch.randn(24, TOKENS * SAMPLES_PER_TOKEN))
+                mel, fine = spectral(made, check["audio"])
+                wrong = ((torch.log2(pitch) - torch.log2(check["f0"])).abs() * check["voiced"]).sum() / check["voiced"].sum()
+                curves.log(step, valid_mel=mel, valid_fine=fine, valid_pitch=wrong, valid_speaker=likeness(made, check["speaker"]).mean())
+            save(args.run / "last.pt", model=model.state_dict(), ema=ema.state(), optimizer=optimizer.state_dict(), step=step)
+    save(args.run / "last.pt", model=model.state_dict(), ema=ema.state(), optimizer=optimizer.state_dict(), step=step)
+    (args.run / "config.json").write_text(json.dumps(vars(config)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Trains stage one of sovits-tiny: phones to semantic tokens.
+
+    python train_semantic.py ALIGNED.npz RUN [--hours 1]       (resumes from RUN/last.pt)
+
+Besides cross-entropy, two heads of two layers are drawn towards the phone that is being spoken (guided attention, after
+Tachibana et al. 2018, with alignments in place of a diagonal): a few hours of speech are not enough to find that by itself.
+Utterances are joined at random, across languages too: tokens know little of the speaker, so this makes mixed and longer
+texts, and prompts. Some of the tokens that the model reads are replaced at random, as sampling will do to it.
+"""
+
+import argparse
+import json
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from runs import Curves, Ema, save
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from timbral.nets.semantic import SemanticConfig, SemanticTransformer
+
+GUIDED_LAYERS, GUIDED_HEADS = (2, 3), 2
+
+
+class Pairs:
+    """Aligned utterances, drawn in batches of similar length."""
+
+    def __init__(self, path: Path, *, valid: bool, seed: int) -> None:
+        with np.load(path) as f:
+            metas = json.loads(f["meta"].tobytes())
+            phones = np.split(f["phones"].astype(np.int64), np.cumsum(f["phone_lengths"])[:-1])
+            cuts = np.cumsum(f["token_lengths"])[:-1]
+            tokens, paths = np.split(f["tokens"].astype(np.int64), cuts), np.split(f["paths"].astype(np.int64), cuts)
+        keep = [i for i, m in enumerate(metas) if (zlib.crc32(m["id"].rstrip("~").encode()) % 1000 < 20) == valid]
+        self.items = [(phones[i], tokens[i], paths[i], metas[i]["lang"]) for i in keep]
+        self.rng = np.random.default_rng(seed)
+
+    def draw(self, positions: int, join: float) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """About `positions` phones and tokens in all."""
+        pool = []
+        for i in self.rng.integers(0, len(self.items), 400):
+            p, t, a, _ = self.items[i]
+            while self.rng.random() < join and len(t) < 250:
+                q, s, b, _ = self.items[self.rng.integers(0, len(self.items))]
+                p, t, a = np.concatenate([p, q]), np.concatenate([t, s]), np.concatenate([a, b + len(p)])
+            pool.append((p, t, a))
+        pool.sort(key=lambda item: len(item[0]) + len(item[1]))
+        start, total, chosen = int(self.rng.integers(0, len(pool))), 0, []
+        for item in pool[start:] + pool[:start][::-1]:
+            longest = max([len(item[0]) + len(item[1]), *(len(p) + len(t) for p, t, _ in chosen)])
+            if chosen and longest * (len(chosen) + 1) > positions:
+                break
+            chosen.append(item)
+        return chosen
+
+
+def padded(rows: list[np.ndarray], *, left: bool = False) -> tuple[Tensor, Tensor]:
+    lengths = torch.tensor([len(r) for r in rows])
+    out = torch.zeros(len(rows), int(lengths.max()), dtype=torch.long)
+    for i, r in enumerate(rows):
+        out[i, -len(r) :] = torch.from_numpy(r)
+        if not left:
+            out[i] = torch.roll(out[i], len(r), 0)
+    return out, lengths
+
+
+def losses(model: SemanticTransformer, batch: list[tuple[np.ndarray, np.ndarray, np.ndarray]], noise: float) -> dict[str, Tensor]:
+    phones, phone_lengths = padded([p for p, _, _ in batch], left=True)
+    tokens, token_lengths = padded([t for _, t, _ in batch])
+    paths, _ = padded([a for _, _, a in batch])
+    heard = torch.where(torch.rand(tokens.shape) < noise, torch.randint(0, model.config.eos, tokens.shape), tokens)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits, attention = model.forward_with_attention(phones, phone_lengths, heard, token_lengths, layers=GUIDED_LAYERS)
+    targets = model.targets(tokens, token_lengths)
+    columns = torch.arange(targets.shape[1])
+    real = columns <= token_lengths[:, None]
+    logits = logits.float()[real]
+    wanted = targets[real]
+    cross = F.cross_entropy(logits, wanted)
+    # The position that reads token t writes token t + 1: it should look at that one's phone, or its neighbours.
+    shift = (phones.shape[1] - phone_lengths)[:, None]
+    following = torch.cat([paths[:, 1:], paths[:, -1:]], 1) + shift
+    inside = columns[None, :-1] < token_lengths[:, None] - 1
+    distance = (torch.arange(phones.shape[1]) - following[..., None]).abs()
+    nearness = (distance <= 1).float()
+    guided = sum(-torch.log((a[:, :GUIDED_HEADS].float() * nearness[:, None]).sum(-1) + 1e-3).mean(1)[inside].mean() for a in attention.values())
+    return {"cross": cross, "guide": guided / len(attention), "top1": (logits.argmax(-1) == wanted).float().mean()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("aligned", type=Path)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--hours", type=float, default=1.0, help="stop after so much time in this call")
+    parser.add_argument("--steps", type=int, default=20_000, help="length of the learning-rate schedule")
+    parser.add_argument("--positions", type=int, default=4000, help="phones and tokens of a batch")
+    parser.add_argument("--rate", type=float, default=7e-4)
+    parser.add_argument("--vocabulary", type=int, default=2049)
+    args = parser.parse_args()
+    args.run.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(int(time.time()))
+    train, valid = (Pairs(args.aligned, valid=v, seed=int(time.time()) if not v else 0) for v in (False, True))
+    check = [valid.draw(6000, 0.0) for _ in range(3)]
+    config = SemanticConfig(hidden=384, layers=6, heads=6, feed_forward=1536, vocabulary=args.vocabulary, bert=False, dropout=0.1, attention_dropout=0.0)
+    model = SemanticTransformer(config)
+    ema = Ema(model)
+    decay = [p for p in model.parameters() if p.ndim > 1]
+    rest = [p for p in model.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": 0.02}, {"params": rest, "weight_decay": 0.0}], lr=args.rate, betas=(0.9, 0.98))
+    step, curves = 0, Curves(args.run)
+    if (args.run / "last.pt").exists():
+        state = torch.load(args.run / "last.pt", weights_only=True)
+        model.load_state_dict(state["model"])
+        ema.load(state["ema"])
+        optimizer.load_state_dict(state["optimizer"])
+        step = state["step"]
+    print(f"{len(train.items)} utterances, {sum(len(t) for _, t, _, _ in train.items) / 90000:.2f} h, {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M", flush=True)
+    began = shown = time.time()
+    while time.time() - began < args.hours * 3600 and step < args.steps:
+        scale = min(1, (step + 1) / 300) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / args.steps)))
+        for group in optimizer.param_groups:
+            group["lr"] = args.rate * scale
+        found = losses(model, train.draw(args.positions, join=0.3), noise=0.1)
+        loss = found["cross"] + 0.3 * found["guide"]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        if torch.isfinite(norm):
+            optimizer.step()
+            ema.update(model, step)
+        step += 1
+        if step % 50 == 0:
+            seconds, shown = (time.time() - shown) / 50, time.time()
+            curves.log(step, **{k: v.detach() for k, v in found.items()}, norm=norm, seconds=seconds)
+        if step % 250 == 0:
+            model.eval()
+            with ema.applied(model), torch.no_grad():
+                scores = [losses(model, b, 0.0) for b in check]
+            model.train()
+            curves.log(step, **{f"valid_{k}": sum(float(s[k]) for s in scores) / len(scores) for k in scores[0]})
+            save(args.run / "last.pt", model=model.state_dict(), ema=ema.state(), optimizer=optimizer.state_dict(), step=step)
+    save(args.run / "last.pt", model=model.state_dict(), ema=ema.state(), optimizer=optimizer.state_dict(), step=step)
+    (args.run / "config.json").write_text(json.dumps(vars(config)))
+
+
+if __name__ == "__main__":
+    main()

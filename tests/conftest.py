@@ -1,0 +1,58 @@
+"""What several tests need: a home of their own, and a manifest without a model."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from timbral.bundle import Manifest
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for named voices and models, so that a test never meets those of the user."""
+    folder = tmp_path_factory.mktemp("home") / "timbral"
+    monkeypatch.setenv("TIMBRAL_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def description() -> dict[str, Any]:
+    """The manifest of a small model, without its files."""
+    return {
+        "name": "tiny-test",
+        "family": "sovits-tiny",
+        "version": "1",
+        "languages": ["zh", "en"],
+        "symbols": "v2",
+        "sample_rate": 24000,
+        "token_rate": 25,
+        "precision": "fp32",
+        "semantic": {
+            "layers": 2,
+            "heads": 4,
+            "hidden": 64,
+            "vocabulary": 1025,
+            "eos": 1024,
+            "phonemes": 732,
+            "capacity": 1024,
+        },
+        "acoustic": {
+            "kind": "source-filter",
+            "hop": 240,
+            "frames_per_token": 4,
+            "context_tokens": 12,
+            "chunk_tokens": 24,
+            "timbre_size": 256,
+        },
+        "reference": {"rate": 16000},
+        "licence": "CC0-1.0",
+        "attribution": "nobody",
+    }
+
+
+@pytest.fixture
+def manifest(description: dict[str, Any]) -> Manifest:
+    """The same, as one file of such a model would say it."""
+    files = {"x.onnx": {"sha256": "0" * 64, "bytes": 1}}
+    return Manifest.model_validate({**description, "format": 1, "files": files}, strict=False)

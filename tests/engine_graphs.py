@@ -1,0 +1,143 @@
+"""Small real graphs with the interfaces that the engine runs: convolutions and tables with random weights."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+VOCABULARY, WIDTH, TIMBRE = 64, 12, 5
+FRAMES_PER_TOKEN, HOP, RATE = 4, 240, 24000
+CONTEXT_TOKENS = 9
+"""Reach of both graphs: convolutions over 5 tokens, twice, the second dilated by 2; then 7 + 7 frames."""
+
+
+class Builder:
+    """Collects nodes and weights of one graph; every method returns the name of its result."""
+
+    def __init__(self, seed: int) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+        self.rng = np.random.default_rng(seed)
+
+    def constant(self, value: NDArray[np.generic]) -> str:
+        name = f"w{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(value, name))
+        return name
+
+    def ints(self, *values: int) -> str:
+        return self.constant(np.array(values, np.int64))
+
+    def floats(self, *shape: int, scale: float = 1.0) -> str:
+        return self.constant((self.rng.standard_normal(shape) * scale).astype(np.float32))
+
+    def add(self, kind: str, *inputs: str, output: str | None = None, **attributes: object) -> str:
+        output = output or f"v{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
+        return output
+
+    def conv(self, x: str, ins: int, outs: int, size: int, dilation: int = 1) -> str:
+        weight = self.floats(outs, ins, size, scale=1 / np.sqrt(ins * size))
+        reach = dilation * (size // 2)
+        return self.add("Conv", x, weight, pads=[reach, reach], dilations=[dilation])
+
+    def conditioned(self, x: str) -> str:
+        shift = self.add("MatMul", "timbre", self.floats(TIMBRE, WIDTH, scale=0.4))
+        return self.add("Add", x, self.add("Unsqueeze", shift, self.ints(2)))
+
+    def save(self, path: Path, inputs: dict[str, list[object]], outputs: dict[str, list[object]]) -> Path:
+        def values(shapes: dict[str, list[object]]) -> list[onnx.ValueInfoProto]:
+            return [
+                helper.make_tensor_value_info(
+                    name, TensorProto.INT64 if name == "tokens" else TensorProto.FLOAT, shape
+                )
+                for name, shape in shapes.items()
+            ]
+
+        graph = helper.make_graph(self.nodes, path.stem, values(inputs), values(outputs), self.weights)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+        onnx.checker.check_model(model)
+        onnx.save(model, path)
+        return path
+
+
+def latent_graph(path: Path) -> Path:
+    """tokens [1, T], timbre [1, D] → latent [1, C, 4 T], f0 [1, 4 T] from 80 to 300 Hz."""
+    b = Builder(1)
+    x = b.add("Gather", b.floats(VOCABULARY, WIDTH), "tokens")
+    x = b.conditioned(b.add("Transpose", x, perm=[0, 2, 1]))
+    x = b.add("Tanh", b.conv(x, WIDTH, WIDTH, 5))
+    x = b.add("Tanh", b.conv(x, WIDTH, WIDTH, 5, dilation=2))
+    up = b.floats(WIDTH, WIDTH, FRAMES_PER_TOKEN, scale=1 / np.sqrt(WIDTH))
+    x = b.add("ConvTranspose", x, up, strides=[FRAMES_PER_TOKEN])
+    b.add("Tanh", b.conv(x, WIDTH, WIDTH, 7), output="latent")
+    pitch = b.add("Tanh", b.conv("latent", WIDTH, 1, 7))
+    pitch = b.add("Squeeze", pitch, b.ints(1))
+    wide, middle = b.constant(np.float32(110)), b.constant(np.float32(190))
+    b.add("Add", b.add("Mul", pitch, wide), middle, output="f0")
+    return b.save(
+        path,
+        {"tokens": [1, "T"], "timbre": [1, TIMBRE]},
+        {"latent": [1, WIDTH, "F"], "f0": [1, "F"]},
+    )
+
+
+def vocoder_graph(path: Path, gain: float = 1.0) -> Path:
+    """A harmonic source of three partials and noise, shaped by the latent, smoothed across frames."""
+    b = Builder(2)
+    x = b.add("Tanh", b.conv(b.conditioned("latent"), WIDTH, WIDTH, 7))
+    amplitude = b.add("Sigmoid", b.conv(x, WIDTH, 4, 7))
+
+    after = b.add("Slice", "f0", b.ints(1), b.constant(np.array([2**31 - 1])), b.ints(1))
+    last = b.add("Slice", "f0", b.ints(-1), b.constant(np.array([2**31 - 1])), b.ints(1))
+    bend = b.add("Sub", b.add("Concat", after, last, axis=1), "f0")
+    inside = (np.arange(HOP) / HOP).astype(np.float32)
+    column = b.ints(2)
+    cycles = b.add("Unsqueeze", "phase", column)
+    for values, factor in (("f0", inside), (bend, inside**2 / 2)):
+        run = b.add("Mul", b.add("Unsqueeze", values, column), b.constant(factor * np.float32(HOP / RATE)))
+        cycles = b.add("Add", cycles, run)
+    flat = b.ints(1, 1, -1)
+    sound = b.add("Reshape", "noise", flat)
+    parts = [sound]
+    for partial in (1, 2, 3):
+        turn = b.add("Mul", cycles, b.constant(np.float32(2 * np.pi * partial)))
+        parts.append(b.add("Reshape", b.add("Sin", turn), flat))
+    sources = b.add("Concat", *parts, axis=1)
+    held = b.add(
+        "Resize", amplitude, "", b.constant(np.array([1, 1, HOP], np.float32)), mode="nearest",
+        coordinate_transformation_mode="asymmetric", nearest_mode="floor",
+    )  # fmt: skip
+    mixed = b.conv(b.add("Mul", sources, held), 4, 1, 31)
+    scaled = b.add("Mul", mixed, b.constant(np.float32(gain)))
+    b.add("Squeeze", scaled, b.ints(1), output="audio")
+    return b.save(
+        path,
+        {
+            "latent": [1, WIDTH, "F"],
+            "timbre": [1, TIMBRE],
+            "f0": [1, "F"],
+            "phase": [1, "F"],
+            "noise": [1, "N"],
+        },
+        {"audio": [1, "N"]},
+    )
+
+
+def content_graph(path: Path) -> Path:
+    """audio [1, n] at 16 kHz → tokens [1, T]: the loudest of 64 filters every 640 samples."""
+    b = Builder(3)
+    x = b.add("Unsqueeze", "audio", b.ints(1))
+    x = b.add("Conv", x, b.floats(VOCABULARY, 1, 640), strides=[640])
+    b.add("ArgMax", x, axis=1, keepdims=0, output="tokens")
+    return b.save(path, {"audio": [1, "n"]}, {"tokens": [1, "T"]})
+
+
+def timbre_graph(path: Path) -> Path:
+    """audio [1, n] → timbre [1, D]: mean energies of a few filters."""
+    b = Builder(4)
+    x = b.add("Unsqueeze", "audio", b.ints(1))
+    x = b.add("Abs", b.add("Conv", x, b.floats(TIMBRE, 1, 160), strides=[80]))
+    b.add("ReduceMean", x, axes=[2], keepdims=0, output="timbre")
+    return b.save(path, {"audio": [1, "n"]}, {"timbre": [1, TIMBRE]})

@@ -1,0 +1,162 @@
+"""Stage two in windows: graphs of real convolutions with random weights stand in for the trained ones."""
+
+import math
+from pathlib import Path
+
+import engine_graphs as graphs
+import numpy as np
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+
+from timbral.engine.acoustic import AcousticConfig, AcousticDecoder
+from timbral.engine.seeds import noise
+from timbral.engine.sessions import SessionOptions
+from timbral.errors import BundleError, SettingError
+
+CPU = SessionOptions(device="cpu", threads=1)
+
+
+def config(chunk_tokens: int = 16) -> AcousticConfig:
+    return AcousticConfig(
+        kind="source-filter",
+        sample_rate=graphs.RATE,
+        hop=graphs.HOP,
+        frames_per_token=graphs.FRAMES_PER_TOKEN,
+        context_tokens=graphs.CONTEXT_TOKENS,
+        chunk_tokens=chunk_tokens,
+        timbre_size=graphs.TIMBRE,
+    )
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("acoustic")
+    return graphs.latent_graph(folder / "latent.onnx"), graphs.vocoder_graph(folder / "vocoder.onnx")
+
+
+@pytest.fixture(scope="module")
+def decoder(paths: tuple[Path, Path]) -> AcousticDecoder:
+    return AcousticDecoder.open(*paths, config(), CPU)
+
+
+@pytest.fixture(scope="module")
+def timbre() -> NDArray[np.float32]:
+    return np.random.default_rng(5).standard_normal(graphs.TIMBRE).astype(np.float32)
+
+
+def some_tokens(count: int, seed: int = 6) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(0, graphs.VOCABULARY, count)
+
+
+def at_once(
+    paths: tuple[Path, Path], tokens: NDArray[np.int64], timbre: NDArray[np.float32], seed: int, speed: float
+) -> NDArray[np.float32]:
+    """Both graphs over the whole utterance, with the formulas of the interface written out."""
+    latent_session, vocoder_session = (
+        onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]) for path in paths
+    )
+    latent, f0 = latent_session.run(["latent", "f0"], {"tokens": tokens[None], "timbre": timbre[None]})
+    frames = latent.shape[2]
+    places = (np.arange(math.ceil(frames / speed - 0.5)) + 0.5) * speed - 0.5
+    latent = np.stack([np.interp(places, np.arange(frames), row) for row in latent[0]])[None]
+    f0 = np.interp(places, np.arange(frames), f0[0])
+    phase = np.zeros(len(f0))
+    for t in range(len(f0) - 1):
+        phase[t + 1] = (phase[t] + (f0[t] + f0[t + 1]) / 2 * graphs.HOP / graphs.RATE) % 1
+    (audio,) = vocoder_session.run(
+        ["audio"],
+        {
+            "latent": latent.astype(np.float32),
+            "timbre": timbre[None],
+            "f0": f0[None].astype(np.float32),
+            "phase": phase[None].astype(np.float32),
+            "noise": noise(seed, 0, len(f0) * graphs.HOP)[None],
+        },
+    )
+    return np.asarray(audio[0])
+
+
+@pytest.mark.parametrize("speed", [1.0, 0.8, 1.25, 0.5, 2.0, 1.07])
+@pytest.mark.parametrize("count", [1, 11, 16, 25, 26, 41, 300])
+def test_windows_give_the_sound_of_one_run(
+    paths: tuple[Path, Path],
+    decoder: AcousticDecoder,
+    timbre: NDArray[np.float32],
+    count: int,
+    speed: float,
+) -> None:
+    tokens = some_tokens(count)
+    expected = at_once(paths, tokens, timbre, 7, speed)
+    sound = decoder.whole(tokens, timbre, seed=7, speed=speed)
+    assert sound.dtype == np.float32
+    assert sound.shape == expected.shape
+    np.testing.assert_allclose(sound, expected, atol=1e-4)
+    assert np.abs(sound).max() > 0.1
+
+
+@pytest.mark.parametrize("speed", [1.0, 0.8, 1.25])
+def test_a_stream_is_the_same_samples_and_comes_early(
+    decoder: AcousticDecoder, timbre: NDArray[np.float32], speed: float
+) -> None:
+    tokens = some_tokens(200)
+    stream = decoder.stream(timbre, seed=7, speed=speed)
+    pieces, ready_at = [], []
+    for number, token in enumerate(tokens, 1):
+        piece = stream.push(int(token))
+        if piece is not None:
+            pieces.append(piece)
+            ready_at.append(number)
+    pieces.append(stream.finish())
+    assert ready_at[0] == 16 + math.ceil(graphs.CONTEXT_TOKENS * max(1, speed))
+    assert len(pieces) > 3
+    np.testing.assert_array_equal(np.concatenate(pieces), decoder.whole(tokens, timbre, seed=7, speed=speed))
+
+
+@pytest.mark.parametrize("chunk_tokens", [1, 7, 40, 1000])
+def test_the_cut_does_not_change_the_sound(
+    paths: tuple[Path, Path], timbre: NDArray[np.float32], chunk_tokens: int
+) -> None:
+    tokens = some_tokens(150)
+    sound = AcousticDecoder.open(*paths, config(chunk_tokens), CPU).whole(tokens, timbre, seed=7, speed=1.1)
+    np.testing.assert_allclose(sound, at_once(paths, tokens, timbre, 7, 1.1), atol=1e-4)
+
+
+def test_a_stream_can_go_another_way_from_where_it_was_heard(
+    decoder: AcousticDecoder, timbre: NDArray[np.float32]
+) -> None:
+    first, other = some_tokens(60, seed=1), some_tokens(60, seed=2)
+    stream = decoder.stream(timbre)
+    head = [piece for token in first if (piece := stream.push(int(token))) is not None]
+    twin = stream.copy()
+    twin.forget()
+    assert twin.tokens == tuple(first[: stream.heard])
+    tail = [piece for token in other if (piece := twin.push(int(token))) is not None]
+    joined = np.concatenate([*head, *tail, twin.finish()])
+    spoken = np.concatenate([first[: stream.heard], other])
+    np.testing.assert_array_equal(joined, decoder.whole(spoken, timbre))
+    np.testing.assert_array_equal(np.concatenate([*head, stream.finish()]), decoder.whole(first, timbre))
+
+
+def test_the_seed_names_the_noise(decoder: AcousticDecoder, timbre: NDArray[np.float32]) -> None:
+    tokens = some_tokens(40)
+    first = decoder.whole(tokens, timbre, seed=1)
+    np.testing.assert_array_equal(first, decoder.whole(tokens, timbre, seed=1))
+    assert not np.array_equal(first, decoder.whole(tokens, timbre, seed=2))
+
+
+def test_no_tokens_are_no_sound(decoder: AcousticDecoder, timbre: NDArray[np.float32]) -> None:
+    assert decoder.whole(np.zeros(0, np.int64), timbre).shape == (0,)
+
+
+@pytest.mark.parametrize("speed", [0.0, -1.0, 3.0, float("nan")])
+def test_an_impossible_speed_is_refused(
+    decoder: AcousticDecoder, timbre: NDArray[np.float32], speed: float
+) -> None:
+    with pytest.raises(SettingError, match="speed"):
+        decoder.stream(timbre, speed=speed)
+
+
+def test_an_unknown_family_is_refused() -> None:
+    with pytest.raises(BundleError, match="update timbral"):
+        AcousticConfig("diffusion", 24000, 240, 4, 9, 16, 5)

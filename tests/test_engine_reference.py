@@ -1,0 +1,93 @@
+"""References through graphs, and how graphs are opened."""
+
+from pathlib import Path
+
+import engine_graphs as graphs
+import numpy as np
+import onnxruntime
+import pytest
+
+from timbral.engine.reference import ReferenceEncoder
+from timbral.engine.sessions import Graph, SessionOptions, open_session, usable_cores, usable_devices
+from timbral.errors import BundleError, SettingError
+
+CPU = SessionOptions(device="cpu", threads=1)
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("reference")
+    return graphs.content_graph(folder / "content.onnx"), graphs.timbre_graph(folder / "timbre.onnx")
+
+
+@pytest.fixture(scope="module")
+def encoder(paths: tuple[Path, Path]) -> ReferenceEncoder:
+    return ReferenceEncoder.open(*paths, CPU)
+
+
+def recording(seconds: float, seed: int) -> np.ndarray:  # type: ignore[type-arg]
+    return np.random.default_rng(seed).standard_normal(int(16000 * seconds)).astype(np.float32)
+
+
+def test_content_is_25_tokens_a_second(encoder: ReferenceEncoder) -> None:
+    tokens = encoder.tokens(recording(2, 1))
+    assert tokens.dtype == np.int64
+    assert tokens.shape == (50,)
+
+
+def test_the_timbre_of_several_recordings_is_their_mean(encoder: ReferenceEncoder) -> None:
+    recordings = [recording(1, 1), recording(2.5, 2), recording(0.5, 3)]
+    single = [encoder.timbre([audio]) for audio in recordings]
+    assert single[0].shape == (graphs.TIMBRE,)
+    np.testing.assert_allclose(encoder.timbre(recordings), np.mean(single, axis=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("audio", [np.zeros(0, np.float32), np.zeros((2, 100), np.float32)])
+def test_what_is_no_mono_recording_is_refused(encoder: ReferenceEncoder, audio: np.ndarray) -> None:  # type: ignore[type-arg]
+    with pytest.raises(ValueError, match="mono"):
+        encoder.tokens(audio)
+
+
+def test_a_timbre_needs_a_recording(encoder: ReferenceEncoder) -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        encoder.timbre([])
+
+
+def test_swapped_graphs_are_a_clear_error(paths: tuple[Path, Path]) -> None:
+    content, timbre = paths
+    with pytest.raises(BundleError, match="not what this version"):
+        ReferenceEncoder.open(timbre, content, CPU)
+
+
+def test_a_missing_file_and_a_file_that_is_no_graph_are_clear_errors(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="is missing"):
+        open_session(tmp_path / "none.onnx", CPU)
+    (tmp_path / "text.onnx").write_text("not a graph")
+    with pytest.raises(BundleError, match="not a graph") as caught:
+        open_session(tmp_path / "text.onnx", CPU)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif("cuda" in usable_devices(), reason="onnxruntime-gpu is installed here")
+def test_cuda_that_is_not_there_is_a_clear_error_but_auto_runs(paths: tuple[Path, Path]) -> None:
+    with pytest.raises(SettingError, match="onnxruntime-gpu"):
+        open_session(paths[0], SessionOptions(device="cuda"))
+    assert open_session(paths[0], SessionOptions(device="auto")).get_providers() == ["CPUExecutionProvider"]
+
+
+def test_options_belong_to_the_session(paths: tuple[Path, Path]) -> None:
+    one = Graph(paths[0], ("audio",), ("tokens",), SessionOptions("cpu", threads=1))
+    two = Graph(paths[0], ("audio",), ("tokens",), SessionOptions("cpu", threads=2))
+    threads = [graph.session.get_session_options().intra_op_num_threads for graph in (one, two)]
+    assert threads == [1, 2]
+    assert onnxruntime.SessionOptions().intra_op_num_threads == 0
+
+
+@pytest.mark.parametrize("wrong", [{"device": "gpu"}, {"threads": -1}])
+def test_wrong_options_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(SettingError, match="give"):
+        SessionOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_cores_that_may_be_used() -> None:
+    assert usable_cores() >= 1

@@ -1,0 +1,146 @@
+"""Stage one's exported graphs through the engine: the official ids, in batches, with flat memory."""
+
+import gc
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from timbral.engine.runner import GraphRunner
+from timbral.engine.sampling import Sampling
+from timbral.engine.semantic import SemanticDecoder
+from timbral.engine.sequence import Sequence
+from timbral.engine.sessions import SessionOptions
+from timbral.errors import BundleError
+
+torch = pytest.importorskip("torch")
+GREEDY = Sampling(top_k=1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from nets_weights import fill
+
+    from timbral.export.semantic import export_semantic
+    from timbral.nets.semantic import SemanticConfig, SemanticTransformer
+
+    model = SemanticTransformer(SemanticConfig(hidden=64, layers=2, heads=4, feed_forward=256)).eval()
+    fill(model, seed=1)
+    path = tmp_path_factory.mktemp("semantic")
+    export_semantic(model, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def golden() -> dict[str, NDArray[np.generic]]:
+    with np.load(Path(__file__).parent / "data" / "goldens" / "s1_small_greedy.npz") as arrays:
+        return dict(arrays)
+
+
+def open_runner(folder: Path, rows: int = 3, capacity: int = 200) -> GraphRunner:
+    return GraphRunner.open(
+        folder / "semantic_prefill.onnx",
+        folder / "semantic_step.onnx",
+        SessionOptions(device="cpu", threads=1),
+        rows=rows,
+        capacity=capacity,
+    )
+
+
+def golden_sequence(golden, row: int | None, limit: int, **more: object) -> Sequence:  # type: ignore[no-untyped-def]
+    if row is None:
+        phones, bert = golden["phones"][0], golden["bert"][0]
+    else:
+        phones, bert = golden[f"b{row}_phones"], golden[f"b{row}_bert"]
+    return Sequence(
+        phones,
+        more.pop("prompt", golden["prompt"][0]),  # type: ignore[arg-type]
+        more.pop("sampling", GREEDY),  # type: ignore[arg-type]
+        seed=1,
+        features=bert.T,
+        limit=limit,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def test_greedy_ids_are_the_official_ones(folder: Path, golden) -> None:  # type: ignore[no-untyped-def]
+    decoder = SemanticDecoder(open_runner(folder, rows=1))
+    tokens = decoder.decode(golden_sequence(golden, None, 61))
+    assert [*golden["prompt"][0], *tokens] == golden["tokens"][0].tolist()
+    empty = np.zeros(0, np.int64)
+    tokens = decoder.decode(golden_sequence(golden, None, 61, prompt=empty))
+    assert tokens.tolist() == golden["tokens_noprompt"][0].tolist()
+
+
+def test_a_batch_with_comings_and_goings_gives_the_official_ids(folder: Path, golden) -> None:  # type: ignore[no-untyped-def]
+    """Lines of different length join at different times; one that leaves first makes rows move."""
+    decoder = SemanticDecoder(open_runner(folder))
+    passer_by = golden_sequence(golden, None, 20)
+    decoder.submit(passer_by)
+    decoder.wait(passer_by, 5)
+    sequences = [golden_sequence(golden, row, 60) for row in range(3)]
+    for sequence in sequences:
+        decoder.submit(sequence)
+        decoder.wait(passer_by, len(passer_by.tokens))
+    for row, sequence in enumerate(sequences):
+        decoder.wait(sequence, 60)
+        assert [*golden["prompt"][0], *sequence.tokens] == golden[f"b{row}_tokens"].tolist()
+    assert [*golden["prompt"][0], *passer_by.tokens] == golden["tokens"][0][:30].tolist()
+
+
+def test_sampled_tokens_do_not_depend_on_the_batch(folder: Path, golden) -> None:  # type: ignore[no-untyped-def]
+    together = SemanticDecoder(open_runner(folder))
+    sequences = [golden_sequence(golden, row, 60, sampling=Sampling()) for row in range(3)]
+    for sequence in sequences:
+        together.submit(sequence)
+    for row, sequence in enumerate(sequences):
+        together.wait(sequence, 60)
+        alone = SemanticDecoder(open_runner(folder, rows=1))
+        tokens = alone.decode(golden_sequence(golden, row, 60, sampling=Sampling()))
+        assert sequence.tokens == tokens.tolist()
+
+
+def test_going_on_from_spoken_tokens_gives_the_same_ids(folder: Path, golden) -> None:  # type: ignore[no-untyped-def]
+    decoder = SemanticDecoder(open_runner(folder, rows=1))
+    whole = tuple(decoder.decode(golden_sequence(golden, None, 60)).tolist())
+    again = decoder.decode(golden_sequence(golden, None, 60, spoken=whole[:25]))
+    assert tuple(again.tolist()) == whole
+
+
+def test_rows_can_be_filled_to_the_capacity(folder: Path, golden) -> None:  # type: ignore[no-untyped-def]
+    room = 14 + 10 + 60
+    decoder = SemanticDecoder(open_runner(folder, rows=2, capacity=room))
+    tokens = decoder.decode(golden_sequence(golden, None, 60))
+    assert [*golden["prompt"][0], *tokens] == golden["tokens"][0][:70].tolist()
+
+
+def test_a_missing_or_wrong_graph_is_a_clear_error(folder: Path, tmp_path: Path) -> None:
+    options = SessionOptions(device="cpu")
+    step, prefill = folder / "semantic_step.onnx", folder / "semantic_prefill.onnx"
+    with pytest.raises(BundleError, match="is missing"):
+        GraphRunner.open(tmp_path / "no.onnx", step, options, rows=1, capacity=10)
+    with pytest.raises(BundleError, match="not what"):
+        GraphRunner.open(step, prefill, options, rows=1, capacity=10)
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(prefill.read_bytes()[:1000])
+    with pytest.raises(BundleError, match="not a graph"):
+        GraphRunner.open(broken, step, options, rows=1, capacity=10)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="reads the resident size as Unix tells it")
+def test_memory_stays_flat_over_requests_of_any_length(folder: Path, golden) -> None:  # type: ignore[no-untyped-def]
+    import resource
+
+    decoder = SemanticDecoder(open_runner(folder, rows=2))
+
+    def run(times: int) -> int:
+        for number in range(times):
+            decoder.decode(golden_sequence(golden, number % 3, 12 + number % 40))
+        gc.collect()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    before = run(60)
+    growth = run(400) - before
+    assert growth < 12_000 * (1024 if sys.platform == "darwin" else 1)

@@ -1,0 +1,139 @@
+"""Draws of stage one: parity with the official code, and independence of requests from each other."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from timbral.engine.sampling import Sampling, draw, penalise, probabilities
+from timbral.engine.seeds import BLOCK, derive_seed, generator, noise
+from timbral.engine.sequence import FIRST_STEPS, Finish, Sequence
+from timbral.errors import SettingError
+
+GOLDENS = Path(__file__).parent / "data" / "goldens"
+CASES = json.loads((GOLDENS / "sampling_params.json").read_text(encoding="utf-8"))
+SETTINGS = CASES["top_k,top_p,temperature,repetition_penalty"]
+
+EMPTY = np.zeros(0, np.int64)
+
+
+@pytest.mark.parametrize("case", range(len(SETTINGS)))
+def test_probabilities_are_the_official_ones(case: int) -> None:
+    top_k, top_p, temperature, penalty = SETTINGS[case]
+    settings = Sampling(top_k or 0, top_p or 1.0, temperature, penalty)
+    with np.load(GOLDENS / "sampling.npz") as golden:
+        logits, previous = golden[f"c{case}_logits"], golden[f"c{case}_prev"]
+        after, expected = golden[f"c{case}_logits_after"], golden[f"c{case}_probs"]
+    for row in range(len(logits)):
+        penalise(logits[row], previous[row], settings.repetition_penalty)
+        np.testing.assert_array_equal(logits[row], after[row])
+        shares = probabilities(logits[row], settings)
+        np.testing.assert_array_equal(shares > 0, expected[row] > 0)
+        np.testing.assert_allclose(shares, expected[row], rtol=2e-5, atol=1e-9)
+
+
+def test_draws_follow_the_probabilities() -> None:
+    shares = np.array([0.5, 0.3, 0.15, 0.05, 0.0], np.float32)
+    rng = generator(1)
+    counts = np.bincount([draw(shares, rng) for _ in range(20_000)], minlength=5) / 20_000
+    np.testing.assert_allclose(counts, shares, atol=0.012)
+    assert counts[4] == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"top_k": -1},
+        {"top_p": 0.0},
+        {"top_p": 1.1},
+        {"temperature": -0.1},
+        {"temperature": float("nan")},
+        {"repetition_penalty": 0.0},
+    ],
+)
+def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(SettingError, match="give a"):
+        Sampling(**wrong)  # type: ignore[arg-type]
+
+
+def fresh(**settings: object) -> Sequence:
+    return Sequence(np.arange(4), EMPTY, Sampling(), 7, **settings)  # type: ignore[arg-type]
+
+
+def logits_for(winner: int, size: int = 20, height: float = 30.0) -> NDArray[np.float32]:
+    logits = np.zeros(size, np.float32)
+    logits[winner] = height
+    return logits
+
+
+def test_the_end_token_has_no_column_in_the_first_steps() -> None:
+    sequence = fresh()
+    for _ in range(FIRST_STEPS):
+        sequence.accept(logits_for(19))
+        assert sequence.finished is None
+    sequence.accept(logits_for(19))
+    assert sequence.finished is Finish.END
+    assert len(sequence.tokens) == FIRST_STEPS
+    assert 19 not in sequence.tokens
+
+
+def test_the_end_token_wins_the_argmax_against_penalised_rivals() -> None:
+    sequence = Sequence(np.arange(4), np.array([3]), Sampling(top_k=0, repetition_penalty=4.0), 7)
+    for _ in range(FIRST_STEPS):
+        sequence.accept(logits_for(5))
+    logits = logits_for(3, height=2.0)
+    logits[19] = 1.0  # less likely than token 3, until that is penalised for standing in the prompt
+    sequence.accept(logits)
+    assert sequence.finished is Finish.END
+
+
+def test_the_limit_ends_a_sequence() -> None:
+    sequence = fresh(limit=3)
+    for _ in range(3):
+        assert sequence.finished is None
+        sequence.accept(logits_for(5))
+    assert sequence.finished is Finish.LIMIT
+    assert sequence.tokens == [5, 5, 5]
+
+
+def test_draws_belong_to_the_request_alone() -> None:
+    rows = np.random.default_rng(1).standard_normal((30, 40)).astype(np.float32)
+
+    def run(sequence: Sequence) -> list[int]:
+        for row in rows:
+            if sequence.finished is None:
+                sequence.accept(row.copy())
+        return sequence.tokens
+
+    assert run(fresh()) == run(fresh())
+    assert run(fresh()) != run(fresh(take=1))
+    interleaved = [fresh(), fresh(take=1), fresh()]
+    for row in rows:
+        for sequence in interleaved:
+            if sequence.finished is None:
+                sequence.accept(row.copy())
+    assert [sequence.tokens for sequence in interleaved] == [run(fresh()), run(fresh(take=1)), run(fresh())]
+
+
+def test_what_has_been_spoken_counts_as_output() -> None:
+    sequence = fresh(spoken=tuple(range(12)), limit=13)
+    assert sequence.tokens == list(range(12))
+    assert sequence.context.tolist() == list(range(12))
+    sequence.accept(logits_for(19))
+    assert sequence.finished is Finish.END
+
+
+def test_derived_seeds_differ_by_path_and_stay_the_same() -> None:
+    paths = [(), ("line",), ("line", 1), ("line", 2), ("line", "1"), ("take", 1), ("line", 1, 2)]
+    assert len({derive_seed(seed, *path) for seed in (0, 1, -1) for path in paths}) == 3 * len(paths)
+    assert derive_seed(1234, "line", 5) == 6452736840997769254
+
+
+@pytest.mark.parametrize(("start", "count"), [(0, 10), (5, BLOCK), (BLOCK - 1, 2), (3 * BLOCK, BLOCK), (7, 0)])
+def test_noise_is_addressed_by_sample(start: int, count: int) -> None:
+    endless = noise(3, 0, 5 * BLOCK)
+    np.testing.assert_array_equal(noise(3, start, count), endless[start : start + count])
+    assert abs(float(endless.mean())) < 0.03
+    assert abs(float(endless.std()) - 1) < 0.02

@@ -1,0 +1,133 @@
+"""Batches of stage one: a request gets its own tokens whoever joins or leaves around it."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from engine_models import HistoryRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from timbral.engine.sampling import Sampling
+from timbral.engine.semantic import SemanticDecoder
+from timbral.engine.sequence import Finish, Sequence
+
+GREEDY = Sampling(top_k=1)
+
+
+def request(number: int, sampling: Sampling, limit: int = 40) -> Sequence:
+    rng = np.random.default_rng(number)
+    phones = rng.integers(0, 50, 3 + number % 7)
+    return Sequence(phones, rng.integers(0, 64, number % 5), sampling, seed=number, limit=limit)
+
+
+def alone(number: int, sampling: Sampling, limit: int = 40) -> list[int]:
+    tokens = SemanticDecoder(HistoryRunner(1)).decode(request(number, sampling, limit))
+    return [int(token) for token in tokens]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 4),
+    st.sampled_from([GREEDY, Sampling()]),
+    st.lists(st.tuples(st.integers(0, 30), st.integers(1, 25), st.booleans()), min_size=1, max_size=8),
+)
+def test_joining_and_leaving_changes_nobodys_tokens(
+    rows: int, sampling: Sampling, plans: list[tuple[int, int, bool]]
+) -> None:
+    """Requests arrive while others run; some are given up halfway, which the others must not notice."""
+    decoder = SemanticDecoder(HistoryRunner(rows))
+    sequences = []
+    for number, (wait, limit, _) in enumerate(plans):
+        sequences.append(request(number, sampling, limit))
+        decoder.submit(sequences[-1], group=number)
+        decoder.wait(sequences[0], min(wait, sequences[0].limit - 1))
+    for (_, limit, gives_up), sequence in zip(plans, sequences, strict=True):
+        decoder.wait(sequence, limit // 2 if gives_up else limit)
+        if gives_up:
+            decoder.cancel(sequence)
+    for number, ((_, limit, gives_up), sequence) in enumerate(zip(plans, sequences, strict=True)):
+        expected = alone(number, sampling, limit)
+        if gives_up:
+            assert sequence.tokens == expected[: len(sequence.tokens)]
+        else:
+            assert sequence.tokens == expected
+            assert sequence.finished in (Finish.END, Finish.LIMIT)
+
+
+def test_batches_are_used_and_bounded() -> None:
+    runner = HistoryRunner(3)
+    decoder = SemanticDecoder(runner)
+    sequences = [request(number, GREEDY, 20) for number in range(7)]
+    for sequence in sequences:
+        decoder.submit(sequence)
+    for sequence in sequences:
+        decoder.wait(sequence, 20)
+    assert max(runner.steps) == 3
+    assert sum(runner.steps) < 7 * 20
+
+
+def test_threads_share_a_batch_and_get_their_own_tokens() -> None:
+    class Yielding(HistoryRunner):
+        def step(self, tokens):  # type: ignore[no-untyped-def]
+            time.sleep(0.0005)  # as graphs do, lets other threads run meanwhile
+            return super().step(tokens)
+
+    runner = Yielding(4)
+    decoder = SemanticDecoder(runner)
+    results: dict[int, list[int]] = {}
+    together = threading.Barrier(6)
+
+    def work(number: int) -> None:
+        sequence = request(number, Sampling(), 60)
+        together.wait()
+        decoder.submit(sequence, group=number)
+        results[number] = list(decoder.tokens(sequence))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert results == {number: alone(number, Sampling(), 60) for number in range(6)}
+    assert max(runner.steps) > 1
+
+
+def test_a_take_goes_on_from_what_was_spoken() -> None:
+    whole = alone(3, GREEDY)
+    again = request(3, GREEDY)
+    rest = Sequence(again.phones, again.prompt, GREEDY, seed=3, spoken=tuple(whole[:15]), limit=40)
+    decoder = SemanticDecoder(HistoryRunner(1))
+    decoder.submit(rest)
+    assert list(decoder.tokens(rest)) == whole[15:]
+    assert rest.tokens == whole
+
+
+def test_a_failing_graph_reaches_the_caller_and_frees_the_batch() -> None:
+    class Broken(HistoryRunner):
+        def step(self, tokens):  # type: ignore[no-untyped-def]
+            raise RuntimeError("out of memory")
+
+    decoder = SemanticDecoder(Broken(1))
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="out of memory"):
+            decoder.decode(request(0, GREEDY))
+
+
+def test_a_sequence_longer_than_the_cache_is_refused() -> None:
+    decoder = SemanticDecoder(HistoryRunner(1, capacity=30))
+    with pytest.raises(ValueError, match="positions"):
+        decoder.submit(request(0, GREEDY, 40))
+
+
+def test_cancelled_before_its_turn_it_never_runs() -> None:
+    runner = HistoryRunner(1)
+    decoder = SemanticDecoder(runner)
+    first, second = request(1, GREEDY), request(2, GREEDY)
+    decoder.submit(first)
+    decoder.submit(second)
+    decoder.cancel(second)
+    decoder.wait(first, 40)
+    assert second.tokens == []
+    assert second.finished is Finish.CANCELLED

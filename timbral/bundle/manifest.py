@@ -1,0 +1,147 @@
+"""What `bundle.json` may say: strict types, so that a typo or a newer format fails here, not in a graph."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from timbral.folders import is_plain_name
+
+FORMAT = 1
+"""Version of the manifest's own layout."""
+
+MANIFEST = "bundle.json"
+
+SYMBOLS = {"v1": 322, "v2": 732}
+"""Number of phones in each symbol table."""
+
+Language = Literal["zh", "en", "ja", "ko", "yue"]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Count = Annotated[int, Field(gt=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class FileEntry(_Strict):
+    """What a file of the bundle must be."""
+
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    bytes: Count
+
+
+class SamplingDefaults(_Strict):
+    """How stage one draws tokens unless the caller says otherwise."""
+
+    top_k: Annotated[int, Field(ge=0)] = 15
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    repetition_penalty: Annotated[float, Field(gt=0)] = 1.35
+
+
+class Semantic(_Strict):
+    """Shape of stage one: phones to semantic tokens.
+
+    capacity: positions in the KV cache, text and audio together.
+    bert: whether stage one takes BERT features beside the phones.
+    """
+
+    layers: Count
+    heads: Count
+    hidden: Count
+    vocabulary: Count
+    eos: Annotated[int, Field(ge=0)]
+    phonemes: Count
+    capacity: Count
+    bert: bool = False
+    sampling: SamplingDefaults = SamplingDefaults()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Semantic":
+        if self.eos >= self.vocabulary:
+            raise PydanticCustomError("eos", "eos must be below vocabulary")
+        if self.hidden % self.heads:
+            raise PydanticCustomError("heads", "hidden must be a multiple of heads")
+        return self
+
+
+class SourceFilter(_Strict):
+    """Shape of stage two of the embedded family: tokens and timbre to samples.
+
+    hop: samples a frame; frames_per_token: frames a semantic token.
+    context_tokens: tokens on each side that the sound of a token depends on, both graphs together.
+    chunk_tokens: tokens of the first chunk of a stream; later ones grow.
+    timbre_size: length D of the timbre vector.
+    """
+
+    kind: Literal["source-filter"]
+    hop: Count
+    frames_per_token: Count
+    context_tokens: Annotated[int, Field(ge=0)]
+    chunk_tokens: Count
+    timbre_size: Count
+
+
+class TokenRate(_Strict):
+    """Tokens that a phone of a language takes: outside `low` to `high` words were dropped or repeated."""
+
+    low: Annotated[float, Field(gt=0)]
+    typical: Annotated[float, Field(gt=0)]
+    high: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "TokenRate":
+        if not self.low < self.typical < self.high:
+            raise PydanticCustomError("order", "low, typical and high must be in this order")
+        return self
+
+
+class ReferenceFormat(_Strict):
+    """What the graphs that hear a reference recording expect: mono at `rate` Hz."""
+
+    rate: Count
+
+
+class Manifest(_Strict):
+    """The whole of `bundle.json`.
+
+    family and version: which voices fit; a voice made by one version of a family is no use to another.
+    sample_rate: of the speech, in Hz; token_rate: semantic tokens a second.
+    guard: what the guard takes for normal, measured on the model. files: all files but the manifest itself.
+    """
+
+    format: Literal[1]
+    name: Name
+    family: Literal["sovits-tiny"]
+    version: Name
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)]
+    symbols: Literal["v1", "v2"]
+    sample_rate: Count
+    token_rate: Count
+    precision: Literal["fp32", "fp16", "int8", "int4"]
+    semantic: Semantic
+    acoustic: SourceFilter
+    reference: ReferenceFormat
+    guard: dict[Language, TokenRate] = {}
+    files: Annotated[dict[str, FileEntry], Field(min_length=1)]
+    licence: str
+    attribution: str
+
+    @field_validator("files")
+    @classmethod
+    def _plain_names(cls, files: dict[str, FileEntry]) -> dict[str, FileEntry]:
+        for name in files:
+            if not is_plain_name(name) or name == MANIFEST:
+                raise PydanticCustomError("name", "{name} is not a plain file name", {"name": ascii(name)})
+        if len({name.casefold() for name in files}) < len(files):
+            raise PydanticCustomError("name", "two file names differ in case only")
+        return files
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Manifest":
+        if self.semantic.phonemes != SYMBOLS[self.symbols]:
+            raise PydanticCustomError("phonemes", "semantic.phonemes does not fit the symbol table")
+        if self.token_rate * self.acoustic.frames_per_token * self.acoustic.hop != self.sample_rate:
+            raise PydanticCustomError("rate", "token_rate x frames_per_token x hop is not sample_rate")
+        return self

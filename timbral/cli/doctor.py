@@ -1,0 +1,74 @@
+"""`timbral doctor`: what is installed, and which devices and models work, by trying them."""
+
+import os
+import platform
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import typer
+
+from timbral.cli import terminal
+from timbral.cli.options import Json
+
+_PACKAGES = (
+    "timbral",
+    "numpy",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "soundfile",
+    "soxr",
+    "safetensors",
+    "torch",
+)
+
+
+def doctor(json: Json = False) -> None:
+    """Show what is installed, and which devices and models work."""
+    from timbral.bundle import list_bundles
+    from timbral.engine.sessions import usable_devices
+    from timbral.folders import data_folder
+
+    installed = {name: found for name in _PACKAGES if (found := _version(name))}
+    facts: dict[str, Any] = {
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "packages": installed,
+        "data": str(data_folder()),
+    }
+    trials = []
+    with terminal.progress("trying"):
+        for name, _ in list_bundles():
+            trials += [{"model": name, "device": device, **_try(name, device)} for device in usable_devices()]
+    if json:
+        terminal.print_json({**facts, "trials": trials})
+    else:
+        for key, value in facts.items():
+            shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+            print(f"{key:<9} {shown}")
+        for trial in trials:
+            print(f"{'model':<9} {trial['model']} on {trial['device']}: {trial['result']}")
+    if not any(trial["works"] for trial in trials):
+        raise typer.Exit(1)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _try(model: str, device: str) -> dict[str, Any]:
+    """Loads a model and speaks a word with it, in no one's voice."""
+    from timbral import Voice, load
+
+    try:
+        began = time.perf_counter()
+        synthesizer = load(model, device=device)  # type: ignore[arg-type]
+        loaded = time.perf_counter() - began
+        report = synthesizer.say("1, 2, 3, 4, 5.", Voice.nobody(synthesizer.manifest), seed=0).report
+    except Exception as error:  # whatever is wrong is what the doctor is asked for
+        return {"works": False, "result": f"does not work: {' '.join(str(error).split())}"}
+    return {"works": True, "result": f"works, loaded in {loaded:.1f} s, real-time factor {report.rtf:.2f}"}

@@ -1,0 +1,51 @@
+"""The engine room: runs a bundle's graphs with numpy and onnxruntime, and never imports torch.
+
+The engine is shared and immutable; everything that belongs to one request lives in that request's own
+objects, so that two voices can never meet. One road leads from phones to sound; a whole utterance is the
+pieces of its stream, joined::
+
+    options = SessionOptions(device="auto", threads=2)
+    engine = SpeechEngine(
+        SemanticDecoder(GraphRunner.open(prefill, step, options, rows=4, capacity=2000)),
+        AcousticDecoder.open(latent, vocoder, AcousticConfig(...), options),
+        Guard(rates, Policy(retries=2)),
+    )
+    with engine.speak(lines) as speech:         # any iterable of Line, read as far as needed
+        for piece in speech:                    # Piece(index, samples float32 [n], last), in order of lines
+            play(piece.samples)                 # the first one comes as early as it can
+    speech.report                               # Report: timings, tokens, retries, faults, first_s, samples
+
+One module, one subject:
+
+sessions    ``SessionOptions(device="auto"|"cpu"|"cuda", threads=0, spinning=False)``;
+            ``open_session(path, options)``; ``usable_devices()``; ``Graph``: a session with checked names.
+seeds       ``derive_seed(seed, *path) -> int``: a seed for a part of a request, the same on every platform;
+            ``noise(seed, start, count) -> float32 [count]``: normal noise, addressed by absolute sample.
+sampling    ``Sampling(top_k=15, top_p=1.0, temperature=1.0, repetition_penalty=1.35)``.
+sequence    ``Sequence``: one request of stage one, owner of its tokens, its random draws and its end.
+scheduler   ``Scheduler``: requests, no tensors: who runs, who waits, which row is whose.
+runner      ``GraphRunner``: tensors, no requests: prefill and step over preallocated key/value buffers.
+semantic    ``SemanticDecoder(runner)``: both together; ``submit``, ``wait``, ``tokens``, ``cancel``,
+            ``decode``.
+            Threads may share it: whoever needs a token drives the batch for all.
+acoustic    ``AcousticConfig(kind, sample_rate, hop, frames_per_token, context_tokens, chunk_tokens,
+            timbre_size)``;
+            ``AcousticDecoder.open(latent, vocoder, config, options)``;
+            ``.whole(tokens int64 [T], timbre float32 [D], seed=0, speed=1.0) -> float32 [n]``;
+            ``.stream(timbre, seed=0, speed=1.0)`` with ``push(token) -> float32 [n] | None``, ``finish()``.
+reference   ``ReferenceEncoder.open(content, timbre, options)``;
+            ``.tokens(audio float32 [n] at 16 kHz) -> int64 [T]``;
+            ``.timbre([audio, ...]) -> float32 [D]``: the mean over several references.
+detectors   loops, leaks of the prompt, silence: noticed while they happen.
+guard       ``Guard(rates, Policy(retries=2))``; ``Rate(low, typical, high)`` in tokens a phone, by language;
+            ``RATES``: defaults; ``Fault``: what can be wrong.
+line        ``Line(phones int64 [n], timbre float32 [D], languages={"zh": 12, "en": 5},
+            prompt_phones int64 [m], prompt int64 [p], features=None, prompt_features=None,
+            sampling=Sampling(), seed=0, speed=1.0)``: one sentence to be spoken and its voice; phones
+            without the prompt's.
+performance ``Performance``: the state of one line between its phones and its last sample.
+speech      ``SpeechEngine``, ``Speech``, ``Piece``, ``Report``.
+
+The same line with the same seed is the same sound, alone or among others, streamed or not. The seeds of the
+lines of a text should differ: ``derive_seed(seed, "line", number)``.
+"""

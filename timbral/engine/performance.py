@@ -1,0 +1,216 @@
+"""One line on its way to sound: takes are watched, bad ones drawn again, good sound let out piece by piece.
+
+Sound that has been let out cannot be taken back. So a new take begins with the tokens that such sound has
+heard and draws what follows; and what is doubtful is held back: silence until sound comes after it, what looks
+like the beginning of a loop, short lines and the overtime of long ones until they have ended well. All of this
+holds whether or not anyone listens along, so that a stream and a whole utterance are the same sound.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timbral.engine.acoustic import AcousticDecoder
+from timbral.engine.detectors import is_silent
+from timbral.engine.guard import Fault, Guard, Verdict
+from timbral.engine.line import Line
+from timbral.engine.seeds import derive_seed
+from timbral.engine.semantic import SemanticDecoder
+from timbral.engine.sequence import LONGEST, Finish, Sequence
+from timbral.errors import TextError
+
+
+@dataclass
+class Account:
+    """What one line has cost.
+
+    takes: how often it was begun. faults: what was wrong with takes, counted. tokens: all that were drawn.
+    prefill_s, decode_s, acoustic_s: seconds in the stages; steps shared with others count by share.
+    """
+
+    takes: int = 0
+    faults: Counter[Fault] = field(default_factory=Counter)
+    tokens: int = 0
+    prefill_s: float = 0.0
+    decode_s: float = 0.0
+    acoustic_s: float = 0.0
+
+
+class Performance:
+    """The state of one line between its phones and its last sample; the first take is submitted at once.
+
+    sequence: the take that is running. done: whether the last sound is out.
+    Raises TextError if the line is longer than the model can speak.
+    """
+
+    def __init__(
+        self, line: Line, semantic: SemanticDecoder, acoustic: AcousticDecoder, guard: Guard, group: Hashable
+    ) -> None:
+        self.account = Account()
+        self.done = False
+        self._line = line
+        self._semantic = semantic
+        self._guard = guard
+        self._group = group
+        self._dead_air = guard.policy.dead_air_s * acoustic.config.sample_rate
+        self._bounds = guard.bounds(len(line.phones), line.languages)
+        self._limit = self._room()
+        self._let_out: list[NDArray[np.float32]] = []
+        self._held: list[NDArray[np.float32]] = []
+        self._audible = False
+        self._quiet = 0
+        self._refused: list[tuple[Verdict, tuple[int, ...]]] = []
+        self._stream = acoustic.stream(line.timbre, derive_seed(line.seed, "sound"), line.speed)
+        self._safe = self._stream.copy()
+        self._begin()
+
+    def follow(self) -> None:
+        """Takes in all that the running take has drawn since the last time."""
+        while not self.done:
+            finished = self.sequence.finished  # read before the tokens: none come after it
+            for token in self.sequence.tokens[self._seen :]:
+                self._seen += 1
+                verdict = self._hear(token)
+                if verdict is not None:
+                    self._refuse(verdict)
+                    break
+            else:
+                if finished is None:
+                    return
+                self._conclude(finished)
+
+    def collect(self) -> list[NDArray[np.float32]]:
+        """Pieces of sound [n] let out since the last time."""
+        pieces, self._let_out = self._let_out, []
+        return pieces
+
+    def wait(self) -> None:
+        """Returns when the running take has more to take in, or is over."""
+        self._semantic.wait(self.sequence, self._seen)
+
+    def cancel(self) -> None:
+        """Stops the running take, if there is one."""
+        self._semantic.cancel(self.sequence)
+
+    @property
+    def _last_take(self) -> bool:
+        """Whether this take is the last one, so that there is no point in stopping it early."""
+        return self.account.takes > self._guard.policy.retries or self._line.sampling.greedy
+
+    def _room(self) -> int:
+        room = self._semantic.capacity - len(self._line.all_phones) - len(self._line.prompt)
+        if room < min(self._bounds.typical, LONGEST):
+            raise TextError("a sentence is too long for the model: split the text into shorter ones")
+        return min(self._bounds.high, LONGEST, room)
+
+    def _begin(self) -> None:
+        """Starts a take that goes on from where sound has been let out."""
+        line = self._line
+        self._stream = self._safe.copy()
+        self._stream.forget()
+        self._held, self._quiet = [], 0
+        self._watch = self._guard.watch(self._bounds, line.phones, line.prompt_phones, line.prompt)
+        spoken = self._stream.tokens
+        for token in spoken:
+            self._watch.push(token)
+        self._seen = len(spoken)
+        self.sequence = Sequence(
+            line.all_phones,
+            line.prompt,
+            line.sampling,
+            line.seed,
+            features=line.all_features,
+            spoken=spoken,
+            limit=self._limit,
+            take=self.account.takes,
+        )
+        self.account.takes += 1
+        self._semantic.submit(self.sequence, self._group)
+
+    def _hear(self, token: int) -> Verdict | None:
+        verdict = self._watch.push(token)
+        if verdict is not None and not (self._last_take and verdict.fault is Fault.LEAK):
+            return verdict
+        began = time.perf_counter()
+        piece = self._stream.push(token)
+        self.account.acoustic_s += time.perf_counter() - began
+        if piece is None:
+            return None
+        self._held.append(piece)
+        if is_silent(piece, self._guard.policy.floor_db):
+            self._quiet += len(piece)
+            if self._quiet >= self._dead_air and not self._last_take:
+                return self._watch.silence()
+        else:
+            self._quiet = 0
+            if not self._watch.doubtful:
+                self._release()
+        return None
+
+    def _conclude(self, finished: Finish) -> None:
+        verdict = self._watch.end(by_itself=finished is Finish.END)
+        if verdict.fault is None:
+            self._finish_stream()
+            floor = self._guard.policy.floor_db
+            if not self._audible and all(is_silent(piece, floor) for piece in self._held):
+                verdict = self._watch.silence()
+        if verdict.fault is None:
+            self._add_up()
+            self._end()
+        else:
+            self._refuse(verdict)
+
+    def _refuse(self, verdict: Verdict) -> None:
+        assert verdict.fault is not None
+        self.account.faults[verdict.fault] += 1
+        self._refused.append((verdict, tuple(self.sequence.tokens[: self._seen])))
+        self.cancel()
+        self._add_up()
+        if self._last_take:
+            self._settle()
+        else:
+            self._begin()
+
+    def _settle(self) -> None:
+        """Makes do with the best of the refused takes that agree with what has been let out."""
+        said = self._safe.tokens[: self._safe.heard]
+        _, keep, tokens = min(
+            (verdict.score, verdict.keep, tokens)
+            for verdict, tokens in self._refused
+            if tokens[: len(said)] == said
+        )
+        self._stream = self._safe.copy()
+        self._stream.forget()
+        self._held = []
+        began = time.perf_counter()
+        for token in tokens[len(said) : keep]:
+            piece = self._stream.push(token)
+            if piece is not None:
+                self._held.append(piece)
+        self.account.acoustic_s += time.perf_counter() - began
+        self._finish_stream()
+        self._end()
+
+    def _finish_stream(self) -> None:
+        began = time.perf_counter()
+        self._held.append(self._stream.finish())
+        self.account.acoustic_s += time.perf_counter() - began
+
+    def _release(self) -> None:
+        self._let_out += self._held
+        self._held = []
+        self._audible = True
+        self._safe = self._stream.copy()
+
+    def _end(self) -> None:
+        self._release()
+        self.done = True
+
+    def _add_up(self) -> None:
+        self.account.tokens += self._seen - len(self.sequence.spoken)
+        self.account.prefill_s += self.sequence.prefill_s
+        self.account.decode_s += self.sequence.decode_s

@@ -1,0 +1,143 @@
+"""Runs stage one's graphs over the rows of a batch: it knows tensors, and nothing of requests."""
+
+import math
+import mmap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from timbral.engine.sessions import Graph, SessionOptions
+from timbral.errors import BundleError
+
+_STEP_INPUTS = ("token", "positions", "cache_lengths", "total_length")
+_PREFILL_INPUTS = ("phones", "phone_lengths", "prompt", "prompt_lengths")
+
+
+class GraphRunner:
+    """Prefill and step of `timbral.export.semantic`, with keys and values in buffers that are allocated once.
+
+    The step graph reads the buffers and writes one position a row into them, in place; nothing is copied
+    for a token. Buffers lie in the memory of the host. Not safe for threads: its owner takes turns.
+
+    rows: how many requests run together. capacity: phones and tokens that one row can hold.
+    """
+
+    def __init__(self, prefill: Graph, step: Graph, rows: int, capacity: int) -> None:
+        self.rows = rows
+        self.capacity = capacity
+        self._prefill = prefill
+        self._step = step
+        shapes = {value.name: value.shape for value in step.session.get_inputs()}
+        self._layers = sum(name.startswith("key_") for name in shapes)
+        heads, size = shapes["key_0"][1], shapes["key_0"][3]
+        self._caches = {
+            f"{kind}_{layer}": _pages((rows, heads, capacity, size))
+            for layer in range(self._layers)
+            for kind in ("key", "value")
+        }
+        self._filled = np.zeros(rows, np.int32)
+        self._spoken = np.zeros(rows, np.int64)
+        self._fronts: dict[int, _Front] = {}
+        self._vocabulary: int = step.session.get_outputs()[0].shape[1]
+
+    @classmethod
+    def open(
+        cls, prefill: Path, step: Path, options: SessionOptions, *, rows: int, capacity: int
+    ) -> "GraphRunner":
+        """Opens the two graphs; the weight file that both point to lies beside them."""
+        first = Graph(prefill, _PREFILL_INPUTS, ("logits",), options, more=("bert",))
+        caches = tuple(name for name in first.gives if name.startswith(("key_", "value_")))
+        if not caches:
+            raise BundleError(f"{prefill} gives no keys and values: get the model again")
+        written = tuple(f"{name}_next" for name in caches)
+        second = Graph(step, (*_STEP_INPUTS, *caches), ("logits", *written), options)
+        return cls(first, second, rows, capacity)
+
+    def prefill(
+        self,
+        row: int,
+        phones: NDArray[np.int64],
+        features: NDArray[np.float32] | None,
+        tokens: NDArray[np.int64],
+    ) -> NDArray[np.float32]:
+        """Starts a row: phones [n], features [n, d], tokens [t] → logits [vocabulary] of the next token."""
+        inputs: dict[str, NDArray[Any]] = {
+            "phones": phones[None],
+            "phone_lengths": np.array([len(phones)]),
+            "prompt": tokens[None],
+            "prompt_lengths": np.array([len(tokens)]),
+        }
+        if "bert" in self._prefill.takes:
+            if features is None:
+                raise ValueError("this model reads features beside phones")
+            inputs["bert"] = np.ascontiguousarray(features.T)[None]
+        logits, *filled = self._prefill(inputs, ("logits", *self._caches))
+        count = len(phones) + len(tokens)
+        for buffer, values in zip(self._caches.values(), filled, strict=True):
+            buffer[row, :, :count] = values[0, :, :count]
+        self._filled[row] = count
+        self._spoken[row] = len(tokens)
+        first: NDArray[np.float32] = logits[0]
+        return first
+
+    def step(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Adds a token to each of the first rows, [r] → logits [r, vocabulary], valid until the next step."""
+        count = len(tokens)
+        if count not in self._fronts:
+            self._fronts[count] = _Front(self._step, self._caches, count, self._vocabulary)
+        front = self._fronts[count]
+        front.token[:, 0] = tokens
+        front.positions[:] = self._spoken[:count]
+        front.cache_lengths[:] = self._filled[:count]
+        front.total_length[0] = self._filled[:count].max() + 1
+        front.run()
+        self._filled[:count] += 1
+        self._spoken[:count] += 1
+        return front.logits
+
+    def move(self, source: int, target: int) -> None:
+        """Puts what row `source` holds into row `target`."""
+        count = self._filled[source]
+        for buffer in self._caches.values():
+            buffer[target, :, :count] = buffer[source, :, :count]
+        self._filled[target] = count
+        self._spoken[target] = self._spoken[source]
+
+
+class _Front:
+    """The first `count` rows, bound to the step graph once and for all: inputs, outputs, buffers."""
+
+    def __init__(
+        self, step: Graph, caches: dict[str, NDArray[np.float32]], count: int, vocabulary: int
+    ) -> None:
+        self.token = np.zeros((count, 1), np.int64)
+        self.positions = np.zeros(count, np.int64)
+        self.cache_lengths = np.zeros(count, np.int32)
+        self.total_length = np.zeros(1, np.int32)
+        self.logits = np.zeros((count, vocabulary), np.float32)
+        self._session = step.session
+        self._binding = step.session.io_binding()
+        for name in _STEP_INPUTS:
+            self._binding.bind_ortvalue_input(name, _shared(getattr(self, name)))
+        self._binding.bind_ortvalue_output("logits", _shared(self.logits))
+        for name, buffer in caches.items():
+            value = _shared(buffer[:count])
+            self._binding.bind_ortvalue_input(name, value)
+            self._binding.bind_ortvalue_output(f"{name}_next", value)
+
+    def run(self) -> None:
+        self._session.run_with_iobinding(self._binding)
+
+
+def _pages(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Zeros whose pages take memory only once they are written: numpy's own may come in pages of 2 MB."""
+    array: NDArray[np.float32] = np.ndarray(shape, np.float32, mmap.mmap(-1, 4 * math.prod(shape)))
+    return array
+
+
+def _shared(array: NDArray[Any]) -> Any:
+    """A value of onnxruntime over an array's own memory."""
+    return onnxruntime.OrtValue.ortvalue_from_numpy(array)

@@ -1,0 +1,82 @@
+"""How one token is drawn from stage one's logits, in the order of operations of the official GPT-SoVITS.
+
+Source: https://github.com/RVC-Boss/GPT-SoVITS (`AR/models/utils.py` and `infer_panel_naive`, MIT).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timbral.errors import SettingError
+
+LOWEST_TEMPERATURE = 1e-5
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Settings of the draw; the defaults are the official ones.
+
+    top_k: how many of the likeliest tokens remain (0: all; 1: greedy).
+    top_p: the likeliest tokens remain whose probabilities, before the temperature, add up to this much.
+    temperature: below 1 prefers the likely, above 1 levels; 0 is greedy.
+    repetition_penalty: how much less likely a token gets by standing in the prompt or the output.
+    """
+
+    top_k: int = 15
+    top_p: float = 1.0
+    temperature: float = 1.0
+    repetition_penalty: float = 1.35
+
+    def __post_init__(self) -> None:
+        if self.top_k < 0:
+            raise SettingError(f"top-k is {self.top_k}: give a count of tokens from 1, or 0 for all")
+        if not 0 < self.top_p <= 1:
+            raise SettingError(f"top-p is {self.top_p}: give a share above 0, up to 1")
+        if not 0 <= self.temperature <= 10:
+            raise SettingError(f"temperature is {self.temperature}: give a value from 0 to 10")
+        if not 0.1 <= self.repetition_penalty <= 10:
+            raise SettingError(
+                f"repetition penalty is {self.repetition_penalty}: give a value from 0.1 to 10"
+            )
+
+    @property
+    def greedy(self) -> bool:
+        """Whether every draw gives the same token, so that drawing again is of no use."""
+        return self.top_k == 1 or self.temperature <= LOWEST_TEMPERATURE
+
+
+def penalise(logits: NDArray[np.float32], previous: NDArray[np.int64], penalty: float) -> None:
+    """Makes tokens that stand in `previous` [n] less likely, in `logits` [vocabulary] itself."""
+    if penalty != 1.0 and len(previous):
+        score = logits[previous]
+        factor = np.float32(penalty)
+        logits[previous] = np.where(score < 0, score * factor, score / factor)
+
+
+def probabilities(logits: NDArray[np.float32], settings: Sampling) -> NDArray[np.float32]:
+    """Penalised logits [vocabulary] to probabilities [vocabulary]: top-p, then temperature, then top-k."""
+    kept = logits
+    if settings.top_p < 1.0:
+        order = np.argsort(-kept, kind="stable")
+        removed = np.cumsum(_softmax(kept[order])) > settings.top_p
+        removed[0] = False
+        kept = kept.copy()
+        kept[order[removed]] = -np.inf
+    kept = kept / np.float32(max(settings.temperature, LOWEST_TEMPERATURE))
+    if 0 < settings.top_k < len(kept):
+        pivot = np.partition(kept, -settings.top_k)[-settings.top_k]
+        kept = np.where(kept < pivot, np.float32(-np.inf), kept)
+    return _softmax(kept)
+
+
+def draw(shares: NDArray[np.float32], rng: np.random.Generator) -> int:
+    """One token by its probability: the argmax of p / e, with e exponentially distributed."""
+    waits = rng.standard_exponential(len(shares), np.float32)
+    return int(np.argmax(shares / np.maximum(waits, np.finfo(np.float32).tiny)))
+
+
+def _softmax(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    powers = np.exp(values - values.max())
+    total: NDArray[np.float32] = powers / powers.sum()
+    return total

@@ -1,0 +1,147 @@
+"""Stage one for many requests at once: joins a scheduler, without tensors, to a runner, without requests.
+
+There is no thread of its own: whoever waits for a token drives the batch for everyone until they have it.
+"""
+
+import threading
+import time
+from collections.abc import Hashable, Iterator
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timbral.engine.scheduler import Scheduler
+from timbral.engine.sequence import Finish, Sequence
+
+
+class Runner(Protocol):
+    """Runs stage one's graphs over rows of a batch; each row remembers its own past.
+
+    rows: how many there are. capacity: phones and tokens that one row can hold together.
+    """
+
+    rows: int
+    capacity: int
+
+    def prefill(
+        self,
+        row: int,
+        phones: NDArray[np.int64],
+        features: NDArray[np.float32] | None,
+        tokens: NDArray[np.int64],
+    ) -> NDArray[np.float32]:
+        """Starts a row: phones [n], features [n, d], tokens [t] → logits [vocabulary] of the next token."""
+
+    def step(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Adds a token to each of the first rows, [r] → logits [r, vocabulary] of the next ones."""
+
+    def move(self, source: int, target: int) -> None:
+        """Puts a row in the place of another."""
+
+
+class SemanticDecoder:
+    """Phones to semantic tokens for any number of callers, who may be threads.
+
+    A sequence gets the same tokens whoever else is in the batch.
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._scheduler: Scheduler[Sequence] = Scheduler(runner.rows)
+        self._condition = threading.Condition()
+        self._driving = False
+
+    @property
+    def capacity(self) -> int:
+        """Phones, prompt and tokens that one sequence may have together."""
+        return self._runner.capacity
+
+    @property
+    def max_batch(self) -> int:
+        """Sequences that run together."""
+        return self._runner.rows
+
+    def submit(self, sequence: Sequence, group: Hashable = None) -> None:
+        """Lets a sequence wait for its turn; turns go round between groups."""
+        if sequence.positions > self.capacity:
+            raise ValueError(f"a sequence of {sequence.positions} positions for a cache of {self.capacity}")
+        with self._condition:
+            self._scheduler.submit(sequence, group)
+
+    def cancel(self, sequence: Sequence) -> None:
+        """Ends a sequence that nobody wants any more; one that is over stays as it is."""
+        with self._condition:
+            if sequence.finished is None:
+                sequence.finished = Finish.CANCELLED
+            if not self._driving:
+                self._sweep()
+
+    def wait(self, sequence: Sequence, known: int) -> None:
+        """Returns when a submitted sequence has more than `known` tokens or has finished."""
+        with self._condition:
+            while len(sequence.tokens) <= known and sequence.finished is None:
+                if self._driving:
+                    self._condition.wait()
+                else:
+                    self._drive()
+
+    def tokens(self, sequence: Sequence) -> Iterator[int]:
+        """A submitted sequence's tokens as they come, without those that it began with."""
+        known = len(sequence.spoken)
+        while True:
+            self.wait(sequence, known)
+            if known == len(sequence.tokens):
+                return
+            yield sequence.tokens[known]
+            known += 1
+
+    def decode(self, sequence: Sequence) -> NDArray[np.int64]:
+        """Submits a sequence and runs it to its end; all of its tokens [T]."""
+        self.submit(sequence, id(sequence))
+        try:
+            self.wait(sequence, sequence.limit)
+        finally:
+            self.cancel(sequence)
+        return np.asarray(sequence.tokens, np.int64)
+
+    def _drive(self) -> None:
+        """One step for all; entered and left with the lock held, which is free while the graphs run."""
+        self._driving = True
+        self._sweep()
+        running, admitted = self._scheduler.running, self._scheduler.admit()
+        self._condition.release()
+        try:
+            self._step(running)
+            for row, sequence in admitted:
+                self._prefill(row, sequence)
+        finally:
+            self._condition.acquire()
+            self._driving = False
+            self._sweep()
+            self._condition.notify_all()
+
+    def _step(self, running: tuple[Sequence, ...]) -> None:
+        if not running:
+            return
+        began = time.perf_counter()
+        logits = self._runner.step(np.array([sequence.tokens[-1] for sequence in running]))
+        for sequence, row in zip(running, logits, strict=True):
+            if sequence.finished is None:
+                sequence.accept(row)
+        share = (time.perf_counter() - began) / len(running)
+        for sequence in running:
+            sequence.decode_s += share
+
+    def _prefill(self, row: int, sequence: Sequence) -> None:
+        began = time.perf_counter()
+        sequence.accept(self._runner.prefill(row, sequence.phones, sequence.features, sequence.context))
+        sequence.prefill_s = time.perf_counter() - began
+
+    def _sweep(self) -> None:
+        """Gives back the rows and places of sequences that are over."""
+        for sequence in (*self._scheduler.running, *self._scheduler.waiting):
+            if sequence.finished is not None:
+                move = self._scheduler.release(sequence)
+                if move is not None:
+                    self._runner.move(move.source, move.target)

@@ -1,0 +1,29 @@
+"""What can go wrong through no fault of ours: each error says in one line what is wrong and what to do."""
+
+
+class TimbralError(Exception):
+    """Base of every error that a user's input can cause; its text is fit to be shown as it is."""
+
+
+class TextError(TimbralError):
+    """A text that cannot be spoken: empty, without a speakable character, or of an unknown language."""
+
+
+class AudioError(TimbralError):
+    """A recording that cannot be used (unreadable, silent, too short, too long) or written."""
+
+
+class BundleError(TimbralError):
+    """A model folder that is missing, incomplete, altered, or of an unknown format."""
+
+
+class VoiceError(TimbralError):
+    """A voice that is unknown, unreadable or made for another model family."""
+
+
+class SettingError(TimbralError):
+    """A setting outside its range, such as a speed of zero."""
+
+
+class TimbralWarning(UserWarning):
+    """What a user should know although the work goes on, such as a noisy recording."""

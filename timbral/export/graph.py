@@ -1,0 +1,84 @@
+"""A torch module as an ONNX graph: the one place that knows torch's exporter and cleans up after it."""
+
+import logging
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+OPSET = 20
+"""Version of the ONNX operators; onnxruntime has run it since 1.17."""
+
+Free = Mapping[int, str]
+"""Names of those dimensions of an input that may differ from run to run; equal names are equal sizes."""
+
+
+def to_graph(
+    network: nn.Module,
+    function: Callable[..., tuple[Tensor, ...]],
+    inputs: Mapping[str, Tensor],
+    outputs: Sequence[str],
+    free: Mapping[str, Free],
+) -> onnx.ModelProto:
+    """The graph of `function`, which uses the weights of `network` and takes the inputs in their order.
+
+    inputs: an example of each, with sizes above 1 in free dimensions, which `free` names by input.
+    Inputs and outputs of the graph carry the given names. What the exporter notes of this machine (source
+    lines, stack traces) is removed, so that the same weights give the same bytes.
+    """
+    shapes = tuple(dict(free.get(name, {})) for name in inputs)
+    with warnings.catch_warnings(), torch.inference_mode(), _silent("torch.onnx"):
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            _Traced(network, function).eval(),
+            tuple(inputs.values()),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            opset_version=OPSET,
+            dynamo=True,
+            dynamic_shapes=(shapes,),
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    _forget_origin(model)
+    return model
+
+
+class _Traced(nn.Module):
+    """What torch's exporter wants: one module that owns the weights and whose `forward` is the function."""
+
+    def __init__(self, network: nn.Module, function: Callable[..., tuple[Tensor, ...]]) -> None:
+        super().__init__()
+        self.network = network
+        self.function = function
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return self.function(*inputs)
+
+
+def _forget_origin(model: onnx.ModelProto) -> None:
+    graph = model.graph
+    del model.metadata_props[:]
+    del graph.metadata_props[:]
+    del graph.value_info[:]
+    graph.name = "timbral"
+    for item in (*graph.node, *graph.input, *graph.output, *graph.initializer):
+        del item.metadata_props[:]
+        item.doc_string = ""
+
+
+class _silent:  # noqa: N801
+    """Keeps a logger quiet below errors."""
+
+    def __init__(self, name: str) -> None:
+        self.logger = logging.getLogger(name)
+
+    def __enter__(self) -> None:
+        self.level = self.logger.level
+        self.logger.setLevel(logging.ERROR)
+
+    def __exit__(self, *_: object) -> None:
+        self.logger.setLevel(self.level)

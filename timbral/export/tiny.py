@@ -1,0 +1,66 @@
+"""The embedded family as graphs: `reference`, `latent` and `vocoder`, beside the two of stage one.
+
+`reference.onnx`   audio float32 [1, n] at 16 kHz → tokens int64 [1, n // 640], timbre float32 [1, D]
+`latent.onnx`      tokens int64 [1, T], timbre float32 [1, D] → latent float32 [1, C, F], f0 float32 [1, F] in Hz, F = 4 T
+`vocoder.onnx`     latent, timbre, f0, phase float32 [1, F] in cycles, noise float32 [1, F * hop] → audio [1, F * hop]
+"""
+
+from pathlib import Path
+
+import torch
+
+from timbral.export.graph import to_graph
+from timbral.export.weights import write_graphs
+from timbral.nets.source_filter import LatentNet, SourceFilterVocoder
+from timbral.nets.tiny_content import ReferenceEncoder
+
+REFERENCE = "reference.onnx"
+LATENT = "latent.onnx"
+VOCODER = "vocoder.onnx"
+
+
+def export_reference(network: ReferenceEncoder, folder: Path) -> None:
+    """Writes the graph that hears a recording."""
+    graph = to_graph(
+        network, network, {"audio": torch.randn(1, 32_000)}, ("tokens", "timbre"), {"audio": {1: "samples"}}
+    )
+    write_graphs(folder, {REFERENCE: graph}, "reference.weights")
+
+
+def export_acoustic(latent: LatentNet, vocoder: SourceFilterVocoder, folder: Path) -> None:
+    """Writes the two graphs of stage two."""
+    config = latent.config
+    tokens, frames = 20, 20 * config.frames_per_token
+    timbre = torch.randn(1, config.timbre)
+    timbre[:, -1] = 7.5
+    write_graphs(
+        folder,
+        {
+            LATENT: to_graph(
+                latent,
+                latent,
+                {"tokens": torch.zeros(1, tokens, dtype=torch.long), "timbre": timbre},
+                ("latent", "f0"),
+                {"tokens": {1: "tokens"}},
+            ),
+            VOCODER: to_graph(
+                vocoder,
+                lambda *inputs: (vocoder(*inputs),),
+                {
+                    "latent": torch.randn(1, config.latent, frames),
+                    "timbre": timbre,
+                    "f0": torch.full((1, frames), 120.0),
+                    "phase": torch.rand(1, frames),
+                    "noise": torch.randn(1, frames * config.hop),
+                },
+                ("audio",),
+                {
+                    "latent": {2: "frames"},
+                    "f0": {1: "frames"},
+                    "phase": {1: "frames"},
+                    "noise": {1: "samples"},
+                },
+            ),
+        },
+        "acoustic.weights",
+    )

@@ -1,0 +1,204 @@
+"""Stage two of the families v1, v2, v2Pro and v2ProPlus: semantic tokens, phones and a timbre to sound.
+
+The network is `SynthesizerTrn` of GPT-SoVITS (https://github.com/RVC-Boss/GPT-SoVITS, `module/models.py`), a
+VITS whose text encoder reads semantic tokens. Its checkpoints load strictly; those that are published lack
+the posterior encoder (`posterior=False`). The road through it, each step a method:
+
+    recordings ─ timbre ─▶ ge          features of a recording ─ codes_of ─▶ semantic tokens (25 Hz)
+    tokens, phones, ge ─ prior ─▶ frames (50 Hz) ─ latent ─▶ z ─ vocode ─▶ samples
+
+Nothing is drawn at random inside: noise is an input.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+
+from timbral.nets.hifigan import Generator
+from timbral.nets.masks import length_mask
+from timbral.nets.mel_style import StyleEncoder
+from timbral.nets.quantizer import Quantizer
+from timbral.nets.text_encoder import TextEncoder, stretched
+from timbral.nets.wavenet import Flow, PosteriorEncoder
+
+FRAMES_PER_TOKEN = 2
+
+
+@dataclass(frozen=True)
+class AcousticConfig:
+    """Sizes of stage two; the defaults are those of the official v2.
+
+    phonemes, codes: rows of the phone table and of the codebook; features: channels of the speech features.
+    spectrum_bins: of a recording, for the posterior; timbre_bins: the lowest of these, for the timbre.
+    timbre: size of ge; speaker: size of the speaker embedding that is added to it, 0 for none (v1, v2).
+    mrte_hidden: width where timbre meets content; without a speaker embedding it must equal `timbre`.
+    upsample_*, block_*: see `timbral.nets.hifigan.Generator`.
+    posterior: whether the posterior encoder, which training needs, is there.
+    """
+
+    phonemes: int = 732
+    codes: int = 1024
+    features: int = 768
+    spectrum_bins: int = 1025
+    timbre_bins: int = 704
+    latent: int = 192
+    hidden: int = 192
+    feed_forward: int = 768
+    heads: int = 2
+    layers: int = 6
+    kernel: int = 3
+    dropout: float = 0.1
+    mrte_hidden: int = 512
+    mrte_heads: int = 4
+    timbre: int = 512
+    speaker: int = 0
+    upsample_channels: int = 512
+    upsample_rates: tuple[int, ...] = (10, 8, 2, 2, 2)
+    upsample_kernels: tuple[int, ...] = (16, 16, 8, 2, 2)
+    block_kernels: tuple[int, ...] = (3, 7, 11)
+    block_dilations: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
+    posterior: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.speaker and self.timbre != self.mrte_hidden:
+            raise ValueError(
+                f"timbre ({self.timbre}) must equal mrte_hidden ({self.mrte_hidden}) without speaker"
+            )
+
+    @property
+    def samples_per_frame(self) -> int:
+        return math.prod(self.upsample_rates)
+
+
+_V2 = AcousticConfig()
+_V2_PRO = replace(_V2, timbre=1024, speaker=20480)
+FAMILIES: Mapping[str, AcousticConfig] = MappingProxyType(
+    {
+        "v1": replace(_V2, phonemes=322, timbre_bins=1025),
+        "v2": _V2,
+        "v2Pro": _V2_PRO,
+        "v2ProPlus": replace(_V2_PRO, dropout=0.0, upsample_channels=768, upsample_kernels=(20, 16, 8, 2, 2)),
+    }
+)
+"""The official sizes by family."""
+
+
+class AcousticNetwork(nn.Module):
+    """Semantic tokens to samples, 640 a frame at the official sizes (32 kHz)."""
+
+    def __init__(self, config: AcousticConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.ssl_proj = nn.Conv1d(config.features, config.features, FRAMES_PER_TOKEN, stride=FRAMES_PER_TOKEN)
+        self.quantizer = Quantizer(config.codes, config.features)
+        self.ref_enc = StyleEncoder(config.timbre_bins, config.timbre)
+        if config.speaker:
+            self.sv_emb = nn.Linear(config.speaker, config.timbre)
+            self.prelu = nn.PReLU(config.timbre)
+            self.ge_to512 = nn.Linear(config.timbre, config.mrte_hidden)
+        self.enc_p = TextEncoder(
+            features=config.features,
+            phonemes=config.phonemes,
+            latent=config.latent,
+            hidden=config.hidden,
+            inner=config.feed_forward,
+            heads=config.heads,
+            layers=config.layers,
+            kernel=config.kernel,
+            dropout=config.dropout,
+            mrte_hidden=config.mrte_hidden,
+            mrte_heads=config.mrte_heads,
+        )
+        self.flow = Flow(config.latent, config.hidden, 5, 4, config.timbre)
+        if config.posterior:
+            self.enc_q = PosteriorEncoder(
+                config.spectrum_bins, config.latent, config.hidden, 5, 16, config.timbre
+            )
+        self.dec = Generator(
+            config.latent,
+            config.upsample_channels,
+            config.upsample_rates,
+            config.upsample_kernels,
+            config.block_kernels,
+            config.block_dilations,
+            config.timbre,
+        )
+
+    def timbre(
+        self, spectrum: Tensor, speaker: Tensor | None = None, lengths: Tensor | None = None
+    ) -> Tensor:
+        """The timbre ge [batch, timbre, 1] of recordings; a voice of several recordings has the mean of ge.
+
+        spectrum: linear spectrogram [batch, spectrum_bins, frames]; lengths: frames of each row, by default
+        all.
+        speaker: embedding [batch, speaker], for families that have it.
+        """
+        if (speaker is not None) != bool(self.config.speaker):
+            raise ValueError("a speaker embedding must be given exactly when the configuration asks for one")
+        if lengths is None:
+            lengths = torch.full(spectrum.shape[:1], spectrum.shape[2], device=spectrum.device)
+        mask = length_mask(lengths, spectrum.shape[2])
+        ge: Tensor = self.ref_enc(spectrum[:, : self.config.timbre_bins], mask)
+        if speaker is not None:
+            ge = self.prelu(ge + self.sv_emb(speaker).unsqueeze(2))
+        return ge
+
+    def codes_of(self, features: Tensor) -> Tensor:
+        """Semantic tokens [batch, time // 2] of speech features [batch, features, time] (50 Hz)."""
+        return self.quantizer.encode(self.ssl_proj(features))[:, 0]
+
+    def prior(
+        self,
+        codes: Tensor,
+        phones: Tensor,
+        ge: Tensor,
+        code_lengths: Tensor | None = None,
+        phone_lengths: Tensor | None = None,
+    ) -> Tensor:
+        """Frames [batch, hidden, 2 T] of semantic tokens [batch, T], phones [batch, P] and timbre ge.
+
+        Lengths [batch] of rows that are padded on the right; by default there is no padding.
+        """
+        features = self.quantizer.decode(codes[:, None]).repeat_interleave(FRAMES_PER_TOKEN, dim=2)
+        mask = self._mask(features, None if code_lengths is None else code_lengths * FRAMES_PER_TOKEN)
+        phone_mask = self._mask(phones[:, None], phone_lengths)
+        if self.config.speaker:
+            ge = self.ge_to512(ge.transpose(1, 2)).transpose(1, 2)
+        return self.enc_p(features, mask, phones, phone_mask, ge)  # type: ignore[no-any-return]
+
+    def latent(self, frames: Tensor, ge: Tensor, noise: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """What the vocoder speaks, z [batch, latent, F], of frames [batch, hidden, 2 T].
+
+        noise: [batch, latent, F], standard normal times the noise scale (officially 0.5). F sets the speed,
+        as frames are stretched to F; the official speed s has F = int(2 T / s) + 1, and F = 2 T for s = 1.
+        lengths: F of each row, by default all.
+        """
+        frames = stretched(frames, noise.shape[2])
+        mask = self._mask(noise, lengths)
+        mean, log_deviation = self.enc_p.statistics(frames, mask)
+        return self.flow.reverse(mean + noise * log_deviation.exp(), mask, ge) * mask
+
+    def vocode(self, z: Tensor, ge: Tensor) -> Tensor:
+        """Samples [batch, F * samples_per_frame] of z [batch, latent, F]."""
+        return self.dec(z, ge).squeeze(1)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def _mask(x: Tensor, lengths: Tensor | None) -> Tensor:
+        if lengths is None:
+            return torch.ones_like(x[:, :1], dtype=torch.float32)
+        return length_mask(lengths, x.shape[2])
+
+
+def joined(frames: Tensor, overlap: Tensor) -> Tensor:
+    """Frames [batch, hidden, n] of a stream's next piece, faded in over the end of the piece before it.
+
+    overlap: the last frames of that piece, [batch, hidden, k], which the first k of `frames` repeat.
+    """
+    k = overlap.shape[2]
+    window = torch.sin(torch.arange(2 * k, device=frames.device) / (2 * k) * math.pi)
+    faded = window[:k] * frames[:, :, :k] + window[k:] * overlap
+    return torch.cat([faded, frames[:, :, k:]], dim=2)

@@ -1,0 +1,233 @@
+"""A light stage two: semantic tokens to sound by a source and a filter, in place of a flow and a HiFi-GAN.
+
+`LatentNet` turns tokens (25 Hz) and a timbre vector into latent frames and F0 (100 Hz). `SourceFilterVocoder` builds a
+harmonic and a noise source from F0, shapes both in the short-time Fourier domain with filters that it reads off the
+latent frames, and returns to samples by overlap-add. Since pitch is in the source, the filters are smooth, and a few
+million weights trained on a few hours speak cleanly. The idea is that of DDSP (Engel et al. 2020) and of neural
+source-filter models (Wang et al. 2019); blocks are ConvNeXt as in Vocos (Siuzdak 2023).
+
+Both are convolutional: what a frame sounds like depends on `SourceFilterConfig.context_tokens` tokens on either side, so
+a stream of windows is the same sound as the whole. Nothing is random inside: noise and phase are inputs.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from timbral.nets.tiny_mel import fourier_basis
+
+EDGE = 2
+"""Frames on either side that overlap-add reaches into."""
+
+
+@dataclass(frozen=True)
+class SourceFilterConfig:
+    """Sizes of the light stage two.
+
+    vocabulary: semantic tokens (without the end token); timbre: size of the timbre vector; hidden: width of all blocks;
+    token_blocks, frame_blocks, vocoder_blocks: ConvNeXt blocks at 25 Hz, at 100 Hz and after the latent; kernel: their
+    width in steps; expansion: of their inner layer; hop: samples a frame; frames_per_token: frames a token.
+    """
+
+    vocabulary: int = 2048
+    timbre: int = 417
+    hidden: int = 320
+    latent: int = 192
+    token_blocks: int = 3
+    frame_blocks: int = 5
+    vocoder_blocks: int = 3
+    kernel: int = 7
+    token_kernel: int = 5
+    expansion: int = 3
+    rate: int = 24_000
+    hop: int = 240
+    frames_per_token: int = 4
+
+    @property
+    def window(self) -> int:
+        """Samples of a Fourier frame."""
+        return 4 * self.hop
+
+    @property
+    def context_tokens(self) -> int:
+        """Tokens on either side that a frame depends on."""
+        frames = (self.frame_blocks + self.vocoder_blocks + 2) * (self.kernel // 2) + EDGE
+        return self.token_blocks * (self.token_kernel // 2) + math.ceil(frames / self.frames_per_token)
+
+
+class Block(nn.Module):
+    """ConvNeXt block whose inner width is scaled and shifted by the timbre: [batch, channels, time] → the same."""
+
+    def __init__(self, channels: int, kernel: int, expansion: int, timbre: int) -> None:
+        super().__init__()
+        self.mix = nn.Conv1d(channels, channels, kernel, padding=kernel // 2, groups=channels)
+        self.norm = nn.LayerNorm(channels)
+        self.film = nn.Linear(timbre, 2 * channels)
+        self.up = nn.Linear(channels, expansion * channels)
+        self.down = nn.Linear(expansion * channels, channels)
+        nn.init.zeros_(self.film.weight)
+        nn.init.zeros_(self.film.bias)
+        nn.init.normal_(self.down.weight, std=0.02)
+
+    def forward(self, x: Tensor, timbre: Tensor) -> Tensor:
+        scale, shift = self.film(timbre)[:, None].chunk(2, -1)
+        y = self.norm(self.mix(x).transpose(1, 2)) * (1 + scale) + shift
+        return x + self.down(F.gelu(self.up(y), approximate="tanh")).transpose(1, 2)
+
+
+class TimbreProjection(nn.Module):
+    """Timbre vector [batch, timbre] → condition [batch, hidden]."""
+
+    def __init__(self, config: SourceFilterConfig, hidden: int = 256) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(config.timbre, hidden), nn.GELU(approximate="tanh"), nn.Linear(hidden, hidden)
+        )
+
+    def forward(self, timbre: Tensor) -> Tensor:
+        condition: Tensor = self.layers(timbre)
+        return condition
+
+
+class LatentNet(nn.Module):
+    """Tokens [batch, T] and timbre [batch, D] → latent [batch, C, 4 T] and F0 in Hz [batch, 4 T].
+
+    The last entry of the timbre vector is the speaker's mean log2 F0; the network predicts the deviation from it.
+    """
+
+    def __init__(self, config: SourceFilterConfig) -> None:
+        super().__init__()
+        self.config = config
+        hidden, condition = config.hidden, 256
+        self.timbre = TimbreProjection(config, condition)
+        self.tokens = nn.Embedding(config.vocabulary, hidden)
+        self.token_blocks = nn.ModuleList(
+            Block(hidden, config.token_kernel, config.expansion, condition)
+            for _ in range(config.token_blocks)
+        )
+        self.spread = nn.Linear(hidden, config.frames_per_token * hidden)
+        self.frame_blocks = nn.ModuleList(
+            Block(hidden, config.kernel, config.expansion, condition) for _ in range(config.frame_blocks)
+        )
+        self.to_latent = nn.Conv1d(hidden, config.latent, 1)
+        self.to_pitch = nn.Sequential(
+            nn.Conv1d(hidden, 64, 7, padding=3), nn.GELU(approximate="tanh"), nn.Conv1d(64, 1, 1)
+        )
+
+    def forward(self, tokens: Tensor, timbre: Tensor) -> tuple[Tensor, Tensor]:
+        condition = self.timbre(timbre)
+        x = self.tokens(tokens).transpose(1, 2)
+        for block in self.token_blocks:
+            x = block(x, condition)
+        spread: Tensor = self.spread(x.transpose(1, 2))
+        x = spread.unflatten(-1, (self.config.frames_per_token, -1)).flatten(1, 2).transpose(1, 2)
+        for block in self.frame_blocks:
+            x = block(x, condition)
+        octaves = (self.to_pitch(x)[:, 0] + timbre[:, -1:]).clamp(5.5, 9.5)
+        return self.to_latent(x), torch.exp2(octaves)
+
+
+def minimum_phase(bins: int) -> Tensor:
+    """Matrix [bins, bins] that maps log magnitudes (bins 0 to Nyquist) to the phases of the minimum-phase filter.
+
+    The phase is the Hilbert transform of the log magnitude (Oppenheim and Schafer, Discrete-Time Signal Processing, ch. 13);
+    written out over the cosine series of the cepstrum it is linear, hence one matrix.
+    """
+    size = 2 * (bins - 1)
+    n, k = torch.arange(1, bins - 1, dtype=torch.float64), torch.arange(bins, dtype=torch.float64)
+    weight = torch.ones(bins, dtype=torch.float64) * 2
+    weight[0] = weight[-1] = 1
+    cepstrum = torch.cos(2 * math.pi * torch.outer(n, k) / size) * weight / size
+    return (-2 * torch.sin(2 * math.pi * torch.outer(k, n) / size) @ cepstrum).float()
+
+
+class SourceFilterVocoder(nn.Module):
+    """Latent [batch, C, F], timbre [batch, D], F0 in Hz, phase in cycles [batch, F], noise [batch, F * hop] → samples [batch, F * hop].
+
+    phase[t] is the phase of the harmonic source at the first sample of frame t.
+    """
+
+    def __init__(self, config: SourceFilterConfig) -> None:
+        super().__init__()
+        self.config = config
+        hidden, condition, bins = config.hidden, 256, config.window // 2 + 1
+        self.timbre = TimbreProjection(config, condition)
+        self.from_latent = nn.Conv1d(config.latent + 1, hidden, config.kernel, padding=config.kernel // 2)
+        self.blocks = nn.ModuleList(
+            Block(hidden, config.kernel, config.expansion, condition) for _ in range(config.vocoder_blocks)
+        )
+        self.norm = nn.LayerNorm(hidden)
+        self.to_filters = nn.Linear(hidden, 2 * bins)
+        nn.init.normal_(self.to_filters.weight, std=0.01)
+        nn.init.constant_(self.to_filters.bias, -4.0)
+        basis = fourier_basis(config.window)
+        scale = torch.full((bins,), 2.0)
+        scale[0] = scale[-1] = 1.0
+        self.register_buffer("analysis", basis.T.contiguous(), persistent=False)
+        self.register_buffer(
+            "synthesis", basis * scale.repeat(2)[:, None] / (1.5 * config.window), persistent=False
+        )
+        self.register_buffer("hilbert", minimum_phase(bins).T.contiguous(), persistent=False)
+        self.analysis: Tensor
+        self.synthesis: Tensor
+        self.hilbert: Tensor
+
+    def harmonics(self, f0: Tensor, phase: Tensor) -> Tensor:
+        """Sum of all harmonics up to Nyquist with equal amplitudes and unit power: [batch, F * hop]."""
+        hop, rate = self.config.hop, self.config.rate
+        following = torch.cat([f0[:, 1:], f0[:, -1:]], 1)
+        i = torch.arange(hop, device=f0.device, dtype=f0.dtype)
+        cycles = (
+            phase[..., None] + (f0[..., None] * i + (following - f0)[..., None] * i * i / (2 * hop)) / rate
+        )
+        cycles = (cycles - torch.floor(cycles + 0.5)).flatten(1)
+        count = torch.floor(0.48 * rate / f0).repeat_interleave(hop, 1)
+        half = torch.sin(math.pi * cycles)
+        near = half.abs() < 1e-4
+        ratio = torch.sin(math.pi * (2 * count + 1) * cycles) / torch.where(near, torch.ones_like(half), half)
+        return (torch.where(near, 2 * count + 1, ratio) - 1) * torch.rsqrt(2 * count)
+
+    def spectrum(self, x: Tensor) -> Tensor:
+        """Samples [batch, F * hop] → real and imaginary parts [batch, F, 2 * bins] of windows centred on the frames.
+
+        Frames are four shifted copies of the hops, half a hop off: a product with one matrix, no strided convolution.
+        """
+        hop = self.config.hop
+        hops = F.pad(x, (3 * hop // 2, 3 * hop // 2)).unflatten(1, (-1, hop))
+        count = hops.shape[1] - 3
+        return torch.cat([hops[:, i : i + count] for i in range(4)], 2) @ self.analysis
+
+    def samples(self, spectrum: Tensor) -> Tensor:
+        """Real and imaginary parts [batch, F, 2 * bins] → samples [batch, F * hop] by overlap-add."""
+        hop = self.config.hop
+        parts = (spectrum @ self.synthesis).split(hop, 2)
+        hops = sum((F.pad(part, (0, 0, i, 3 - i)) for i, part in enumerate(parts)), torch.zeros(()))
+        return hops.flatten(1)[:, 3 * hop // 2 : -(3 * hop // 2)]
+
+    def filters(self, latent: Tensor, timbre: Tensor, f0: Tensor) -> tuple[Tensor, Tensor]:
+        """Log magnitudes of the harmonic and of the noise filter, each [batch, F, bins]."""
+        condition = self.timbre(timbre)
+        x = self.from_latent(torch.cat([latent, torch.log2(f0)[:, None] - 7.5], 1))
+        for block in self.blocks:
+            x = block(x, condition)
+        harmonic, noise = self.to_filters(self.norm(x.transpose(1, 2))).clamp(-12, 6).chunk(2, -1)
+        return harmonic, noise
+
+    def render(
+        self, to_harmonic: Tensor, to_noise: Tensor, f0: Tensor, phase: Tensor, noise: Tensor
+    ) -> Tensor:
+        """Filters [batch, F, bins] applied to the sources → samples [batch, F * hop]."""
+        angle = to_harmonic.detach() @ self.hilbert
+        gain = torch.exp(to_harmonic)
+        cosine, sine = gain * torch.cos(angle), gain * torch.sin(angle)
+        real, imaginary = self.spectrum(self.harmonics(f0, phase)).chunk(2, 2)
+        rough = torch.exp(to_noise).repeat(1, 1, 2) * self.spectrum(noise)
+        return self.samples(
+            torch.cat([real * cosine - imaginary * sine, real * sine + imaginary * cosine], 2) + rough
+        )
+
+    def forward(self, latent: Tensor, timbre: Tensor, f0: Tensor, phase: Tensor, noise: Tensor) -> Tensor:
+        return self.render(*self.filters(latent, timbre, f0), f0, phase, noise)

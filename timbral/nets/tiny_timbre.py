@@ -1,0 +1,73 @@
+"""Who is speaking: the GE2E speaker encoder, and the timbre vector of the embedded model that is built on it."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from timbral.nets.tiny_mel import LogMel
+
+RATE = 16_000
+WINDOW = 160
+STRIDE = 80
+
+
+class SpeakerEncoder(nn.Module):
+    """GE2E (Wan et al. 2018) with the weights of Resemblyzer (Apache-2.0): samples [batch, n] at 16 kHz → unit vectors [batch, 256].
+
+    The recording is brought to -30 dBFS and seen through windows of 1.6 s, 0.8 s apart; shorter recordings are repeated.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mel = LogMel(RATE, n_fft=400, hop=160, bands=40, log=False, power=2.0)
+        self.lstm = nn.LSTM(40, 256, 3, batch_first=True)
+        self.linear = nn.Linear(256, 256)
+
+    def load_resemblyzer(self, path: Path) -> None:
+        """Take the weights from Resemblyzer's `pretrained.pt`."""
+        state = torch.load(path, map_location="cpu", weights_only=True)["model_state"]
+        self.load_state_dict(
+            {k: v for k, v in state.items() if k.startswith(("lstm.", "linear."))}, strict=False
+        )
+
+    def forward(self, audio: Tensor) -> Tensor:
+        level = audio.square().mean(-1, keepdim=True).clamp_min(1e-9).sqrt()
+        mel = self.mel(audio / level * 10 ** (-30 / 20)).transpose(1, 2)
+        repeats = (WINDOW + mel.shape[1] - 1) // mel.shape[1]
+        mel = mel.repeat(1, repeats, 1)
+        return self.embed(mel)
+
+    def embed(self, mel: Tensor) -> Tensor:
+        """Mel power [batch, frames >= 160, 40] → unit vectors [batch, 256]."""
+        windows = mel.unfold(1, WINDOW, STRIDE).transpose(2, 3)  # [batch, windows, 160, 40]
+        _, (hidden, _) = self.lstm(windows.flatten(0, 1))
+        partial = F.normalize(torch.relu(self.linear(hidden[-1])), dim=1)
+        return F.normalize(partial.unflatten(0, windows.shape[:2]).mean(1), dim=1)
+
+
+class TimbreEncoder(nn.Module):
+    """What the embedded model knows of a voice: samples [batch, n] at 16 kHz and mean log2 F0 [batch, 1] → timbre [batch, 417].
+
+    The vector is the GE2E embedding (256), the mean (80) and spread (80) of the log-mel spectrum over the louder frames,
+    and the mean log2 F0. None of it is learned here: a few hundred training voices cannot spoil it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.speaker = SpeakerEncoder()
+        self.mel = LogMel(RATE, n_fft=640, hop=160, bands=80)
+
+    def forward(self, audio: Tensor, pitch: Tensor) -> Tensor:
+        return torch.cat([16 * self.speaker(audio), self.spectrum(audio), pitch], 1)
+
+    def spectrum(self, audio: Tensor) -> Tensor:
+        """Mean and spread of the spectrum of the louder frames, relative to their level: [batch, 160]."""
+        mel = self.mel(audio)
+        level = mel.mean(1, keepdim=True)
+        loud = torch.sigmoid(2 * (level - level.mean(2, keepdim=True)))
+        loud = loud / loud.sum(2, keepdim=True)
+        mean = (mel * loud).sum(2, keepdim=True)
+        spread = ((mel - mean).square() * loud).sum(2).clamp_min(1e-4).sqrt()
+        return torch.cat([mean[..., 0] - (level * loud).sum(2), spread - 2], 1)

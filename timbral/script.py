@@ -1,0 +1,90 @@
+"""A text on its way to the engine: sentence by sentence, as lines for one voice.
+
+Sentences are pronounced only when the engine asks, so that a book costs no more memory than a page and the
+first sound does not wait for the last word.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from timbral.bundle import Manifest
+from timbral.engine.line import Line
+from timbral.engine.sampling import Sampling
+from timbral.engine.seeds import derive_seed
+from timbral.text import Utterance, to_utterances
+from timbral.voice import Voice
+
+_SENTENCE_ENDS = frozenset('。｡．.！!？?…"”’」』）)》】')
+_CLAUSE_ENDS = frozenset("，,、；;：:—–")
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a text is spoken. seed: names all that is random; pause: seconds of silence after a sentence."""
+
+    language: str
+    sampling: Sampling
+    seed: int
+    speed: float
+    pause: float
+
+
+class Script:
+    """An iterator over the lines of a text, in order.
+
+    seconds: time spent on text so far. pauses: seconds of silence after each line that was handed out.
+    spoken: share of the text, 0 to 1, that lies before the end of each of them.
+    Raises TextError, before anything is handed out: nothing to speak, or a language that is unknown or that
+    the model does not speak.
+    """
+
+    def __init__(self, text: str, voice: Voice, manner: Manner, manifest: Manifest) -> None:
+        self.pauses: list[float] = []
+        self.spoken: list[float] = []
+        self._voice, self._manner = voice, manner
+        self._length = len(text)
+        self._at = 0
+        began = time.perf_counter()
+        self._utterances = to_utterances(text, manner.language, manifest.symbols, manifest.languages)
+        self._first: Utterance | None = next(self._utterances)
+        self.seconds = time.perf_counter() - began
+
+    def __iter__(self) -> Iterator[Line]:
+        return self
+
+    def __next__(self) -> Line:
+        began = time.perf_counter()
+        utterance = self._first or next(self._utterances)
+        self._first = None
+        self.seconds += time.perf_counter() - began
+        self._at += len(utterance.source)
+        self.pauses.append(self._manner.pause * _pause_factor(utterance.source))
+        self.spoken.append(min(1.0, self._at / self._length))
+        return Line(
+            phones=utterance.ids,
+            timbre=self._voice.timbre,
+            languages=count_languages(utterance),
+            prompt_phones=self._voice.prompt_phones,
+            prompt=self._voice.prompt_tokens,
+            sampling=self._manner.sampling,
+            seed=derive_seed(self._manner.seed, "line", len(self.pauses)),
+            speed=self._manner.speed,
+        )
+
+
+def count_languages(utterance: Utterance) -> dict[str, int]:
+    """How many phones of an utterance are of which language."""
+    counts: dict[str, int] = {}
+    for segment in utterance.segments:
+        counts[segment.language] = counts.get(segment.language, 0) + len(segment.phones)
+    return counts
+
+
+def _pause_factor(sentence: str) -> float:
+    """How long to pause after a sentence: twice after a paragraph, less after a clause or amid a phrase."""
+    end = sentence.rstrip()
+    breaks = sentence[len(end) :].count("\n")
+    if breaks or end[-1:] in _SENTENCE_ENDS:
+        return 2.0 if breaks > 1 else 1.0
+    return 0.5 if end[-1:] in _CLAUSE_ENDS else 0.25

@@ -1,0 +1,225 @@
+"""The road from text to sound.
+
+    recordings ─audio─▶ samples ─engine/reference─▶ Voice
+    text ─text─▶ sentences ─text─▶ phones ─engine/semantic─▶ tokens ─engine/acoustic─▶ samples ─audio─▶ Speech
+
+A synthesizer is immutable and may be shared by threads: what belongs to a request lives in its own stream.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timbral.audio import Reference, Source, read_reference
+from timbral.bundle import Bundle, open_bundle
+from timbral.engine.acoustic import FASTEST, SLOWEST, AcousticConfig, AcousticDecoder
+from timbral.engine.guard import RATES as TOKEN_RATES
+from timbral.engine.guard import Guard, Rate
+from timbral.engine.reference import ReferenceEncoder
+from timbral.engine.runner import GraphRunner
+from timbral.engine.sampling import Sampling
+from timbral.engine.semantic import SemanticDecoder
+from timbral.engine.sessions import Device, SessionOptions
+from timbral.engine.speech import SpeechEngine
+from timbral.errors import AudioError, SettingError, TimbralWarning
+from timbral.script import Manner, Script, count_languages
+from timbral.speech import Speech, SpeechStream
+from timbral.text import to_phones, with_mark
+from timbral.text.segment import Language, segment
+from timbral.voice import Consent, Voice
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+_GREETINGS: dict[Language, str] = {
+    "zh": "你好，欢迎来到 2026 年的重庆。",
+    "en": "Hello, and welcome to Timbralia in 2026.",
+    "ja": "こんにちは、2026年へようこそ。",
+    "ko": "안녕하세요, 2026년에 오신 것을 환영합니다.",
+    "yue": "你好，歡迎嚟到 2026 年。",
+}
+"""A text in each language that needs its dictionaries, its numbers and its rare words."""
+
+Ids = NDArray[np.int64]
+
+RATES = (24_000, 32_000, 48_000)
+"""Rates of the output in Hz that may be asked for."""
+
+LONGEST_PAUSE = 5.0
+"""Seconds between two sentences that may be asked for."""
+
+ROWS = 4
+"""Sentences that stage one speaks at a time, of one text or of several requests."""
+
+
+class Settings(TypedDict, total=False):
+    """What `say` takes beside text and voice; `Synthesizer.stream` says what each means."""
+
+    speed: float
+    seed: int | None
+    pause: float
+    rate: int | None
+    temperature: float | None
+    top_k: int | None
+    top_p: float | None
+    repetition_penalty: float | None
+
+
+def load(
+    model: str | Path | None = None, *, device: Device = "auto", threads: int = 0, warm: bool = True
+) -> Synthesizer:
+    """Loads a model: the embedded one, or one by name or folder.
+
+    device: "auto" takes CUDA where onnxruntime-gpu is installed. threads: of each graph, 0 for all cores.
+    warm: read the dictionaries of the model's languages now, a second that the first sentence would wait for.
+    Raises BundleError: unknown, incomplete or altered model; SettingError: the device is not to be had.
+    """
+    synthesizer = Synthesizer(open_bundle(model), SessionOptions(device=device, threads=threads))
+    if warm:
+        synthesizer.warm_up()
+    return synthesizer
+
+
+class Synthesizer:
+    """A loaded model that clones voices and speaks with them."""
+
+    def __init__(self, bundle: Bundle, options: SessionOptions) -> None:
+        self.bundle = bundle
+        self.manifest = bundle.manifest
+        self._reference = ReferenceEncoder.open(
+            bundle.path("content.onnx"), bundle.path("timbre.onnx"), options
+        )
+        acoustic = AcousticConfig(sample_rate=self.manifest.sample_rate, **dict(self.manifest.acoustic))
+        rates: dict[str, Rate] = {name: Rate(**dict(rate)) for name, rate in self.manifest.guard.items()}
+        runner = GraphRunner.open(
+            bundle.path("semantic_prefill.onnx"),
+            bundle.path("semantic_step.onnx"),
+            options,
+            rows=ROWS,
+            capacity=self.manifest.semantic.capacity,
+        )
+        self._engine = SpeechEngine(
+            SemanticDecoder(runner),
+            AcousticDecoder.open(bundle.path("latent.onnx"), bundle.path("vocoder.onnx"), acoustic, options),
+            Guard({**TOKEN_RATES, **rates}),
+        )
+
+    def warm_up(self) -> None:
+        """Speaks a little in each language of the model, so that all that is loaded lazily is there."""
+        voice = Voice.nobody(self.manifest)
+        for language in self.manifest.languages:
+            with self.stream(_GREETINGS[language], voice, language, seed=0) as stream:
+                next(stream)
+
+    def clone(
+        self,
+        *recordings: Source | Sequence[Source],
+        text: str | None = None,
+        language: str = "auto",
+        consent: Consent | None = None,
+    ) -> Voice:
+        """A voice from one or several recordings (paths, or bytes of files) of 3 to 10 s of one speaker.
+
+        text: what is said in the first recording, in `language`; with it the voice takes over the manner of
+        speaking as well as the timbre. consent: the speaker's. Notes on recordings come as TimbralWarning.
+        Raises AudioError: a recording that cannot be used; TextError: a transcript that cannot be spoken.
+        """
+        segment("", language)  # an unknown language is a mistake even where no transcript is read in it
+        sources = [s for r in recordings for s in ([r] if isinstance(r, str | Path | bytes) else r)]
+        if not sources:
+            raise AudioError("no recording given; a voice needs one or more, of 3 to 10 s")
+        rate = self.manifest.reference.rate
+        heard = [read_reference(s, rate, whole=text is not None and not i) for i, s in enumerate(sources)]
+        for note in (note for reference in heard for note in reference.notes):
+            warnings.warn(note, TimbralWarning, stacklevel=2)
+        none = np.zeros(0, np.int64)
+        tokens, phones = (none, none) if text is None else self._prompt(heard[0], text, language)
+        return Voice(
+            timbre=self._reference.timbre([reference.samples for reference in heard]),
+            prompt_tokens=tokens,
+            prompt_phones=phones,
+            family=self.manifest.family,
+            version=self.manifest.version,
+            symbols=self.manifest.symbols,
+            model=self.manifest.name,
+            prompt_text=text or "",
+            prompt_language=language,
+            sources=tuple(Path(s).name for s in sources if not isinstance(s, bytes)),
+            consent=consent,
+        )
+
+    def say(self, text: str, voice: Voice, language: str = "auto", **settings: Unpack[Settings]) -> Speech:
+        """Speaks a text of any length: the sound float32 [n], its rate, and a report. See `stream`."""
+        with self.stream(text, voice, language, **settings) as stream:
+            return stream.collect()
+
+    def stream(
+        self,
+        text: str,
+        voice: Voice,
+        language: str = "auto",
+        *,
+        speed: float = 1.0,
+        seed: int | None = None,
+        pause: float = 0.3,
+        rate: int | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        repetition_penalty: float | None = None,
+    ) -> SpeechStream:
+        """Speaks a text as chunks of Audio, the first as early as can be, in memory that does not grow.
+
+        language: "auto", or zh, en, ja, ko, yue for what could be several. speed: divides durations.
+        seed: the same one gives the same samples; None draws one (see the report). pause: seconds between
+        sentences. rate: of the output in Hz, one of RATES; None for the model's own. The rest is for the draw
+        of tokens (see engine.sampling), and None is the model's default.
+        Raises TextError: nothing to speak, unknown language; SettingError: a setting out of its range;
+        VoiceError: a voice of another model family.
+        """
+        began = time.perf_counter()
+        voice.check_fit(self.manifest)
+        defaults = self.manifest.semantic.sampling
+        sampling = Sampling(
+            top_k=defaults.top_k if top_k is None else top_k,
+            top_p=defaults.top_p if top_p is None else top_p,
+            temperature=defaults.temperature if temperature is None else temperature,
+            repetition_penalty=defaults.repetition_penalty
+            if repetition_penalty is None
+            else repetition_penalty,
+        )
+        _check_settings(speed, pause, rate)
+        seed = secrets.randbits(32) if seed is None else seed
+        manner = Manner(language, sampling, seed, speed, pause)
+        script = Script(text, voice, manner, self.manifest)
+        return SpeechStream(self._engine, script, seed, rate or self.manifest.sample_rate, began)
+
+    def _prompt(self, reference: Reference, text: str, language: str) -> tuple[Ids, Ids]:
+        """Semantic tokens [T] and phone ids [m] of a recording and its transcript."""
+        utterance = to_phones(with_mark(text), language, self.manifest.symbols, self.manifest.languages)
+        tokens = self._reference.tokens(reference.samples)
+        bounds = self._engine.guard.bounds(len(utterance.ids), count_languages(utterance))
+        if not bounds.low <= len(tokens) <= bounds.high:
+            warnings.warn(
+                f"{text[:30]!r} does not fit {reference.duration:.1f} s of speech; is it the transcript?",
+                TimbralWarning,
+                stacklevel=3,
+            )
+        return tokens, utterance.ids
+
+
+def _check_settings(speed: float, pause: float, rate: int | None) -> None:
+    if not SLOWEST <= speed <= FASTEST:
+        raise SettingError(f"speed is {speed}: give a factor from {SLOWEST} to {FASTEST}")
+    if not 0 <= pause <= LONGEST_PAUSE:
+        raise SettingError(f"pause is {pause}: give seconds from 0 to {LONGEST_PAUSE:.0f}")
+    if rate is not None and rate not in RATES:
+        raise SettingError(f"rate is {rate}: give one of {', '.join(map(str, RATES))} Hz")

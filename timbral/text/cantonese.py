@@ -1,0 +1,87 @@
+"""Cantonese: a text to phones, two for each syllable of jyutping (initial, rest with tone) and one for each pause.
+
+Where the official front end first makes the characters simplified, which merges words that sound different (隻 zek3 and 只 zi2),
+here a text is read in the characters that it is written in.
+"""
+
+import re
+from functools import cache
+
+from timbral.errors import TextError
+from timbral.text import chinese_official_rules as official_rules
+from timbral.text.chinese_normalization import PAUSES, rewrite, with_pauses
+from timbral.text.pronunciation import Pronunciation, SymbolVersion
+
+__all__ = ["normalize", "pronounce", "pronounce_normalized"]
+
+# The order is that of the official list: the first that fits wins, whatever jyutping would say.
+_INITIALS = tuple("aa ai au ap at ak a p b e t d kw k gw g f h l m ng n s w c z j ong on ou oi ok o uk ung".split())
+_WITHOUT_SYMBOL = {
+    # syllables of which a half has no symbol, by the nearest that has one
+    "at": ("a", "t"),
+    "ap": ("a", "p"),
+    "ang": ("a", "ang"),
+    "aang": ("aa", "aang"),
+    "ong": ("o", "ong"),
+    "ung": ("o", "ung"),
+    "ik": ("j", "ik"),
+    "it": ("j", "it"),
+    "oet": ("o", "oek"),
+    "hng": ("h", "ang"),
+}
+_NEAREST_FINAL = {"eu": "iu", "em": "im", "en": "in", "ep": "ip", "et": "ek", "oet": "oek"}
+_OFFICIAL_MARKS = str.maketrans("：；，。！？·、$～~—", ",,,.!?,,.---")
+
+
+def normalize(text: str) -> str:
+    """The text in words, its punctuation reduced to single `PAUSES`; nothing but these and ideographs is left."""
+    # one is not 幺 in Cantonese, not even on the telephone
+    written = rewrite(text) if "幺" in text else rewrite(text).replace("幺", "一")
+    spoken = "".join(official_rules.verbalize(clause) for clause in official_rules.clauses(written))
+    return "".join(char for char, reading in _readings(with_pauses(spoken)) if char in PAUSES or reading)
+
+
+def normalize_officially(text: str) -> str:
+    """The text in simplified characters, numbers in words, as the official front end does it."""
+    clauses = (
+        official_rules.verbalize(official_rules.simplify(clause)) for clause in official_rules.clauses(text)
+    )
+    marked = "".join(clause.replace("...", "…").translate(_OFFICIAL_MARKS) for clause in clauses)
+    return re.sub(rf"[^一-龥{PAUSES}]", "", marked)
+
+
+def pronounce(text: str, version: SymbolVersion) -> Pronunciation:
+    """How a Cantonese text sounds. Raises TextError for v1, whose phones have no Cantonese."""
+    return pronounce_normalized(normalize(text), version)
+
+
+def pronounce_normalized(text: str, version: SymbolVersion) -> Pronunciation:
+    """How a text out of `normalize` sounds. Raises TextError for v1, whose phones have no Cantonese."""
+    if version == "v1":
+        raise TextError("models of version v1 do not speak Cantonese: use one of version v2 or later")
+    phones: list[str] = []
+    word2ph: list[int] = []
+    for char, reading in _readings(text):
+        spoken = [char] if char in PAUSES else [p for syllable in reading.split() for p in _phones_of(syllable)]
+        phones += spoken
+        word2ph.append(len(spoken))
+    return Pronunciation(tuple(phones), text, tuple(word2ph))
+
+
+def _readings(text: str) -> list[tuple[str, str]]:
+    """Each character with its jyutping: syllables with tone number, most often one, none for what is not read."""
+    import ToJyutping  # takes half a second, which only Cantonese should cost
+
+    return [(char, reading or "") for char, reading in ToJyutping.get_jyutping_list(text)]
+
+
+@cache
+def _phones_of(syllable: str) -> tuple[str, str]:
+    body, tone = syllable[:-1], syllable[-1]
+    if body in _WITHOUT_SYMBOL:
+        initial, rest = _WITHOUT_SYMBOL[body]
+    else:
+        initial = next(initial for initial in _INITIALS if body.startswith(initial))
+        rest = body.removeprefix(initial) or initial[-1]
+        rest = _NEAREST_FINAL.get(rest, rest)
+    return f"Y{initial}", f"Y{rest}{tone}"

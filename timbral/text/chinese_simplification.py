@@ -1,0 +1,27 @@
+"""Traditional to simplified characters, with regard to the words where the simplified form differs."""
+
+import re
+from functools import cache
+from importlib.resources import files
+
+from timbral.text.chinese_official_rules import simplify as simplify_characters
+
+# 著 is the particle 着 except in words about fame and writing.
+_PARTICLE = re.compile("(?<![显顯名原巨译譯土昭卓编編论論合遗遺专專拙所])著(?![名作者述书書称稱有重录錄])")
+
+
+@cache
+def _words() -> tuple[re.Pattern[str], dict[str, str]]:
+    text = files("timbral").joinpath("text", "data", "zh_traditional.txt").read_text(encoding="utf-8")
+    pairs = dict(line.split() for line in text.splitlines() if not line.startswith("#"))
+    longest_first = sorted(pairs, key=len, reverse=True)
+    characters = "".join(word for word in longest_first if len(word) == 1)
+    words = "|".join(word for word in longest_first if len(word) > 1)
+    return re.compile(f"{words}|[{characters}]"), pairs
+
+
+def simplify(text: str) -> str:
+    """The text in simplified characters, each replaced by one."""
+    expression, pairs = _words()
+    text = expression.sub(lambda match: pairs[match[0]], _PARTICLE.sub("着", text))
+    return simplify_characters(text)

@@ -1,0 +1,83 @@
+"""Makes any string of Unicode fit to be read aloud, before the languages look at it.
+
+What has a plain spelling gets it (full-width letters, styled letters, `①`, `㎏`), what nobody can hear
+goes (controls, emoji, marks of direction, scripts that no supported language reads).
+"""
+
+import re
+import unicodedata
+
+from timbral.text.scripts import GREEK, HAN, HANGUL, KANA, LATIN
+
+_LONGEST_WORD = 60
+_LONGEST_NUMBER = 15
+"""Digits; more than a card has are read one by one in every language."""
+_MOST_SAME_SIGNS = 6
+_MOST_SIGNS = 20
+_COMPATIBLE = re.compile(
+    "["
+    "\u2100\u2102\u210a-\u2115\u2119-\u211d\u2124\u2128\u212a-\u2134"  # letter-like symbols
+    "\u2150-\u217f\u00bc-\u00be\u2080-\u2089"  # fractions, Roman numerals, subscripts
+    "\u2460-\u24ff\u2776-\u2793\u3200-\u33ff"  # enclosed characters, squared units
+    "\u2f00-\u2fd5\uf900-\ufaff"  # radicals and duplicates of ideographs
+    "\ufb00-\ufb06"  # ligatures
+    "\uff03-\uff06\uff0b\uff10-\uff19\uff1d\uff20-\uff3a\uff41-\uff5a\uff66-\uff9f"  # full-width, half-width
+    "\U0001d400-\U0001d7ff\U0001f100-\U0001f189"  # letters styled as mathematics or in boxes
+    "]+"
+)
+_LETTER = re.compile(f"[{HAN}{KANA}{HANGUL}{LATIN}{GREEK}]")
+_SPOKEN_SYMBOLS = frozenset("℃℉№°©®™§")
+_NUMBERED = re.compile("[\u2160-\u2188\u2460-\u249b\u24ea-\u24ff\u2776-\u2793]")
+_INVISIBLE = re.compile("\u0000+")
+_SEPARATE_WORDS = f"[{LATIN}{HANGUL}{GREEK}0-9]"
+_BETWEEN_WORDS = re.compile(f"(?<={_SEPARATE_WORDS})\u0000+(?={_SEPARATE_WORDS})")
+_LONG_WORD = re.compile(f"([{LATIN}]{{{_LONGEST_WORD}}})(?=[{LATIN}])")
+_LONG_NUMBER = re.compile(f"[0-9]{{{_LONGEST_NUMBER + 1},}}")
+_MANY_SIGNS = re.compile(rf"([^\w\s])\1{{{_MOST_SAME_SIGNS},}}")
+_LONG_SIGNS = re.compile(rf"([^\w\s]{{{_MOST_SIGNS}}})[^\w\s]+")
+_SPACES = re.compile(r"[^\S\n]+")
+
+
+def _spell_out(match: re.Match[str]) -> str:
+    spelled = _NUMBERED.sub(lambda sign: f"{unicodedata.numeric(sign[0]):g}", match[0])
+    spelled = unicodedata.normalize("NFKC", spelled).replace("\u2044", "/")
+    mixed_number = "/" in spelled and match.start() > 0 and match.string[match.start() - 1].isdigit()
+    return " " + spelled if mixed_number else spelled
+
+
+def _audible(character: str) -> str:
+    """The character or its stand-in: a space, an ASCII digit, nothing, or `\\0` where words may part."""
+    category = unicodedata.category(character)
+    if character == "\n" or character.isascii():
+        return character if character.isprintable() or character == "\n" else " "
+    if category in ("Zl", "Zp"):
+        return "\n"
+    if category[0] == "Z":
+        return " "
+    if category == "Nd":
+        return str(unicodedata.digit(character))
+    if category[0] == "P" or category in ("Sc", "Sm") or character in _SPOKEN_SYMBOLS:
+        return character
+    if category[0] == "L" or character == "\u3007":
+        return character if _LETTER.match(character) else "\0"
+    if category == "No":
+        return character
+    if category in ("Cf", "Mn", "Me"):
+        return ""
+    return "\0"
+
+
+def clean(text: str) -> str:
+    """`text` with characters that cannot be spoken removed and variants of characters unified.
+
+    Line breaks stay, every other run of white space becomes one space. Endless words, numbers and rows of signs
+    are broken up or shortened, so that no language has to cope with them. Linear in the length of the text.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _COMPATIBLE.sub(_spell_out, unicodedata.normalize("NFC", text))
+    text = "".join(map(_audible, unicodedata.normalize("NFC", text)))
+    text = _INVISIBLE.sub("", _BETWEEN_WORDS.sub(" ", text))
+    text = _LONG_WORD.sub(r"\1 ", text)
+    text = _LONG_NUMBER.sub(lambda digits: " ".join(digits[0]), text)
+    text = _LONG_SIGNS.sub(r"\1", _MANY_SIGNS.sub(lambda sign: sign[1] * _MOST_SAME_SIGNS, text))
+    return _SPACES.sub(" ", text).strip()

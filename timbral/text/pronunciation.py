@@ -1,0 +1,21 @@
+"""The one type that every language module returns: what a text sounds like."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+SymbolVersion = Literal["v1", "v2"]
+"""Which phone inventory a model was trained with: 322 symbols (v1) or 732 (v2 and everything later)."""
+
+
+@dataclass(frozen=True)
+class Pronunciation:
+    """Phones of a text in one language.
+
+    phones: symbol names, each in the symbol table or replaced by `UNK` when ids are looked up.
+    text: the normalised text that was pronounced.
+    word2ph: number of phones of each character of `text` (zh and yue only), else None.
+    """
+
+    phones: tuple[str, ...]
+    text: str
+    word2ph: tuple[int, ...] | None = None
