@@ -91,8 +91,9 @@ def test_windows_give_the_sound_of_one_run(
     sound = decoder.whole(tokens, timbre, seed=7, speed=speed)
     assert sound.dtype == np.float32
     assert sound.shape == expected.shape
-    np.testing.assert_allclose(sound, expected, atol=1e-4)
-    assert np.abs(sound).max() > 0.1
+    loudest = np.abs(expected).max()
+    assert loudest > 0.1
+    np.testing.assert_allclose(sound / loudest, expected / loudest, atol=1e-4)
 
 
 @pytest.mark.parametrize("speed", [1.0, 0.8, 1.25])

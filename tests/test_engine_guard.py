@@ -22,7 +22,9 @@ def speech(count: int, seed: int = 0, hold: float = 0.3) -> NDArray[np.int64]:
     return tokens
 
 
-def watch(phones: int = 40, languages: dict[str, int] | None = None, prompt: NDArray[np.int64] = EMPTY) -> Watch:
+def watch(
+    phones: int = 40, languages: dict[str, int] | None = None, prompt: NDArray[np.int64] = EMPTY
+) -> Watch:
     guard = Guard()
     bounds = guard.bounds(phones, {"zh": phones} if languages is None else languages)
     return guard.watch(bounds, np.arange(phones), EMPTY, prompt)
@@ -67,12 +69,10 @@ def test_a_loop_is_noticed_soon_and_its_first_round_kept(period: int) -> None:
     detector = LoopDetector()
     for token in before.tolist():
         assert detector.push(token) is None
-    for number, token in enumerate(np.tile(round_, 200).tolist()):
-        kept = detector.push(token)
-        if kept is not None:
-            break
-    assert kept == 50 + period
-    assert number < 30 + period
+    kept = [detector.push(token) for token in np.tile(round_, 200).tolist()]
+    noticed = next(number for number, count in enumerate(kept) if count is not None)
+    assert kept[noticed] == 50 + period
+    assert noticed < 30 + period
 
 
 def test_a_pause_is_no_loop() -> None:

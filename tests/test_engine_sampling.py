@@ -131,7 +131,9 @@ def test_derived_seeds_differ_by_path_and_stay_the_same() -> None:
     assert derive_seed(1234, "line", 5) == 6452736840997769254
 
 
-@pytest.mark.parametrize(("start", "count"), [(0, 10), (5, BLOCK), (BLOCK - 1, 2), (3 * BLOCK, BLOCK), (7, 0)])
+@pytest.mark.parametrize(
+    ("start", "count"), [(0, 10), (5, BLOCK), (BLOCK - 1, 2), (3 * BLOCK, BLOCK), (7, 0)]
+)
 def test_noise_is_addressed_by_sample(start: int, count: int) -> None:
     endless = noise(3, 0, 5 * BLOCK)
     np.testing.assert_array_equal(noise(3, start, count), endless[start : start + count])

@@ -104,6 +104,25 @@ def test_a_take_goes_on_from_what_was_spoken() -> None:
     assert rest.tokens == whole
 
 
+def test_a_request_that_fails_does_not_trouble_the_others() -> None:
+    class Choosy(HistoryRunner):
+        def prefill(self, row, phones, features, tokens):  # type: ignore[no-untyped-def]
+            if len(phones) == 1:
+                raise ValueError("too short for me")
+            return super().prefill(row, phones, features, tokens)
+
+    decoder = SemanticDecoder(Choosy(2))
+    good = [request(number, GREEDY) for number in (1, 2)]
+    bad = Sequence(np.zeros(1, np.int64), np.zeros(0, np.int64), GREEDY, seed=0)
+    for sequence in (good[0], bad, good[1]):
+        decoder.submit(sequence)
+    for number, sequence in enumerate(good, 1):
+        decoder.wait(sequence, 40)
+        assert sequence.tokens == alone(number, GREEDY)
+    with pytest.raises(ValueError, match="too short for me"):
+        decoder.wait(bad, 0)
+
+
 def test_a_failing_graph_reaches_the_caller_and_frees_the_batch() -> None:
     class Broken(HistoryRunner):
         def step(self, tokens):  # type: ignore[no-untyped-def]

@@ -245,7 +245,7 @@ def test_takes_are_drawn_again_alike_alone_and_among_others(acoustic: AcousticDe
     def stumbles_by_chance(history: list[int], vocabulary: int) -> Logits:
         logits = speaks_well(history, vocabulary)
         spoken = history[history.index(-1) + 1 :]
-        if len(spoken) >= 40 and spoken[35] % 2:
+        if len(spoken) >= 40 and spoken[36] % 2:
             logits[[END, 7]] = -50.0, 500.0
         return logits
 

@@ -1,6 +1,5 @@
 """Stage two through onnxruntime: the exported graphs give the official sound, whole, faster and streamed."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 

@@ -25,6 +25,26 @@ from timbral.nets.semantic import SemanticConfig, SemanticTransformer
 GUIDED_LAYERS, GUIDED_HEADS = (2, 3), 2
 
 
+class PooledDropout(nn.Module):
+    """Dropout that takes its mask from a pool, at a random place: drawing a fresh mask costs more than a layer on a CPU."""
+
+    pool: Tensor = (torch.rand(1 << 24) >= 0.1).to(torch.uint8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        start = int(torch.randint(len(self.pool) - x.numel(), ()))
+        return x * (self.pool[start : start + x.numel()].view(x.shape).to(x.dtype) / 0.9)
+
+
+def with_pooled_dropout(model: nn.Module) -> None:
+    """Exchange every dropout of a model."""
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.Dropout):
+                setattr(module, name, PooledDropout())
+
+
 class Pairs:
     """Aligned utterances, drawn in batches of similar length."""
 
@@ -106,6 +126,7 @@ def main() -> None:
     check = [valid.draw(6000, 0.0) for _ in range(3)]
     config = SemanticConfig(hidden=384, layers=6, heads=6, feed_forward=1536, vocabulary=args.vocabulary, bert=False, dropout=0.1, attention_dropout=0.0)
     model = SemanticTransformer(config)
+    with_pooled_dropout(model)
     ema = Ema(model)
     decay = [p for p in model.parameters() if p.ndim > 1]
     rest = [p for p in model.parameters() if p.ndim <= 1]

@@ -13,7 +13,7 @@ PAUSE_TOKENS = 25
 """Tokens, 1 s, after which a pause is a loop all the same."""
 
 LOOP_TOKENS = 20
-"""Tokens in a row that equal those one round before, after which it is a loop; recorded speech has up to 6."""
+"""Tokens in a row that equal those one round before: from here on it is a loop; recordings have up to 6."""
 
 _NOTHING = -1
 

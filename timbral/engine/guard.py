@@ -150,7 +150,7 @@ class Guard:
 
 
 class Watch:
-    """Follows one take token by token, and judges it. Up to `trusted` tokens it may be heard before its end."""
+    """Follows one take token by token and judges it; up to `trusted` tokens it may be heard unfinished."""
 
     def __init__(self, bounds: Bounds, trusted: int, leak: LeakDetector) -> None:
         self._bounds = bounds

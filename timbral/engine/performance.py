@@ -1,9 +1,9 @@
 """One line on its way to sound: takes are watched, bad ones drawn again, good sound let out piece by piece.
 
 Sound that has been let out cannot be taken back. So a new take begins with the tokens that such sound has
-heard and draws what follows; and what is doubtful is held back: silence until sound comes after it, what looks
-like the beginning of a loop, short lines and the overtime of long ones until they have ended well. All of this
-holds whether or not anyone listens along, so that a stream and a whole utterance are the same sound.
+heard and draws what follows; and what is doubtful is held back: silence until sound comes after it, what
+looks like the beginning of a loop, short lines and the overtime of long ones until they have ended well. All
+of this holds whether or not anyone listens along, so that a stream and a whole utterance are the same sound.
 """
 
 import time
@@ -69,7 +69,10 @@ class Performance:
         self._begin()
 
     def follow(self) -> None:
-        """Takes in all that the running take has drawn since the last time."""
+        """Takes in all that the running take has drawn since the last time.
+
+        Raises what made the take fail, if something did.
+        """
         while not self.done:
             finished = self.sequence.finished  # read before the tokens: none come after it
             for token in self.sequence.tokens[self._seen :]:
@@ -152,6 +155,8 @@ class Performance:
         return None
 
     def _conclude(self, finished: Finish) -> None:
+        if self.sequence.error is not None:
+            raise self.sequence.error
         verdict = self._watch.end(by_itself=finished is Finish.END)
         if verdict.fault is None:
             self._finish_stream()

@@ -78,13 +78,18 @@ class SemanticDecoder:
                 self._sweep()
 
     def wait(self, sequence: Sequence, known: int) -> None:
-        """Returns when a submitted sequence has more than `known` tokens or has finished."""
+        """Returns when a submitted sequence has more than `known` tokens or has finished.
+
+        Raises what made the sequence fail; those of other callers go on.
+        """
         with self._condition:
             while len(sequence.tokens) <= known and sequence.finished is None:
                 if self._driving:
                     self._condition.wait()
                 else:
                     self._drive()
+        if sequence.error is not None:
+            raise sequence.error
 
     def tokens(self, sequence: Sequence) -> Iterator[int]:
         """A submitted sequence's tokens as they come, without those that it began with."""
@@ -125,7 +130,14 @@ class SemanticDecoder:
         if not running:
             return
         began = time.perf_counter()
-        logits = self._runner.step(np.array([sequence.tokens[-1] for sequence in running]))
+        try:
+            logits = self._runner.step(np.array([sequence.tokens[-1] for sequence in running]))
+        except (
+            Exception
+        ) as error:  # whatever it is, it belongs to these sequences, not to who happens to drive
+            for sequence in running:
+                sequence.fail(error)
+            return
         for sequence, row in zip(running, logits, strict=True):
             if sequence.finished is None:
                 sequence.accept(row)
@@ -135,7 +147,12 @@ class SemanticDecoder:
 
     def _prefill(self, row: int, sequence: Sequence) -> None:
         began = time.perf_counter()
-        sequence.accept(self._runner.prefill(row, sequence.phones, sequence.features, sequence.context))
+        try:
+            logits = self._runner.prefill(row, sequence.phones, sequence.features, sequence.context)
+        except Exception as error:  # as above
+            sequence.fail(error)
+            return
+        sequence.accept(logits)
         sequence.prefill_s = time.perf_counter() - began
 
     def _sweep(self) -> None:

@@ -16,11 +16,12 @@ LONGEST = 1500
 
 
 class Finish(Enum):
-    """Why a sequence ended: by its end token, at its limit of tokens, or because nobody wants it any more."""
+    """Why a sequence ended: its end token, its limit of tokens, nobody who wants it any more, an error."""
 
     END = "end"
     LIMIT = "limit"
     CANCELLED = "cancelled"
+    FAILED = "failed"
 
 
 class Sequence:
@@ -33,6 +34,7 @@ class Sequence:
     seed: names the request's own random draws; `take` keeps those of several takes apart.
 
     tokens: what has been drawn so far, without the end token. finished: why it stopped, None while it runs.
+    error: what made it fail.
     prefill_s, decode_s: seconds that its prefill took, and its share of the steps.
     """
 
@@ -58,6 +60,7 @@ class Sequence:
         self.limit = limit
         self.tokens = list(spoken)
         self.finished: Finish | None = None
+        self.error: Exception | None = None
         self.prefill_s = 0.0
         self.decode_s = 0.0
         self._rng = generator(seed, "take", take)
@@ -72,6 +75,12 @@ class Sequence:
     def positions(self) -> int:
         """Places in the key/value cache that it needs at most."""
         return len(self.phones) + len(self.prompt) + self.limit
+
+    def fail(self, error: Exception) -> None:
+        """Ends it by an error, unless it has ended already."""
+        if self.finished is None:
+            self.error = error
+            self.finished = Finish.FAILED
 
     def accept(self, logits: NDArray[np.float32]) -> None:
         """Draws the next token from logits [vocabulary], of which the last column is the end token's.

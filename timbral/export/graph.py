@@ -34,8 +34,8 @@ def to_graph(
         program = torch.onnx.export(
             _Traced(network, function).eval(),
             tuple(inputs.values()),
-            input_names=list(inputs),
-            output_names=list(outputs),
+            input_names=[_INPUT + name for name in inputs],
+            output_names=[_OUTPUT + name for name in outputs],
             opset_version=OPSET,
             dynamo=True,
             dynamic_shapes=(shapes,),
@@ -44,6 +44,7 @@ def to_graph(
     assert program is not None
     model = program.model_proto
     _forget_origin(model)
+    _rename(model.graph)
     return model
 
 
@@ -68,6 +69,29 @@ def _forget_origin(model: onnx.ModelProto) -> None:
     for item in (*graph.node, *graph.input, *graph.output, *graph.initializer):
         del item.metadata_props[:]
         item.doc_string = ""
+
+
+_INPUT, _OUTPUT = "input:", "output:"
+
+
+def _rename(graph: onnx.GraphProto) -> None:
+    """Numbers everything inside the graph, so that inputs and outputs can have whatever name they were given."""
+    names = {item.name: item.name.removeprefix(_INPUT) for item in graph.input}
+    names |= {item.name: item.name.removeprefix(_OUTPUT) for item in graph.output}
+    inside = [tensor.name for tensor in graph.initializer]
+    inside += [name for node in graph.node for name in node.output if name]
+    for name in inside:
+        names.setdefault(name, f"/{len(names)}")
+    names[""] = ""
+    for item in (*graph.input, *graph.output, *graph.initializer):
+        item.name = names[item.name]
+    for number, node in enumerate(graph.node):
+        assert not any(attribute.HasField("g") for attribute in node.attribute), (
+            "graphs inside graphs are unknown"
+        )
+        node.name = f"{node.op_type}/{number}"
+        node.input[:] = [names[name] for name in node.input]
+        node.output[:] = [names[name] for name in node.output]
 
 
 class _silent:  # noqa: N801

@@ -1,6 +1,7 @@
-"""The embedded family as graphs: `reference`, `latent` and `vocoder`, beside the two of stage one.
+"""The embedded family as graphs: `content`, `timbre`, `latent` and `vocoder`, beside the two of stage one.
 
-`reference.onnx`   audio float32 [1, n] at 16 kHz → tokens int64 [1, n // 640], timbre float32 [1, D]
+`content.onnx`     audio float32 [1, n] at 16 kHz → tokens int64 [1, n // 640]
+`timbre.onnx`      audio float32 [1, n] at 16 kHz → timbre float32 [1, D]
 `latent.onnx`      tokens int64 [1, T], timbre float32 [1, D] → latent float32 [1, C, F], f0 float32 [1, F] in Hz, F = 4 T
 `vocoder.onnx`     latent, timbre, f0, phase float32 [1, F] in cycles, noise float32 [1, F * hop] → audio [1, F * hop]
 """
@@ -14,17 +15,23 @@ from timbral.export.weights import write_graphs
 from timbral.nets.source_filter import LatentNet, SourceFilterVocoder
 from timbral.nets.tiny_content import ReferenceEncoder
 
-REFERENCE = "reference.onnx"
+CONTENT = "content.onnx"
+TIMBRE = "timbre.onnx"
 LATENT = "latent.onnx"
 VOCODER = "vocoder.onnx"
 
 
 def export_reference(network: ReferenceEncoder, folder: Path) -> None:
-    """Writes the graph that hears a recording."""
-    graph = to_graph(
-        network, network, {"audio": torch.randn(1, 32_000)}, ("tokens", "timbre"), {"audio": {1: "samples"}}
+    """Writes the two graphs that hear a recording; the timbre needs the pitch that the content encoder hears."""
+    inputs, free = {"audio": torch.randn(1, 32_000)}, {"audio": {1: "samples"}}
+    write_graphs(
+        folder,
+        {
+            CONTENT: to_graph(network, lambda audio: (network(audio)[0],), inputs, ("tokens",), free),
+            TIMBRE: to_graph(network, lambda audio: (network(audio)[1],), inputs, ("timbre",), free),
+        },
+        "reference.weights",
     )
-    write_graphs(folder, {REFERENCE: graph}, "reference.weights")
 
 
 def export_acoustic(latent: LatentNet, vocoder: SourceFilterVocoder, folder: Path) -> None:

@@ -90,8 +90,8 @@ class StyleEncoder(nn.Module):
         """spectrum [batch, bins, frames], mask [batch, 1, frames]; returns [batch, timbre, 1]."""
         columns = mask.transpose(1, 2)
         x = self.spectral((spectrum * mask).transpose(1, 2)).transpose(1, 2)
-        # The official code lets what biases leave in the padding reach the last frames of a row; here a row of
-        # a padded batch is what it is alone.
+        # The official code lets what biases leave in the padding reach the last frames of a row; here a row
+        # of a padded batch is what it is alone.
         for convolution in self.temporal:
             x = convolution(x * mask)
         x = self.fc(self.slf_attn(x.transpose(1, 2) * columns, mask.squeeze(1) > 0))

@@ -1,7 +1,7 @@
-"""Cantonese: a text to phones, two for each syllable of jyutping (initial, rest with tone) and one for each pause.
+"""Cantonese: a text to phones, two for each syllable (initial, rest with tone) and one for each pause.
 
-Where the official front end first makes the characters simplified, which merges words that sound different (隻 zek3 and 只 zi2),
-here a text is read in the characters that it is written in.
+The official front end first makes the characters simplified, which merges words that sound different (隻 zek3
+and 只 zi2). Here a text is read in the characters that it is written in.
 """
 
 import re
@@ -14,8 +14,10 @@ from timbral.text.pronunciation import Pronunciation, SymbolVersion
 
 __all__ = ["normalize", "pronounce", "pronounce_normalized"]
 
-# The order is that of the official list: the first that fits wins, whatever jyutping would say.
-_INITIALS = tuple("aa ai au ap at ak a p b e t d kw k gw g f h l m ng n s w c z j ong on ou oi ok o uk ung".split())
+# In the order of the official list: the first that fits wins, whatever jyutping calls an initial.
+_INITIAL = re.compile(
+    "aa|ai|au|ap|at|ak|a|p|b|e|t|d|kw|k|gw|g|f|h|l|m|ng|n|s|w|c|z|j|ong|on|ou|oi|ok|o|uk|ung"
+)
 _WITHOUT_SYMBOL = {
     # syllables of which a half has no symbol, by the nearest that has one
     "at": ("a", "t"),
@@ -34,8 +36,8 @@ _OFFICIAL_MARKS = str.maketrans("：；，。！？·、$～~—", ",,,.!?,,.---
 
 
 def normalize(text: str) -> str:
-    """The text in words, its punctuation reduced to single `PAUSES`; nothing but these and ideographs is left."""
-    # one is not 幺 in Cantonese, not even on the telephone
+    """The text in words, its punctuation reduced to single `PAUSES`; else only ideographs are left."""
+    # Cantonese has no 幺 for one, not even on the telephone
     written = rewrite(text) if "幺" in text else rewrite(text).replace("幺", "一")
     spoken = "".join(official_rules.verbalize(clause) for clause in official_rules.clauses(written))
     return "".join(char for char, reading in _readings(with_pauses(spoken)) if char in PAUSES or reading)
@@ -62,14 +64,15 @@ def pronounce_normalized(text: str, version: SymbolVersion) -> Pronunciation:
     phones: list[str] = []
     word2ph: list[int] = []
     for char, reading in _readings(text):
-        spoken = [char] if char in PAUSES else [p for syllable in reading.split() for p in _phones_of(syllable)]
+        syllables = map(_phones_of, reading.split())
+        spoken = [char] if char in PAUSES else [phone for syllable in syllables for phone in syllable]
         phones += spoken
         word2ph.append(len(spoken))
     return Pronunciation(tuple(phones), text, tuple(word2ph))
 
 
 def _readings(text: str) -> list[tuple[str, str]]:
-    """Each character with its jyutping: syllables with tone number, most often one, none for what is not read."""
+    """Each character with its jyutping: mostly one syllable with tone number, none for what is not read."""
     import ToJyutping  # takes half a second, which only Cantonese should cost
 
     return [(char, reading or "") for char, reading in ToJyutping.get_jyutping_list(text)]
@@ -81,7 +84,8 @@ def _phones_of(syllable: str) -> tuple[str, str]:
     if body in _WITHOUT_SYMBOL:
         initial, rest = _WITHOUT_SYMBOL[body]
     else:
-        initial = next(initial for initial in _INITIALS if body.startswith(initial))
+        match = _INITIAL.match(body)
+        initial = match[0] if match else body[:1]
         rest = body.removeprefix(initial) or initial[-1]
         rest = _NEAREST_FINAL.get(rest, rest)
     return f"Y{initial}", f"Y{rest}{tone}"

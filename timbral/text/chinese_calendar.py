@@ -9,7 +9,7 @@ _TO = r"\s* [-~～–—至到] \s*"
 _MONTH = r"(?:0?[1-9] | 1[0-2])"
 _DAY = r"(?:0?[1-9] | [12]\d | 3[01])"
 _CLOCK = r"(?:[01]?\d | 2[0-4])[:：][0-5]\d (?:[:：][0-5]\d)?"
-_COUNTS_YEARS = "了|过|過|约|約|近|超|满|滿|达|達|有|是|的|这|這|那|前|后|後|每|又|第|随|隨|为|用|花|经|經|历|歷|历时|时隔|長|长"
+_COUNTS_YEARS = "[了过過约約近超满滿达達有是的这這那前后後每又第随隨为為用花经經历歷时時隔长長]"
 
 
 def _ymd(match: re.Match[str]) -> str:
@@ -64,11 +64,13 @@ def _clock(match: re.Match[str]) -> str:
 
 CALENDAR_RULES: tuple[Rule, ...] = (
     (
-        pattern(rf"(?<![\d./-]) (?P<year>\d{{4}}) ([-/.]) (?P<month>{_MONTH}) \2 (?P<day>{_DAY}) (?![\d./-])"),
+        pattern(
+            rf"(?<![\d./-]) (?P<year>\d{{4}}) ([-/.]) (?P<month>{_MONTH}) \2 (?P<day>{_DAY}) (?![\d./-])"
+        ),
         _ymd,
     ),
     (
-        pattern(rf"(?<![\d./-]) (?P<year>(?:19|20)\d\d) [-/] (?P<month>0[1-9]|1[0-2]) (?![\d./-])"),
+        pattern(r"(?<![\d./-]) (?P<year>(?:19|20)\d\d) [-/] (?P<month>0[1-9]|1[0-2]) (?![\d./-])"),
         lambda match: f"{spell(match['year'])}年{cardinal(match['month'])}月",
     ),
     (pattern(rf"(?<!\d) (?P<first>\d{{4}}) 年? {_TO} (?P<last>\d{{4}}) 年"), _years),
@@ -76,11 +78,16 @@ CALENDAR_RULES: tuple[Rule, ...] = (
     (pattern(r"(?<!\d) (?P<decade>[1-9]0) (?=后|後)"), lambda match: spell(match["decade"])),
     (pattern(r"(?<!\d) (?P<decade>[1-9]0) (?=年代)"), lambda match: number(match["decade"])),
     (
-        pattern(rf"(?P<cue>{_COUNTS_YEARS})? (?<!\d) (?P<year>\d\d) 年 (?P<date>(?=\d\d?月)|[初底末款级級届])?"),
+        pattern(
+            rf"(?P<cue>{_COUNTS_YEARS})? (?<!\d) (?P<year>\d\d) 年 (?P<date>(?=\d\d?月)|[初底末款级級届])?"
+        ),
         _short_year,
     ),
     (
-        pattern(rf"(?<!\d) (?P<month>{_MONTH}) 月 (?P<day>{_DAY}) (?:[日号號]? {_TO} (?P<last>{_DAY}) )? (?P<unit>[日号號])"),
+        pattern(
+            rf"(?<!\d) (?P<month>{_MONTH}) 月"
+            rf"(?P<day>{_DAY}) (?:[日号號]? {_TO} (?P<last>{_DAY}) )? (?P<unit>[日号號])"
+        ),
         _month_and_days,
     ),
     (pattern(rf"(?<!\d) (?P<first>{_MONTH}) 月? {_TO} (?P<last>{_MONTH}) 月"), _months),
@@ -88,7 +95,8 @@ CALENDAR_RULES: tuple[Rule, ...] = (
     (pattern(rf"(?<![\d.-]) (?P<day>{_DAY}) (?=[日号號])"), lambda match: cardinal(match["day"])),
     (
         pattern(
-            rf"(?<![\d:：]) (?P<first>{_CLOCK}) (?: {_TO} (?P<last>{_CLOCK}) )? (?![\d:：]) (?:\s*(?P<half>[AaPp])\.?[Mm]\b\.?)?"
+            rf"(?<![\d:：]) (?P<first>{_CLOCK}) (?: {_TO} (?P<last>{_CLOCK}) )? (?![\d:：])"
+            r"(?: \s* (?P<half>[AaPp])\.?[Mm]\b\.? )?"
         ),
         _clock,
     ),

@@ -1,4 +1,4 @@
-"""Word lists shipped as plain text: words separated by white space, lines that start with # being comments."""
+"""Word lists in plain text: words with white space between them, comments in lines that start with #."""
 
 from functools import cache
 from importlib.resources import files

@@ -6,11 +6,10 @@ from functools import cache
 from importlib.resources import files
 from itertools import accumulate
 
+from timbral.text.chinese_particles import reading_in_context
 from timbral.text.chinese_words import Word
 
 _LONGEST_READING = 6
-_NO_WORD = Word("", "x")
-_PERSONS = frozenset("我 你 您 他 她 它 咱 俺 我们 你们 他们 她们 它们 咱们 大家 自己".split())
 _DIGIT = "[零一二三四五六七八九]"
 _DIGIT_ONE = re.compile(
     rf"(?<=[零一二三四五六七八九十第周初之])一|(?<=星期)一|(?<=礼拜)一|(?<={_DIGIT}点)一(?!刻)"
@@ -20,7 +19,7 @@ _FULL_TONE_DE = re.compile("[获取赢博夺求难不心所应]得")
 
 
 def mend_readings(words: Sequence[Word], pinyin: Sequence[str]) -> list[str]:
-    """The pinyin of the characters of a clause, corrected where context or `data/zh_readings.txt` know better."""
+    """The pinyin of a clause, corrected where context or the list `data/zh_readings.txt` know better."""
     mended = list(pinyin)
     _mend_particles(words, mended)
     _mend_by_list(words, mended)
@@ -30,8 +29,8 @@ def mend_readings(words: Sequence[Word], pinyin: Sequence[str]) -> list[str]:
 def mend_tones(clause: str, pinyin: Sequence[str], finals: Sequence[str]) -> list[str]:
     """The spoken finals of a clause with the tones back that official sandhi takes by mistake.
 
-    一 keeps its tone as a digit or an ordinal (一九九八年, 十一月, 一号), 的 and 地 in words where they are not particles
-    (目的, 土地), and so does 得 in 获得.
+    一 keeps its tone as a digit or an ordinal (一九九八年, 十一月, 一号), 的 and 地 in words where they are
+    no particles (目的, 土地), and 得 in 获得.
     """
     mended = list(finals)
     for match in _DIGIT_ONE.finditer(clause):
@@ -45,25 +44,18 @@ def mend_tones(clause: str, pinyin: Sequence[str], finals: Sequence[str]) -> lis
 
 
 def _mend_particles(words: Sequence[Word], pinyin: list[str]) -> None:
-    """为, 得 and 地, whose readings depend on the grammar around them."""
-    at = 0
-    for before, word, after in zip([_NO_WORD, *words], words, [*words[1:], _NO_WORD], strict=False):
-        if word.text == "为" and (after.text in _PERSONS or before.text in _PERSONS):
-            pinyin[at] = "wei4"
-        elif word.text == "得" and before.text in _PERSONS and after.tag[0] in "vdpz" and after.text[0] not in "不到":
-            pinyin[at] = "dei3"
-        elif word.text == "地" and before.tag[0] not in "mqrpufx" and after.tag[0] not in "ufx":
-            pinyin[at] = "de5"
-        at += len(word.text)
+    start = 0
+    for at, word in enumerate(words):
+        if len(word.text) == 1:
+            pinyin[start] = reading_in_context(words, at) or pinyin[start]
+        start += len(word.text)
 
 
 def _mend_by_list(words: Sequence[Word], pinyin: list[str]) -> None:
     clause = "".join(word.text for word in words)
     bounds = [0, *accumulate(len(word.text) for word in words)]
     for at, start in enumerate(bounds):
-        for end in bounds[at + 1 :]:
-            if end - start > _LONGEST_READING:
-                break
+        for end in bounds[at + 1 : at + 1 + _LONGEST_READING]:
             reading = _readings().get(clause[start:end])
             if reading:
                 pinyin[start:end] = reading

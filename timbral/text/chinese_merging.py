@@ -1,4 +1,4 @@
-"""Joins words that the segmenter keeps apart but whose tones change together (不, 一, reduplication, third tones, 儿)."""
+"""Joins words whose tones change together: around 不 and 一, doubled words, third tones, 儿."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,7 +8,10 @@ from timbral.text.chinese_words import Word
 
 
 def merge(words: Sequence[Word]) -> list[Word]:
-    """The words of a sentence regrouped for tone sandhi; a group has the tag of its first word, 不 that of its second."""
+    """The words of a sentence regrouped for tone sandhi.
+
+    A group has the tag of its first word, one with 不 that of its second.
+    """
     grouped = _merge_bu(words)
     grouped = _merge_yi_between_verbs(grouped)
     grouped = _merge_yi_with_next(grouped)

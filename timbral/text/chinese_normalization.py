@@ -20,7 +20,9 @@ __all__ = ["PAUSES", "normalize", "rewrite"]
 PAUSES = "!?…,.-"
 """The punctuation that has a phone."""
 
-_WIDE = str.maketrans({0xFF01 + offset: chr(0x21 + offset) for offset in range(94) if chr(0x21 + offset) not in "!,:;?"})
+_WIDE = str.maketrans(
+    {0xFF01 + offset: chr(0x21 + offset) for offset in range(94) if chr(0x21 + offset) not in "!,:;?"}
+)
 _PER = "年月日天周时時分秒次人个個斤克升米度晚位份杯箱盒件只隻条條张張套户戶亩畝吨噸公平千毫小股页頁字课課"
 _WORDING: tuple[Rule, ...] = (
     (pattern(rf"(?<=[{HAN}]) / (?=[{_PER}])"), lambda match: "每"),
@@ -35,7 +37,19 @@ _SIGNS: tuple[Rule, ...] = (
     (pattern(rf"([{HAN}])々"), lambda match: match[1] * 2),
 )
 _PAUSE_MARKS = str.maketrans(
-    {"：": ",", "；": ",", "，": ",", "。": ".", "！": "!", "？": "?", "·": ",", "、": ",", "~": "…", "～": "…", "\n": "."}
+    {
+        "：": ",",
+        "；": ",",
+        "，": ",",
+        "。": ".",
+        "！": "!",
+        "？": "?",
+        "·": ",",
+        "、": ",",
+        "~": "…",
+        "～": "…",
+        "\n": ".",
+    }
     | {"⋯": "…", "｡": ".", "､": ","}
 )
 _NOT_PRONOUNCED = re.compile(rf"[^{HAN}{PAUSES}]+")

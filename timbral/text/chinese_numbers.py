@@ -1,6 +1,7 @@
 """Numbers as Chinese says them: counted (二十三), spelled digit by digit (二三), or with a decimal part."""
 
 DIGITS = "零一二三四五六七八九"
+_LONGEST = 16
 _UNITS = {1: "十", 2: "百", 3: "千", 4: "万", 8: "亿"}
 
 
@@ -11,12 +12,17 @@ def spell(digits: str, *, telephone: bool = False) -> str:
 
 
 def cardinal(digits: str) -> str:
-    """A whole number, leading zeros ignored: `"1050"` is 一千零五十, `"12"` is 十二, `""` is nothing."""
+    """A whole number, leading zeros ignored: `"1050"` is 一千零五十, `"12"` is 十二, `""` is nothing.
+
+    Numbers too long to have a name are spelled.
+    """
     if not digits:
         return ""
     significant = digits.lstrip("0")
     if not significant:
         return DIGITS[0]
+    if len(significant) > _LONGEST:
+        return spell(significant)
     parts = _count(significant)
     if parts[:2] == [DIGITS[1], _UNITS[1]]:
         parts = parts[1:]

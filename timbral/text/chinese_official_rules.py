@@ -19,7 +19,7 @@ def _signed(sign: str | None, value: str, minus: str = "负") -> str:
     return (minus if sign else "") + number(value)
 
 
-# --- dates and times -------------------------------------------------------------------------------------------------
+# Dates and times
 
 _CLOCK = r"([01]?[0-9]|2[0-3]) : ([0-5][0-9]) (?: : ([0-5][0-9]) )?"
 
@@ -75,7 +75,7 @@ _CHRONOLOGY: tuple[Rule, ...] = (
     (pattern(_CLOCK), _time),
 )
 
-# --- units -----------------------------------------------------------------------------------------------------------
+# Units
 
 _UNITS = {
     "cm2": "平方厘米",
@@ -110,7 +110,7 @@ _MEASURES: tuple[Rule, ...] = (
     ),
 )
 
-# --- sums, fractions, telephone numbers ------------------------------------------------------------------------------
+# Sums, fractions, telephone numbers
 
 _POWERS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ˣʸⁿ", "0123456789xyn", strict=True))
 _POWER = "[⁰¹²³⁴⁵⁶⁷⁸⁹ˣʸⁿ]"
@@ -126,14 +126,20 @@ def _telephone(match: re.Match[str]) -> str:
 
 _CODES: tuple[Rule, ...] = (
     (pattern(f"{_POWER}+"), lambda match: f"的{''.join(_POWERS[c] for c in match[0])}次方"),
-    (pattern(r"(-?) (\d+) / (\d+)"), lambda match: f"{'负' if match[1] else ''}{number(match[3])}分之{number(match[2])}"),
-    (pattern(r"(-?) (\d+ (?:\.\d+)?) %"), lambda match: f"{'负' if match[1] else ''}百分之{number(match[2])}"),
+    (
+        pattern(r"(-?) (\d+) / (\d+)"),
+        lambda match: f"{'负' if match[1] else ''}{number(match[3])}分之{number(match[2])}",
+    ),
+    (
+        pattern(r"(-?) (\d+ (?:\.\d+)?) %"),
+        lambda match: f"{'负' if match[1] else ''}百分之{number(match[2])}",
+    ),
     (pattern(r"(?<!\d) (?:\+?86\ ?)? 1(?:[38]\d | 5[0-35-9] | 7[678] | 9[89]) \d{8} (?!\d)"), _telephone),
     (pattern(r"(?<!\d) (?:0(?:10 | 2[1-3] | [3-9]\d\d)-?)? [1-9]\d{6,7} (?!\d)"), _telephone),
     (pattern(r"400-?\d{3}-?\d{4}"), _telephone),
 )
 
-# --- plain numbers ---------------------------------------------------------------------------------------------------
+# Plain numbers
 
 _MEASURE_WORDS = (
     "[处台架枚趟幅平方堵间床株批项例列篇栋注亩封艘把目套段人所朵匹张座回场尾条个首阙阵网炮顶丘棵只支袭辆挑担颗壳窠曲墙"
@@ -172,9 +178,11 @@ _NUMBERS: tuple[Rule, ...] = (
     (_NUMBER, _any_number),
 )
 
-# --- single characters -----------------------------------------------------------------------------------------------
+# Single characters
 
-_HALF_WIDTH = {0xFF00 + code - 0x20: chr(code) for code in range(0x21, 0x7F) if chr(code).isalnum()} | {0x3000: " "}
+_HALF_WIDTH = {0xFF00 + code - 0x20: chr(code) for code in range(0x21, 0x7F) if chr(code).isalnum()} | {
+    0x3000: " "
+}
 _NAMES = str.maketrans(
     dict(zip("①②③④⑤⑥⑦⑧⑨⑩", "一二三四五六七八九十", strict=True))
     | {
@@ -212,7 +220,19 @@ _NAMES = str.maketrans(
 _UNSPOKEN = re.compile(r"[—《》【】<>{}()（）#&@“”^_|\\]")
 _PAUSE_AFTER = re.compile(r"([：、，；。？！,;?!][”’]?)")
 _PAUSE_MARKS = str.maketrans(
-    {"：": ",", "；": ",", "，": ",", "。": ".", "！": "!", "？": "?", "·": ",", "、": ",", "$": ".", "~": "…", "～": "…"}
+    {
+        "：": ",",
+        "；": ",",
+        "，": ",",
+        "。": ".",
+        "！": "!",
+        "？": "?",
+        "·": ",",
+        "、": ",",
+        "$": ".",
+        "~": "…",
+        "～": "…",
+    }
     | {"嗯": "恩", "呣": "母"}
 )
 _NOT_PRONOUNCED = re.compile(rf"[^一-龥{PAUSES}]+")

@@ -112,7 +112,12 @@ def _share(unit: str, value: str) -> str:
 
 
 def _temperature(match: re.Match[str]) -> str:
-    scale, degrees = {"℉": ("华氏", "度"), "°F": ("华氏", "度"), "摄氏度": ("", "摄氏度"), "攝氏度": ("", "攝氏度")}.get(match["unit"], ("", "度"))
+    scale, degrees = {
+        "℉": ("华氏", "度"),
+        "°F": ("华氏", "度"),
+        "摄氏度": ("", "摄氏度"),
+        "攝氏度": ("", "攝氏度"),
+    }.get(match["unit"], ("", "度"))
     spoken = _signed(match["first"], "零下")
     if match["last"]:
         spoken += f"到{_signed(match['last'], '零下')}"
@@ -150,7 +155,7 @@ def _plain(match: re.Match[str]) -> str:
         return spell(digits, telephone=True)
     if _YEAR.fullmatch(digits) and not digits.endswith("00"):
         return spell(digits)
-    before = match.string[: match.start()].rstrip()[-1:]
+    before = match.string[max(0, match.start() - 3) : match.start()].rstrip()[-1:]
     if len(digits) < 3 or digits.endswith("00") or (before and before in _AMOUNT_CUE and len(digits) < 7):
         return number(digits)
     return spell(digits, telephone=True)
@@ -176,27 +181,37 @@ _MATHEMATICS = {
 
 QUANTITY_RULES: tuple[Rule, ...] = (
     (pattern(r"(?<![\d.,]) \d{1,3} (?:,\d{3})+ (?![\d,])"), lambda match: match[0].replace(",", "")),
-    (pattern(r"(?<![\d./]) (\d+) / (\d+) (?![\d/])"), _fraction),
+    (pattern(r"(?<![\d./]) (\d{1,9}) / (\d{1,9}) (?![\d/])"), _fraction),
     (
-        pattern(rf"(?P<symbol>{_CURRENCY}) \s* (?P<value>{_VALUE}) (?: {_TO} (?P<last>{_VALUE}) )? (?P<big>{_BIG}) (?:元|块|塊|美元|欧元)?"),
+        pattern(
+            rf"(?P<symbol>{_CURRENCY}) \s* (?P<value>{_VALUE}) (?: {_TO} (?P<last>{_VALUE}) )? (?P<big>{_BIG}) (?:元|块|塊|美元|欧元)?"
+        ),
         _money,
     ),
     (pattern(rf"(?P<value>{_VALUE}) (?P<last>) (?P<big>{_BIG}) (?P<symbol>[¥￥$€£])"), _money),
     (
-        pattern(rf"(?P<first>(?:{_MINUS})? {_VALUE}) (?: [%％‰]? {_TO} (?P<last>-?{_VALUE}) )? \s*(?P<unit>[%％‰])"),
+        pattern(
+            rf"(?P<first>(?:{_MINUS})? {_VALUE}) (?: [%％‰]? {_TO} (?P<last>-?{_VALUE}) )? \s*(?P<unit>[%％‰])"
+        ),
         _percent,
     ),
     (
-        pattern(rf"(?P<first>-? {_VALUE}) (?: (?:°C?|℃|度)? {_TO} (?P<last>-?{_VALUE}) )? \s*(?P<unit>°[CF]|℃|℉|°|摄氏度|攝氏度|度)"),
+        pattern(
+            rf"(?P<first>-? {_VALUE}) (?: (?:°C?|℃|度)? {_TO} (?P<last>-?{_VALUE}) )? \s*(?P<unit>°[CF]|℃|℉|°|摄氏度|攝氏度|度)"
+        ),
         _temperature,
     ),
     (pattern(r"(\d{1,2}) [′'] (?: (\d{1,2}) [″\"] )?"), _arc),
     (
-        pattern(rf"(?P<first>(?:{_MINUS})? {_VALUE}) (?: (?:{_UNIT})? {_TO} (?P<last>{_VALUE}) )? \s*(?P<unit>{_UNIT}) (?![A-Za-z0-9])"),
+        pattern(
+            rf"(?P<first>(?:{_MINUS})? {_VALUE}) (?: (?:{_UNIT})? {_TO} (?P<last>{_VALUE}) )? \s*(?P<unit>{_UNIT}) (?![A-Za-z0-9])"
+        ),
         _measured,
     ),
     (
-        pattern(rf"(?<![\d.:/-]) (?P<first>(?:{_MINUS})? {_VALUE}) (?P<sign>[-~～–]) (?P<last>{_VALUE}) (?![\d.:/=＝-]|等[于於])"),
+        pattern(
+            rf"(?<![\d.:/-]) (?P<first>(?:{_MINUS})? {_VALUE}) (?P<sign>[-~～–]) (?P<last>{_VALUE}) (?![\d.:/=＝-]|等[于於])"
+        ),
         _range,
     ),
     (pattern(rf"{_MINUS} (?={_VALUE})"), lambda match: "负"),
@@ -206,7 +221,9 @@ QUANTITY_RULES: tuple[Rule, ...] = (
     (pattern(r"第 (\d{1,6})"), lambda match: f"第{number(match[1])}"),
     (pattern(rf"(?<![\d.]) (?P<value>{_VALUE}) \s* (?P<more>[多余餘几幾+])? (?= {_COUNTED} )"), _counted),
     (
-        pattern(r"(?<=[\d)）零一二三四五六七八九十百千万亿]) \s* ([+＋×*÷=＝≈≠>＞<＜≥≤]) \s* (?=[\d(（负正-])"),
+        pattern(
+            r"(?<=[\d)）零一二三四五六七八九十百千万亿]) \s* ([+＋×*÷=＝≈≠>＞<＜≥≤]) \s* (?=[\d(（负正-])"
+        ),
         lambda match: _MATHEMATICS[match[1]],
     ),
     (pattern(r"(?<=[\d)）]) \s* - \s* (?=\d+ \s* [=等])"), lambda match: "减"),

@@ -26,6 +26,8 @@ _COMPATIBLE = re.compile(
     "]+"
 )
 _LETTER = re.compile(f"[{HAN}{KANA}{HANGUL}{LATIN}{GREEK}]")
+_READ_MARK = re.compile("[\u00a1-\u00bf\u2010-\u205e\u3001-\u303f\u30a0\u30fb\uff01-\uff65]")
+_FOREIGN_MARKS = {"،": ",", "؛": ";", "؟": "?", "۔": ".", "।": ".", "։": "."}
 _SPOKEN_SYMBOLS = frozenset("℃℉№°©®™§")
 _NUMBERED = re.compile("[\u2160-\u2188\u2460-\u249b\u24ea-\u24ff\u2776-\u2793]")
 _INVISIBLE = re.compile("\u0000+")
@@ -56,7 +58,9 @@ def _audible(character: str) -> str:
         return " "
     if category == "Nd":
         return str(unicodedata.digit(character))
-    if category[0] == "P" or category in ("Sc", "Sm") or character in _SPOKEN_SYMBOLS:
+    if category[0] == "P":
+        return character if _READ_MARK.match(character) else _FOREIGN_MARKS.get(character, "\0")
+    if category in ("Sc", "Sm") or character in _SPOKEN_SYMBOLS:
         return character
     if category[0] == "L" or character == "\u3007":
         return character if _LETTER.match(character) else "\0"
@@ -70,8 +74,8 @@ def _audible(character: str) -> str:
 def clean(text: str) -> str:
     """`text` with characters that cannot be spoken removed and variants of characters unified.
 
-    Line breaks stay, every other run of white space becomes one space. Endless words, numbers and rows of signs
-    are broken up or shortened, so that no language has to cope with them. Linear in the length of the text.
+    Line breaks stay, every other run of white space becomes one space. Endless words, numbers and rows of
+    signs are broken up or shortened, so that no language has to cope with them. Linear in the length.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = _COMPATIBLE.sub(_spell_out, unicodedata.normalize("NFC", text))

@@ -187,16 +187,19 @@ def split_text(text: str, longest: float = LONGEST, shortest: float = SHORTEST) 
     Linear in the length of the text. Only a text without any speakable character gives a piece without one.
     """
     pieces: list[str] = []
-    piece, piece_seconds, piece_speaks = "", 0.0, False
+    piece, piece_seconds, piece_speaks, ends_line = "", 0.0, False, False
     for sentence in _sentences(_atoms(text, longest)):
         for part in _parts(sentence, longest):
             part_text, seconds = "".join(atom.text for atom in part), _seconds(part)
             speaks = any(map(str.isalnum, part_text))
-            fits = piece_seconds + seconds <= longest and min(piece_seconds, seconds) < shortest
-            if piece and piece_speaks and speaks and not fits:
+            # A short line, such as a title, belongs to what follows it.
+            short = piece_seconds < shortest or (seconds < shortest and not ends_line)
+            joins = short and piece_seconds + seconds <= longest
+            if piece_speaks and speaks and not joins:
                 pieces.append(piece)
                 piece, piece_seconds, piece_speaks = "", 0.0, False
             piece += part_text
+            ends_line = "\n" in part_text[len(part_text.rstrip()) :]
             piece_seconds += seconds
             piece_speaks = piece_speaks or speaks
     return [*pieces, piece] if piece else pieces
