@@ -38,7 +38,7 @@ def judge(judged: Watch, tokens: NDArray[np.int64], *, by_itself: bool = True) -
     return judged.end(by_itself=by_itself)
 
 
-@given(st.integers(0, 10_000), st.integers(50, 200))
+@given(st.integers(0, 10_000), st.integers(70, 200))
 @settings(deadline=None, max_examples=50)
 def test_speech_passes(seed: int, count: int) -> None:
     verdict = judge(watch(prompt=speech(150, seed + 1)), speech(count, seed))

@@ -98,6 +98,7 @@ def test_a_language_that_the_model_does_not_speak() -> None:
         ("你好😀世界 hello🎉world", "你好世界 hello world"),
         ("1️⃣", "1"),
         ("hy\u00adphen zero\u200bwidth h\u0336i\u0335", "hyphen zerowidth hi"),
+        ("Straße Łódź", "Strasse Lódź"),
         ("٣٤", "34"),
         ("a\r\nb\u2028c\td", "a\nb\nc d"),
         ("Привет hi", "hi"),

@@ -84,6 +84,7 @@ def test_judges_by_what_stands_around(text: str, spans: list[tuple[str, str]]) -
         ("zh", [("zh", "中文3"), ("ja", "かな"), ("en", "ABC5"), ("ko", "한글")]),
         ("ja", [("ja", "中文3かな"), ("en", "ABC5"), ("ko", "한글")]),
         ("yue", [("yue", "中文3"), ("ja", "かな"), ("en", "ABC5"), ("ko", "한글")]),
+        ("ko", [("ja", "中文"), ("ko", "3"), ("ja", "かな"), ("en", "ABC5"), ("ko", "한글")]),
         ("en", [("ja", "中文"), ("en", "3"), ("ja", "かな"), ("en", "ABC5"), ("ko", "한글")]),
         ("all_zh", [("zh", "中文3かな"), ("en", "ABC"), ("zh", "5한글")]),
         ("all_yue", [("yue", "中文3かな"), ("en", "ABC"), ("yue", "5한글")]),

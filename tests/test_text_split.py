@@ -49,10 +49,10 @@ def test_what_belongs_together_stays_together(kept: str) -> None:
             ["今天的天气真的是非常非常不错。", "我们大家一起去公园里散步吧！", "你觉得这样到底好不好呢？"],
         ),
         (
-            "The first sentence is by Dr. Smith and his friends. We read all of it at 3 p.m. today! Why? Ok.",
+            "This one was written by Dr. Smith and friends. Everybody was there at 3 p.m. today! Why? Ok.",
             [
-                "The first sentence is by Dr. Smith and his friends. ",
-                "We read all of it at 3 p.m. today! Why? Ok.",
+                "This one was written by Dr. Smith and friends. ",
+                "Everybody was there at 3 p.m. today! Why? Ok.",
             ],
         ),
         (

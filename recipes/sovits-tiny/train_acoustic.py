@@ -181,7 +181,7 @@ def main() -> None:
     while time.time() - began < args.hours * 3600 and step < args.steps:
         scale = min(1, step / 200) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / args.steps)))
         for group in optimizer.param_groups:
-            group["lr"] = args.rate * scale
+            group["lr"] = float(args.rate * scale)
         b = batches.draw(args.batch)
         swapped = int(args.batch * args.swap) if step > 600 else 0
         made, pitch = model(b["tokens"], b["timbre"], b["f0"], torch.rand(args.batch), torch.randn(args.batch, TOKENS * SAMPLES_PER_TOKEN))

@@ -72,7 +72,8 @@ def main() -> None:
 
     began = shown = time.time()
     while time.time() - began < args.hours * 3600 and step < args.steps:
-        optimizer.param_groups[0]["lr"] = args.rate * min(1, step / 100) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / args.steps)))
+        scale = min(1, step / 100) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / args.steps)))
+        optimizer.param_groups[0]["lr"] = float(args.rate * scale)
         found = losses(train, 12)
         loss = found["tokens"] + 3 * found["pitch"] + found["voicing"]
         optimizer.zero_grad(set_to_none=True)

@@ -26,9 +26,8 @@ class Joiner:
 
         Returns samples [m] that are final.
         """
-        before = np.zeros(0, np.float32)
-        if not self._begun:
-            before = np.zeros(round(self._pause * self._rate), np.float32)
+        before = np.zeros(round(self._pause * self._rate), np.float32)
+        self._pause = 0.0
         rising = self._rise[self._begun : self._begun + len(samples)]
         samples = samples.copy()
         samples[: len(rising)] *= rising

@@ -77,9 +77,8 @@ class LeakDetector:
         self._token = token
         before = self._score
         diagonal = np.concatenate([[0], before[:-1]]) + np.where(self._prompt == token, 1, -1)
-        skipping = np.concatenate([[0, 0], before[:-2]])[: len(before)] + np.where(
-            self._prompt == token, 0, -2
-        )
+        skipping = np.concatenate([[0, 0], before[:-2]])[: len(before)]
+        skipping = skipping + np.where(self._prompt == token, 0, -2)
         self._score = np.maximum(np.maximum(diagonal, before - 1), np.maximum(skipping, 0))
         likeness = int(self._score.max())
         self.suspicious = 2 * likeness > self._enough

@@ -32,9 +32,9 @@ class Rate:
 
 RATES: Mapping[str, Rate] = MappingProxyType(
     {
-        "zh": Rate(1.2, 2.7, 4.5),
-        "en": Rate(1.0, 2.2, 4.0),
-        "ja": Rate(1.0, 2.0, 3.8),
+        "zh": Rate(1.5, 2.7, 4.5),
+        "en": Rate(1.2, 2.2, 4.0),
+        "ja": Rate(1.2, 2.0, 3.8),
         "ko": Rate(0.9, 1.9, 3.6),
         "yue": Rate(1.2, 2.7, 4.8),
     }
@@ -78,7 +78,8 @@ class Policy:
     short_tokens: a sentence of which no more are expected is not heard before it has ended well.
     leak_points, leak_window: likeness to the prompt that counts as a leak (see LeakDetector), and the
     number of tokens at the beginning among which it is looked for.
-    dead_air_s: silence in one stretch that counts as lost speech. floor_db: what is below is silence.
+    dead_air_s: silence in one stretch, at normal speed, that counts as lost speech. floor_db: what is below
+    is silence.
     """
 
     retries: int = 2
@@ -168,9 +169,9 @@ class Watch:
     def push(self, token: int) -> Verdict | None:
         """Takes the next token; returns a verdict if the take need not go on, because it is bad already."""
         self._count += 1
-        sound = self._loop.push(token)
-        if sound is not None:
-            return self._verdict(Fault.LOOP, sound)
+        before_loop = self._loop.push(token)
+        if before_loop is not None:
+            return self._verdict(Fault.LOOP, before_loop)
         if self._leak.push(token):
             self._leaked = True
             return self._verdict(Fault.LEAK, self._count)

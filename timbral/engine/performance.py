@@ -56,7 +56,7 @@ class Performance:
         self._semantic = semantic
         self._guard = guard
         self._group = group
-        self._dead_air = guard.policy.dead_air_s * acoustic.config.sample_rate
+        self._dead_air = guard.policy.dead_air_s * acoustic.config.sample_rate / line.speed
         self._bounds = guard.bounds(len(line.phones), line.languages)
         self._limit = self._room()
         self._let_out: list[NDArray[np.float32]] = []

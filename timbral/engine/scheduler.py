@@ -1,9 +1,8 @@
 """Decides which requests run together: it knows requests and rows, and nothing of tensors.
 
-Running requests hold the rows 0 to n - 1 without gaps, so a batch is always one block. Waiting requests
-are admitted
-by fair queueing: each group (one caller, say) gets every second row while two groups wait, every third
-while three do, whatever the number of requests each has brought; within a group the order of arrival
+Running requests hold the rows 0 to n - 1 without gaps, so a batch is always one block. Waiting requests are
+admitted by fair queueing: each group (one caller, say) gets every second row while two groups wait, every
+third while three do, whatever the number of requests each has brought; within a group the order of arrival
 holds. The scheme is start-time fair queueing with a cost of one per request (Goyal, Vin and Cheng, 1996),
 under which nobody waits for ever.
 """

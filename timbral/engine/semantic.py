@@ -132,9 +132,8 @@ class SemanticDecoder:
         began = time.perf_counter()
         try:
             logits = self._runner.step(np.array([sequence.tokens[-1] for sequence in running]))
-        except (
-            Exception
-        ) as error:  # whatever it is, it belongs to these sequences, not to who happens to drive
+        except Exception as error:
+            # Whatever it is, it belongs to these sequences, not to the one who happens to drive.
             for sequence in running:
                 sequence.fail(error)
             return
@@ -149,7 +148,7 @@ class SemanticDecoder:
         began = time.perf_counter()
         try:
             logits = self._runner.prefill(row, sequence.phones, sequence.features, sequence.context)
-        except Exception as error:  # as above
+        except Exception as error:
             sequence.fail(error)
             return
         sequence.accept(logits)

@@ -30,9 +30,8 @@ class Report:
     """What a speech has cost so far.
 
     tokens: drawn in all takes. retries: takes beyond the first of each line. faults: what was wrong with
-    takes, by name. prefill_s, decode_s, acoustic_s: seconds in the stages. first_s: seconds to the first
-    piece.
-    samples: sound so far, at `sample_rate` Hz.
+    takes, by name. prefill_s, decode_s, acoustic_s: seconds in the stages, of the lines that are over.
+    first_s: seconds to the first piece. samples: sound so far, at `sample_rate` Hz.
     """
 
     sample_rate: int

@@ -7,10 +7,10 @@ Files: `latent.onnx`, `vocoder.onnx`, and `acoustic.weights`, which must lie bes
     phones   int64   [1, P]
     timbre   float32 [1, D]         mean over the references of a voice
     select   int64   [R]            which of the 2 T frames to speak: all of them, or the last of a stream
-    overlap  float32 [1, H, K]      the last frames of a stream's piece before; the first K selected ones, which
-                                    repeat them, are faded in over them; K is 0 for a first or only piece
-    noise    float32 [1, C, F]      standard normal times the noise scale (officially 0.5); frames are stretched
-                                    to F, which is R at normal speed, officially int(R / speed) + 1 otherwise
+    overlap  float32 [1, H, K]      the last frames of a stream's piece before; the first K selected ones,
+                                    which repeat them, are faded in over them; K is 0 for a first piece
+    noise    float32 [1, C, F]      standard normal times the noise scale (officially 0.5); frames are
+                                    stretched to F: R at normal speed, officially int(R / speed) + 1 otherwise
   gives
     latent   float32 [1, C, F]
     frames   float32 [1, H, R]      of which the next piece's overlap is taken

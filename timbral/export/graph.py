@@ -2,7 +2,8 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import onnx
 import torch
@@ -75,7 +76,7 @@ _INPUT, _OUTPUT = "input:", "output:"
 
 
 def _rename(graph: onnx.GraphProto) -> None:
-    """Numbers everything inside the graph, so that inputs and outputs can have whatever name they were given."""
+    """Numbers everything inside the graph, so that no name there is that of an input or output."""
     names = {item.name: item.name.removeprefix(_INPUT) for item in graph.input}
     names |= {item.name: item.name.removeprefix(_OUTPUT) for item in graph.output}
     inside = [tensor.name for tensor in graph.initializer]
@@ -86,23 +87,19 @@ def _rename(graph: onnx.GraphProto) -> None:
     for item in (*graph.input, *graph.output, *graph.initializer):
         item.name = names[item.name]
     for number, node in enumerate(graph.node):
-        assert not any(attribute.HasField("g") for attribute in node.attribute), (
-            "graphs inside graphs are unknown"
-        )
+        assert all(not attribute.HasField("g") for attribute in node.attribute), "a graph inside the graph"
         node.name = f"{node.op_type}/{number}"
         node.input[:] = [names[name] for name in node.input]
         node.output[:] = [names[name] for name in node.output]
 
 
-class _silent:  # noqa: N801
+@contextmanager
+def _silent(name: str) -> Iterator[None]:
     """Keeps a logger quiet below errors."""
-
-    def __init__(self, name: str) -> None:
-        self.logger = logging.getLogger(name)
-
-    def __enter__(self) -> None:
-        self.level = self.logger.level
-        self.logger.setLevel(logging.ERROR)
-
-    def __exit__(self, *_: object) -> None:
-        self.logger.setLevel(self.level)
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -58,6 +58,7 @@ import torch
 from torch import Tensor
 
 from timbral.export.graph import to_graph
+from timbral.export.precision import Precision
 from timbral.export.weights import write_graphs
 from timbral.nets.semantic import BERT_CHANNELS, SelfAttention, SemanticTransformer
 
@@ -66,7 +67,7 @@ STEP = "semantic_step.onnx"
 WEIGHTS = "semantic.weights"
 
 
-def export_semantic(network: SemanticTransformer, folder: Path) -> None:
+def export_semantic(network: SemanticTransformer, folder: Path, precision: Precision = "fp32") -> None:
     """Writes the two graphs of `network` and their weights into `folder`."""
     config = network.config
     rows, columns, prompt, capacity = 2, 5, 3, 11
@@ -111,7 +112,7 @@ def export_semantic(network: SemanticTransformer, folder: Path) -> None:
             **{name: {0: "B", 2: "C"} for name in caches},
         },
     )
-    write_graphs(folder, {PREFILL: prefill, STEP: step}, WEIGHTS)
+    write_graphs(folder, {PREFILL: prefill, STEP: step}, WEIGHTS, precision)
 
 
 def _prefill(network: SemanticTransformer, *inputs: Tensor) -> tuple[Tensor, ...]:

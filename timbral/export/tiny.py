@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from timbral.export.graph import to_graph
+from timbral.export.precision import Precision
 from timbral.export.weights import write_graphs
 from timbral.nets.source_filter import LatentNet, SourceFilterVocoder
 from timbral.nets.tiny_content import ReferenceEncoder
@@ -21,7 +22,7 @@ LATENT = "latent.onnx"
 VOCODER = "vocoder.onnx"
 
 
-def export_reference(network: ReferenceEncoder, folder: Path) -> None:
+def export_reference(network: ReferenceEncoder, folder: Path, precision: Precision = "fp32") -> None:
     """Writes the two graphs that hear a recording; the timbre needs the pitch that the content encoder hears."""
     inputs, free = {"audio": torch.randn(1, 32_000)}, {"audio": {1: "samples"}}
     write_graphs(
@@ -31,10 +32,11 @@ def export_reference(network: ReferenceEncoder, folder: Path) -> None:
             TIMBRE: to_graph(network, lambda audio: (network(audio)[1],), inputs, ("timbre",), free),
         },
         "reference.weights",
+        precision,
     )
 
 
-def export_acoustic(latent: LatentNet, vocoder: SourceFilterVocoder, folder: Path) -> None:
+def export_acoustic(latent: LatentNet, vocoder: SourceFilterVocoder, folder: Path, precision: Precision = "fp32") -> None:
     """Writes the two graphs of stage two."""
     config = latent.config
     tokens, frames = 20, 20 * config.frames_per_token
@@ -70,4 +72,5 @@ def export_acoustic(latent: LatentNet, vocoder: SourceFilterVocoder, folder: Pat
             ),
         },
         "acoustic.weights",
+        precision,
     )

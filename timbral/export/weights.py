@@ -8,18 +8,23 @@ import onnx
 from onnx import numpy_helper
 from onnx.external_data_helper import set_external_data
 
+from timbral.export.precision import Precision, compact
+
 SMALLEST = 4096
 """Bytes from which on a weight goes into the file; what is smaller stays in the graph."""
 ALIGNMENT = 4096
 """Weights start at multiples of a memory page, so that a runtime can map them."""
 
 
-def write_graphs(folder: Path, graphs: Mapping[str, onnx.ModelProto], weights: str) -> None:
+def write_graphs(
+    folder: Path, graphs: Mapping[str, onnx.ModelProto], weights: str, precision: Precision = "fp32"
+) -> None:
     """Writes each graph to its file name in `folder`, and what they weigh to the file `weights` there.
 
     Weights are recognised by content, so it does not matter what the graphs call them. The graphs passed in
     are changed: their large weights become references.
     """
+    graphs = {name: compact(model, precision) for name, model in graphs.items()}
     folder.mkdir(parents=True, exist_ok=True)
     places: dict[bytes, tuple[int, int]] = {}
     with (folder / weights).open("wb") as file:

@@ -29,7 +29,6 @@ class SemanticConfig:
 
     vocabulary: semantic tokens with the end token, which is the last.
     phonemes: rows of the phone table.
-    max_positions: longest sequence of phones, and longest of semantic tokens.
     bert: whether phones are accompanied by BERT features.
     dropout: after positions, attention and feed-forward; attention_dropout: on attention weights
     (0 keeps the fused attention kernels of a CPU in use).
@@ -41,7 +40,6 @@ class SemanticConfig:
     feed_forward: int = 2048
     vocabulary: int = 1025
     phonemes: int = 732
-    max_positions: int = 4000
     bert: bool = True
     dropout: float = 0.1
     attention_dropout: float = 0.1
@@ -91,20 +89,20 @@ class TokenEmbedding(nn.Module):
 class SinePositions(nn.Module):
     """Adds sine positions, sines and cosines interleaved, scaled by one learned factor."""
 
-    table: Tensor
+    rates: Tensor
 
-    def __init__(self, hidden: int, max_positions: int, dropout: float) -> None:
+    def __init__(self, hidden: int, dropout: float) -> None:
         super().__init__()
         self.alpha = nn.Parameter(torch.ones(1))
         self.dropout = nn.Dropout(dropout)
         rates = torch.exp(torch.arange(0, hidden, 2, dtype=torch.float32) * -(math.log(10000.0) / hidden))
-        angles = torch.arange(max_positions, dtype=torch.float32)[:, None] * rates
-        table = torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
-        self.register_buffer("table", table, persistent=False)
+        self.register_buffer("rates", rates, persistent=False)
 
     def forward(self, x: Tensor, positions: Tensor) -> Tensor:
         """x [batch, time, hidden] at positions [time] or [batch, time]."""
-        return self.dropout(x + self.alpha * functional.embedding(positions, self.table))  # type: ignore[no-any-return]
+        angles = positions.unsqueeze(-1).float() * self.rates
+        waves = torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)
+        return self.dropout(x + self.alpha * waves)  # type: ignore[no-any-return]
 
 
 class SelfAttention(nn.Module):
@@ -196,9 +194,9 @@ class SemanticTransformer(nn.Module):
         if config.bert:
             self.bert_proj = nn.Linear(BERT_CHANNELS, config.hidden)
         self.ar_text_embedding = TokenEmbedding(config.phonemes, config.hidden)
-        self.ar_text_position = SinePositions(config.hidden, config.max_positions, config.dropout)
+        self.ar_text_position = SinePositions(config.hidden, config.dropout)
         self.ar_audio_embedding = TokenEmbedding(config.vocabulary, config.hidden)
-        self.ar_audio_position = SinePositions(config.hidden, config.max_positions, config.dropout)
+        self.ar_audio_position = SinePositions(config.hidden, config.dropout)
         self.h = LayerStack(config)
         self.ar_predict_layer = nn.Linear(config.hidden, config.vocabulary, bias=False)
 

@@ -73,7 +73,7 @@ class Block(nn.Module):
         nn.init.normal_(self.down.weight, std=0.02)
 
     def forward(self, x: Tensor, timbre: Tensor) -> Tensor:
-        scale, shift = self.film(timbre)[:, None].chunk(2, -1)
+        scale, shift = self.film(timbre[:, None]).chunk(2, -1)
         y = self.norm(self.mix(x).transpose(1, 2)) * (1 + scale) + shift
         return x + self.down(F.gelu(self.up(y), approximate="tanh")).transpose(1, 2)
 

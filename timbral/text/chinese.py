@@ -6,7 +6,7 @@ from timbral.text import chinese_official_rules
 from timbral.text.chinese_erhua import soften
 from timbral.text.chinese_mending import mend_tones
 from timbral.text.chinese_merging import merge
-from timbral.text.chinese_normalization import PAUSES, normalize
+from timbral.text.chinese_normalization import PAUSES, normalize, pronounceable
 from timbral.text.chinese_polyphones import Polyphones, polyphone_network
 from timbral.text.chinese_readings import Reader, read_best, read_by_sentence, read_by_word
 from timbral.text.chinese_sandhi import change_tones
@@ -36,7 +36,8 @@ def pronounce_officially(
     polyphones: G2PW, which the official front end uses for v2; without it dictionaries decide, as for v1.
     """
     read = read_by_sentence(polyphones) if polyphones else read_by_word
-    return _pronounce(chinese_official_rules.normalize(text), version, read, mend=False)
+    normalized = pronounceable(chinese_official_rules.normalize(text))
+    return _pronounce(normalized, version, read, mend=False)
 
 
 def _pronounce(normalized: str, version: SymbolVersion, read: Reader, *, mend: bool) -> Pronunciation:

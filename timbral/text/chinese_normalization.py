@@ -1,6 +1,7 @@
 """Written Chinese to speakable Chinese: everything that is not a character or a pause is put into words.
 
-Numbers and signs are read here by what they mean; what is left goes through the rules of the official front end.
+Numbers and signs are read here by what they mean; what is left goes through the rules of the official front
+end.
 """
 
 import re
@@ -9,13 +10,12 @@ from pypinyin.constants import PINYIN_DICT
 
 from timbral.text.chinese_calendar import CALENDAR_RULES
 from timbral.text.chinese_codes import CODE_RULES, HYPHEN_RULES, RATIO_RULES
+from timbral.text.chinese_numbers import spell
 from timbral.text.chinese_official_rules import clauses, verbalize
 from timbral.text.chinese_quantities import PLAIN_NUMBER_RULES, QUANTITY_RULES
 from timbral.text.chinese_rules import Rule, apply, pattern
 from timbral.text.chinese_simplification import simplify
 from timbral.text.scripts import HAN
-
-__all__ = ["PAUSES", "normalize", "rewrite"]
 
 PAUSES = "!?…,.-"
 """The punctuation that has a phone."""
@@ -25,6 +25,8 @@ _WIDE = str.maketrans(
 )
 _PER = "年月日天周时時分秒次人个個斤克升米度晚位份杯箱盒件只隻条條张張套户戶亩畝吨噸公平千毫小股页頁字课課"
 _WORDING: tuple[Rule, ...] = (
+    # too long for a number, and for the patient rules that follow
+    (pattern(r"\d{17,}"), lambda match: spell(match[0], telephone=True)),
     (pattern(rf"(?<=[{HAN}]) / (?=[{_PER}])"), lambda match: "每"),
     (pattern(rf"(?<=[{HAN}]) [/／|] (?=[{HAN}])"), lambda match: "，"),
     (pattern(r"№ \s* (?=\d) | [Nn][Oo]\. \s* (?=\d)"), lambda match: "第"),
@@ -59,7 +61,7 @@ _INTERJECTIONS = str.maketrans({"嗯": "恩", "呣": "母"})
 
 
 def rewrite(text: str) -> str:
-    """The text with its numbers, signs and brackets in words or pauses, in the characters that it is written in."""
+    """The text with its numbers, signs and brackets in words or pauses, in the characters as written."""
     text = text.translate(_WIDE)
     text = apply(_WORDING, text)
     for rules in (CALENDAR_RULES, CODE_RULES, RATIO_RULES, QUANTITY_RULES, HYPHEN_RULES, PLAIN_NUMBER_RULES):
@@ -68,14 +70,18 @@ def rewrite(text: str) -> str:
 
 
 def normalize(text: str) -> str:
-    """The text in words of simplified characters, its punctuation reduced to single `PAUSES`; nothing else is left."""
+    """The text in simplified characters and single `PAUSES`, all else put into words or dropped."""
     spoken = "".join(verbalize(clause) for clause in clauses(rewrite(simplify(text))))
-    known = "".join(char for char in spoken if not char.isalpha() or ord(char) in PINYIN_DICT)
-    return with_pauses(known).translate(_INTERJECTIONS)
+    return with_pauses(pronounceable(spoken)).translate(_INTERJECTIONS)
+
+
+def pronounceable(text: str) -> str:
+    """The text without letters and ideographs that have no pinyin."""
+    return "".join(char for char in text if not char.isalpha() or ord(char) in PINYIN_DICT)
 
 
 def with_pauses(text: str) -> str:
-    """The Han characters of a text with `PAUSES` between them, one for each run of marks, no comma at the start."""
+    """The Han characters of a text with one of `PAUSES` for each run of marks, no comma at the start."""
     marked = _NOT_PRONOUNCED.sub("", text.replace("...", "…").translate(_PAUSE_MARKS))
     return _REPEATED_PAUSE.sub(_strongest, marked).lstrip(",-")
 

@@ -6,7 +6,7 @@ _UNITS = {1: "十", 2: "百", 3: "千", 4: "万", 8: "亿"}
 
 
 def spell(digits: str, *, telephone: bool = False) -> str:
-    """Each ASCII digit by its name; on the telephone (and in codes) one is 幺, which is not mistaken for seven."""
+    """Each ASCII digit by its name; on the telephone (and in codes) one is 幺, to sound unlike seven."""
     spelled = "".join(DIGITS[int(digit)] for digit in digits)
     return spelled.replace("一", "幺") if telephone else spelled
 

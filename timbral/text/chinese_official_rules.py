@@ -1,7 +1,7 @@
 """Written Chinese to speakable Chinese exactly as GPT-SoVITS does it, slips included.
 
-The rules and their order are PaddleSpeech's (`paddlespeech/t2s/frontend/zh_normalization`) as GPT-SoVITS extends them. They are
-the last step of `chinese_normalization`, which first puts into words what they misread.
+The rules and their order are PaddleSpeech's (`paddlespeech/t2s/frontend/zh_normalization`) as GPT-SoVITS
+extends them. They are the last step of `chinese_normalization`, which first reads what they misread.
 """
 
 import re
@@ -64,6 +64,8 @@ def _numeric_date(match: re.Match[str]) -> str:
 
 
 _CHRONOLOGY: tuple[Rule, ...] = (
+    # not official: the rules that follow would take minutes for thousands of digits
+    (pattern(r"\d{40,}"), lambda match: spell(match[0], telephone=True)),
     (
         pattern(
             r"(\d{4} | \d\d)年 (?: (0?[1-9] | 1[0-2])月 )? (?: (0?[1-9] | [12][0-9] | 30 | 31)([日号]) )?",
@@ -97,7 +99,7 @@ _UNITS = {
     "s": "秒",
 }
 _SIGNED_DECIMAL = r"(?: -? \d+ (?:\.\d+)? | \.\d+ )"
-_ANY_UNIT = "(?: % | °C | ℃ | 度 | 摄氏度 | cm2 | cm² | cm3 | cm³ | cm | db | ds | kg | km | m2 | m² | m³ | m3 | ml | m | mm | s )"
+_ANY_UNIT = "(?: % | °C | ℃ | 度 | 摄氏度 | cm[23²³]? | db | ds | kg | km | m[23²³] | ml | m | mm | s )"
 
 _MEASURES: tuple[Rule, ...] = (
     (
@@ -142,10 +144,10 @@ _CODES: tuple[Rule, ...] = (
 # Plain numbers
 
 _MEASURE_WORDS = (
-    "[处台架枚趟幅平方堵间床株批项例列篇栋注亩封艘把目套段人所朵匹张座回场尾条个首阙阵网炮顶丘棵只支袭辆挑担颗壳窠曲墙"
-    "群腔砣客贯扎捆刀令打手罗坡山岭江溪钟队单双对出口头脚板跳枝件贴针线管名位身堂课本页家户层丝毫厘分钱两斤铢石钧锱忽"
-    "寸尺丈里寻常铺程米撮勺合升斗盘碗碟叠桶笼盆盒杯斛锅簋篮罐瓶壶卮盏箩箱煲啖袋钵年月日季刻时周天秒旬纪岁世更夜春夏秋"
-    "冬代伏辈丸泡粒幢堆根道面片块元角亿千万百吨]|[千毫微]克|公分|[千分厘毫微]米|小时|美元|十吨"
+    "[处台架枚趟幅平方堵间床株批项例列篇栋注亩封艘把目套段人所朵匹张座回场尾条个首阙阵网炮顶丘棵只支袭辆挑"
+    "担颗壳窠曲墙群腔砣客贯扎捆刀令打手罗坡山岭江溪钟队单双对出口头脚板跳枝件贴针线管名位身堂课本页家户层丝"
+    "毫厘分钱两斤铢石钧锱忽寸尺丈里寻常铺程米撮勺合升斗盘碗碟叠桶笼盆盒杯斛锅簋篮罐瓶壶卮盏箩箱煲啖袋钵年月"
+    "日季刻时周天秒旬纪岁世更夜春夏秋冬代伏辈丸泡粒幢堆根道面片块元角亿千万百吨]|[千毫微]克|公分|[千分厘毫微]米|小时|美元|十吨"
 )
 
 
@@ -250,7 +252,7 @@ def simplify(text: str) -> str:
 
 
 def clauses(text: str) -> list[str]:
-    """The text cut after its punctuation, without spaces, brackets, dashes and other signs that are not spoken."""
+    """The text cut after its punctuation, without spaces, brackets, dashes and other signs without sound."""
     marked = _PAUSE_AFTER.sub(r"\1\n", _UNSPOKEN.sub("", text.replace(" ", "")))
     return [clause.strip() for clause in marked.strip().split("\n")]
 

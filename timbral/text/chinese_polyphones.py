@@ -1,7 +1,7 @@
 """Which reading of a character with several: a small network looks at the sentence.
 
-The network is g2pM (Park and Lee, Interspeech 2020, arXiv:2004.03136; Apache-2.0): character embeddings, one bidirectional
-LSTM, two linear layers. It knows 97 % of the readings of its test set, against 88 % by dictionary.
+The network is g2pM (Park and Lee, Interspeech 2020, arXiv:2004.03136; Apache-2.0): character embeddings, one
+bidirectional LSTM, two linear layers. It knows 97 % of the readings of its test set, dictionaries 88 %.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Polyphones = Callable[[str], Sequence[str | None]]
-"""Reads a clause: for each character its pinyin with tone number (`"zhong4"`), or None where it has no opinion."""
+"""Reads a clause: for each character its pinyin with tone number (`"zhong4"`), None without an opinion."""
 
 _DICTIONARY_KNOWS_BETTER = frozenset("没都应更重好难弄少要粥吗吧啦哦喔耶哇给藏差率处塞子乐累挑地")
-"""Frequent characters whose usual reading the network, which learnt from an encyclopedia, doubts too often."""
+"""Frequent characters whose usual reading the network, taught by an encyclopedia, doubts too often."""
 _MARGIN = 1.5
 """How much higher a reading's logit must be than the next one's to be an opinion."""
 _UNKNOWN, _BEGIN, _END, _FIRST = 1, 2, 3, 4
@@ -35,7 +35,7 @@ class PolyphoneNetwork:
         self._choices = {char: np.array([places[p] for p in some]) for char, some in readings.items()}
 
     def __call__(self, clause: str) -> list[str | None]:
-        """The reading of each character that has several, None where it is unsure and for all other characters."""
+        """The reading of each character that has several, None where it is unsure and for all others."""
         polyphones = [at for at, char in enumerate(clause) if char in self._readings]
         spoken: list[str | None] = [None] * len(clause)
         if not polyphones:
@@ -61,7 +61,7 @@ class PolyphoneNetwork:
         return logits
 
     def _lstm(self, direction: str, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """States [time, 32] of an LSTM over inputs [time, 64]; gates in the order input, forget, cell, output."""
+        """States [time, 32] of an LSTM over inputs [time, 64]; gates: input, forget, cell, output."""
         w = self._weights
         driven = inputs @ w[f"{direction}_input"].T + w[f"{direction}_bias"]
         recurrent = np.ascontiguousarray(w[f"{direction}_state"].T)
@@ -79,7 +79,7 @@ class PolyphoneNetwork:
 
 @cache
 def polyphone_network() -> PolyphoneNetwork:
-    """The network in the package, for the characters of `data/zh_polyphones.txt` on which it can be trusted."""
+    """The network in the package, for the characters of `data/zh_polyphones.txt` it can be trusted on."""
     lines = _DATA.joinpath("zh_polyphones.txt").read_text(encoding="utf-8").splitlines()
     entries = [line.split() for line in lines if not line.startswith("#")]
     with _DATA.joinpath("zh_polyphones.npz").open("rb") as file:

@@ -4,80 +4,16 @@ import re
 
 from timbral.text.chinese_numbers import amount, number, spell
 from timbral.text.chinese_rules import Rule, pattern
+from timbral.text.chinese_units import COUNTED, CURRENCIES, UNITS
 
 _VALUE = r"(?:\d+ (?:\.\d+)? | \.\d+)"
 _MINUS = r"(?<![\d\w)）.-]) -"
 _TO = r"\s* [-~～–—至到] \s*"
-_BIG = "[万萬亿億]?"
+_FIRST = rf"(?P<first> (?:{_MINUS})? {_VALUE})"
+_LAST = rf"(?P<last> -?{_VALUE})"
 
-_CURRENCIES = {
-    "HK$": "港元",
-    "US$": "美元",
-    "NT$": "新台币",
-    "¥": "元",
-    "￥": "元",
-    "$": "美元",
-    "€": "欧元",
-    "£": "英镑",
-    "₩": "韩元",
-    "₽": "卢布",
-    "₹": "卢比",
-}
-_CURRENCY = "|".join(map(re.escape, _CURRENCIES))
-
-_UNITS = {
-    "km/h": "千米每小时",
-    "m/s": "米每秒",
-    "kg": "千克",
-    "mg": "毫克",
-    "g": "克",
-    "km²": "平方千米",
-    "cm²": "平方厘米",
-    "mm²": "平方毫米",
-    "m²": "平方米",
-    "m2": "平方米",
-    "cm³": "立方厘米",
-    "m³": "立方米",
-    "m3": "立方米",
-    "km": "千米",
-    "cm": "厘米",
-    "mm": "毫米",
-    "nm": "纳米",
-    "μm": "微米",
-    "m": "米",
-    "ml": "毫升",
-    "mL": "毫升",
-    "L": "升",
-    "kHz": "千赫兹",
-    "MHz": "兆赫兹",
-    "GHz": "吉赫兹",
-    "Hz": "赫兹",
-    "kWh": "千瓦时",
-    "kW": "千瓦",
-    "W": "瓦",
-    "V": "伏",
-    "mAh": "毫安时",
-    "dB": "分贝",
-    "db": "分贝",
-    "ms": "毫秒",
-    "KB": "千字节",
-    "MB": "兆字节",
-    "GB": "吉字节",
-    "TB": "太字节",
-    "min": "分钟",
-    "h": "小时",
-    "s": "秒",
-}
-_UNIT = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
-
-# Words that count things, in simplified and traditional characters: a number before one is an amount, not a code.
-_COUNTED = (
-    "[个個位名人只隻条條张張本件块塊元圆圓角分毛天周週年岁歲次回遍场場顿頓口杯碗瓶盒包箱袋根支枝辆輛台臺架艘座栋棟层層间間家户戶"
-    "套双雙对對群排组組队隊批班届屆期册冊页頁篇首部集章节節段句字词詞行项項种種类類样樣份束朵棵株颗顆粒滴片面幅头頭匹"
-    "斤两兩克吨噸米尺寸丈里亩畝升度倍成折点點票股所处處步秒刻吋磅码碼门門道题題枚把扇顶頂身颱]"
-    "|公[里斤分尺頃顷升吨噸]|英[里尺寸亩镑鎊]|[平立]方|[千毫厘分微纳]米|[千毫微]克|毫升|小时|小時|分[钟鐘]|[钟鐘]|[美欧歐日港韩韓]元|人民[币幣]|[余餘多几幾]"
-    "|[千百十][万萬]|[万萬亿億千百]"
-)
+_CURRENCY = "|".join(map(re.escape, CURRENCIES))
+_UNIT = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
 _YEAR = re.compile("(?:18|19|20)[0-9]{2}")
 _AMOUNT_CUE = "共约約超达達近有为為是到至了增减減多过過仅僅才花卖賣赚賺得值于於满滿每乘除加等"
 
@@ -87,10 +23,10 @@ def _signed(value: str, minus: str = "负") -> str:
 
 
 def _money(match: re.Match[str]) -> str:
-    symbol, value, last, big = match["symbol"], match["value"], match["last"], match["big"] or ""
-    name = _CURRENCIES[symbol]
-    spoken = f"{amount(value)}到{amount(last)}" if last else amount(value)
-    return spoken + big + name
+    spoken = amount(match["first"])
+    if match["last"]:
+        spoken += f"到{amount(match['last'])}"
+    return spoken + match["big"] + CURRENCIES[match["symbol"]]
 
 
 def _fraction(match: re.Match[str]) -> str:
@@ -133,7 +69,7 @@ def _measured(match: re.Match[str]) -> str:
     spoken = amount(match["first"]) if not match["first"].startswith("-") else _signed(match["first"])
     if match["last"]:
         spoken += f"到{amount(match['last'])}"
-    return spoken + _UNITS[match["unit"]]
+    return spoken + UNITS[match["unit"]]
 
 
 def _range(match: re.Match[str]) -> str:
@@ -146,7 +82,7 @@ def _range(match: re.Match[str]) -> str:
 
 
 def _counted(match: re.Match[str]) -> str:
-    return amount(match["value"]) + {"+": "多"}.get(match["more"] or "", match["more"] or "")
+    return amount(match["first"]) + {"+": "多"}.get(match["more"] or "", match["more"] or "")
 
 
 def _plain(match: re.Match[str]) -> str:
@@ -184,34 +120,29 @@ QUANTITY_RULES: tuple[Rule, ...] = (
     (pattern(r"(?<![\d./]) (\d{1,9}) / (\d{1,9}) (?![\d/])"), _fraction),
     (
         pattern(
-            rf"(?P<symbol>{_CURRENCY}) \s* (?P<value>{_VALUE}) (?: {_TO} (?P<last>{_VALUE}) )? (?P<big>{_BIG}) (?:元|块|塊|美元|欧元)?"
+            rf"(?P<symbol>{_CURRENCY}) \s* (?P<first>{_VALUE}) (?: {_TO} (?P<last>{_VALUE}) )?"
+            r"(?P<big>[万萬亿億]?) (?:元|块|塊|美元|欧元)?"
         ),
         _money,
     ),
-    (pattern(rf"(?P<value>{_VALUE}) (?P<last>) (?P<big>{_BIG}) (?P<symbol>[¥￥$€£])"), _money),
+    (pattern(rf"(?P<first>{_VALUE}) (?P<last>) (?P<big>[万萬亿億]?) (?P<symbol>[¥￥$€£])"), _money),
+    (pattern(rf"{_FIRST} (?: [%％‰]? {_TO} {_LAST} )? \s* (?P<unit>[%％‰])"), _percent),
     (
         pattern(
-            rf"(?P<first>(?:{_MINUS})? {_VALUE}) (?: [%％‰]? {_TO} (?P<last>-?{_VALUE}) )? \s*(?P<unit>[%％‰])"
-        ),
-        _percent,
-    ),
-    (
-        pattern(
-            rf"(?P<first>-? {_VALUE}) (?: (?:°C?|℃|度)? {_TO} (?P<last>-?{_VALUE}) )? \s*(?P<unit>°[CF]|℃|℉|°|摄氏度|攝氏度|度)"
+            rf"(?P<first>-?{_VALUE}) (?: (?:°C?|℃|度)? {_TO} {_LAST} )?"
+            r"\s* (?P<unit>°[CF]|℃|℉|°|摄氏度|攝氏度|度)"
         ),
         _temperature,
     ),
     (pattern(r"(\d{1,2}) [′'] (?: (\d{1,2}) [″\"] )?"), _arc),
     (
         pattern(
-            rf"(?P<first>(?:{_MINUS})? {_VALUE}) (?: (?:{_UNIT})? {_TO} (?P<last>{_VALUE}) )? \s*(?P<unit>{_UNIT}) (?![A-Za-z0-9])"
+            rf"{_FIRST} (?: (?:{_UNIT})? {_TO} (?P<last>{_VALUE}) )? \s* (?P<unit>{_UNIT}) (?![A-Za-z0-9])"
         ),
         _measured,
     ),
     (
-        pattern(
-            rf"(?<![\d.:/-]) (?P<first>(?:{_MINUS})? {_VALUE}) (?P<sign>[-~～–]) (?P<last>{_VALUE}) (?![\d.:/=＝-]|等[于於])"
-        ),
+        pattern(rf"(?<![\d.:/-]) {_FIRST} (?P<sign>[-~～–]) (?P<last>{_VALUE}) (?! [\d.:/=＝-] | 等[于於])"),
         _range,
     ),
     (pattern(rf"{_MINUS} (?={_VALUE})"), lambda match: "负"),
@@ -219,7 +150,7 @@ QUANTITY_RULES: tuple[Rule, ...] = (
     (pattern(rf"(?<![\w)）%]) \+ (?={_VALUE})"), lambda match: "正"),
     (pattern(r"(?<=\d) \^ (\d+)"), lambda match: f"的{number(match[1])}次方"),
     (pattern(r"第 (\d{1,6})"), lambda match: f"第{number(match[1])}"),
-    (pattern(rf"(?<![\d.]) (?P<value>{_VALUE}) \s* (?P<more>[多余餘几幾+])? (?= {_COUNTED} )"), _counted),
+    (pattern(rf"(?<![\d.]) (?P<first>{_VALUE}) \s* (?P<more>[多余餘几幾+])? (?= {COUNTED} )"), _counted),
     (
         pattern(
             r"(?<=[\d)）零一二三四五六七八九十百千万亿]) \s* ([+＋×*÷=＝≈≠>＞<＜≥≤]) \s* (?=[\d(（负正-])"

@@ -1,4 +1,4 @@
-"""The pinyin of each character of a clause: by dictionary, by a network that sees the sentence, or by both."""
+"""The pinyin of each character of a clause: by dictionary, by a network that sees it whole, or by both."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -11,8 +11,8 @@ from timbral.text.chinese_polyphones import Polyphones
 from timbral.text.chinese_words import Word
 
 Reader = Callable[[Sequence[Word], Sequence[Word]], list[str]]
-"""Reads a clause, given as words and as the groups that `merge` made of them: for each character its pinyin with tone
-number (`"lv4"`, neutral 5), a pause being its own."""
+"""Reads a clause, given as words and as the groups that `merge` made of them: for each character its pinyin
+with tone number (`"lv4"`, neutral 5), a pause being its own."""
 
 
 def read_by_word(words: Sequence[Word], groups: Sequence[Word]) -> list[str]:
@@ -40,7 +40,7 @@ def read_by_sentence(polyphones: Polyphones) -> Reader:
 
 
 def read_best(polyphones: Polyphones) -> Reader:
-    """Reads words by dictionary, lone characters and unknown words by network, and mends what both get wrong."""
+    """Reads known words by dictionary, the rest by network, and mends what both get wrong."""
 
     def read(words: Sequence[Word], groups: Sequence[Word]) -> list[str]:
         opinions = polyphones("".join(word.text for word in words))

@@ -1,7 +1,7 @@
-"""Tones that change in company: 不, 一, neutral and third tones, after PaddleSpeech's rules as GPT-SoVITS applies them.
+"""Tones that change in company: 不, 一, neutral and third tones.
 
-Source: PaddleSpeech, `paddlespeech/t2s/frontend/tone_sandhi.py`. Voices were trained on these very rules, so their
-oddities are kept.
+The rules are PaddleSpeech's (`paddlespeech/t2s/frontend/tone_sandhi.py`) as GPT-SoVITS applies them. Voices
+were trained on these very rules, so their oddities are kept.
 """
 
 from timbral.text.chinese_lists import words_in

@@ -1,4 +1,4 @@
-"""Pinyin to phones: each syllable is an initial and a final with its tone, in the opencpop-strict inventory."""
+"""Pinyin to phones: an initial and a final with tone for each syllable, in the opencpop-strict inventory."""
 
 from functools import cache
 

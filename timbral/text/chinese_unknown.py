@@ -1,7 +1,7 @@
 """Words that the dictionary lacks (names, coinages): a hidden Markov model over characters finds them.
 
-Data: the models of jieba 0.42.1 (MIT), see `data/LICENCES.md`. Ties are broken as jieba breaks them, towards the last state
-in alphabetical order, so that words and tags are the same.
+Data: the models of jieba 0.42.1 (MIT), see `data/zh_LICENCES.md`. Ties are broken as jieba breaks them,
+towards the last state in alphabetical order, so that words and tags are the same.
 """
 
 from functools import cache
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from timbral.text.chinese_dictionary import chinese_data
 
 _IMPOSSIBLE = float(np.finfo(np.float32).min)
-"""Log probability of what the model never saw: so low that no other term changes it, as in the stored arrays."""
+"""Log probability of what the model never saw, as it is stored: so low that nothing changes it."""
 
 
 class MarkovModel:

@@ -1,7 +1,8 @@
 """Chinese words with their parts of speech, which decide where tones change.
 
-The method is jieba's (github.com/fxsjy/jieba): the most probable way through the graph of dictionary words, then a hidden
-Markov model for stretches of single characters. The official front end was made with it, and its words carry the tone rules.
+The method is jieba's (github.com/fxsjy/jieba): the most probable way through the graph of dictionary words,
+then a hidden Markov model for stretches of single characters. The official tone rules were made for its words
+and tags.
 """
 
 import math
@@ -42,7 +43,7 @@ def cut(clause: str) -> list[Word]:
 
 @lru_cache(maxsize=4096)
 def parts_of(word: str) -> tuple[str, ...]:
-    """The words that a search engine would index for a word: short dictionary words inside its words, and these."""
+    """What a search engine indexes of a word: its parts, each after the short words inside it."""
     parts: list[str] = []
     for at, piece in enumerate(_INDEXED_BLOCK.split(word)):
         for inner in _cut_untagged(piece) if at % 2 else piece:
@@ -77,8 +78,10 @@ def _cut_block(block: str) -> Iterator[Word]:
 
 
 def _stretches(text: str) -> Iterator[tuple[bool, list[Entry]]]:
-    """The most probable words of a text, each word of several characters alone, single characters as far as they
-    follow each other; and whether these words are to be taken as they are."""
+    """The most probable words of a text, and whether they are to be taken as they are.
+
+    A word of several characters comes alone, single characters as far as they follow each other.
+    """
     for single, group in groupby(_best_path(text), key=lambda entry: entry.end - entry.start == 1):
         entries = list(group)
         if not single:

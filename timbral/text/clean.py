@@ -1,6 +1,6 @@
 """Makes any string of Unicode fit to be read aloud, before the languages look at it.
 
-What has a plain spelling gets it (full-width letters, styled letters, `①`, `㎏`), what nobody can hear
+What has a plain spelling gets it (full-width and styled letters, `ß`, `①`, `㎏`), what nobody can hear
 goes (controls, emoji, marks of direction, scripts that no supported language reads).
 """
 
@@ -28,6 +28,10 @@ _COMPATIBLE = re.compile(
 _LETTER = re.compile(f"[{HAN}{KANA}{HANGUL}{LATIN}{GREEK}]")
 _READ_MARK = re.compile("[\u00a1-\u00bf\u2010-\u205e\u3001-\u303f\u30a0\u30fb\uff01-\uff65]")
 _FOREIGN_MARKS = {"،": ",", "؛": ";", "؟": "?", "۔": ".", "।": ".", "։": "."}
+_LETTERS_WITHOUT_ACCENT = str.maketrans(
+    {"ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"}
+    | {"đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ħ": "h", "Ħ": "H", "ı": "i", "ŋ": "ng"}
+)
 _SPOKEN_SYMBOLS = frozenset("℃℉№°©®™§")
 _NUMBERED = re.compile("[\u2160-\u2188\u2460-\u249b\u24ea-\u24ff\u2776-\u2793]")
 _INVISIBLE = re.compile("\u0000+")
@@ -79,6 +83,7 @@ def clean(text: str) -> str:
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = _COMPATIBLE.sub(_spell_out, unicodedata.normalize("NFC", text))
+    text = text.translate(_LETTERS_WITHOUT_ACCENT)
     text = "".join(map(_audible, unicodedata.normalize("NFC", text)))
     text = _INVISIBLE.sub("", _BETWEEN_WORDS.sub(" ", text))
     text = _LONG_WORD.sub(r"\1 ", text)

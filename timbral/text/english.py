@@ -1,7 +1,7 @@
 """English text to ARPAbet phones with stress.
 
-The order of look-ups is the official one: homographs, the CMU dictionary, first names, single letters, possessives,
-compounds, and for what is left g2p_en's network.
+The order of look-ups is the official one: homographs, the CMU dictionary, first names, single letters,
+possessives, compounds, and for what is left g2p_en's network.
 """
 
 import re

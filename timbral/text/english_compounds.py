@@ -1,17 +1,16 @@
 """Splits words that no dictionary knows into ones that it may know: "speechmodel" is "speech model".
 
-The method is Peter Norvig's ("Natural Language Corpus Data", in *Beautiful Data*, 2009): the split whose words are
-most probable, by counts of words and word pairs in a web corpus. It gives what the package `wordsegment` gives.
+The method is Peter Norvig's ("Natural Language Corpus Data", in *Beautiful Data*, 2009): the split whose
+words are most probable, by counts of words and word pairs in a web corpus. It gives what the package
+`wordsegment` gives.
 """
 
-import io
-import lzma
 import math
 from functools import cache
-from importlib.resources import files
-from typing import Any
 
 import numpy as np
+
+from timbral.text.resources import read_arrays
 
 _CORPUS_WORDS = 1024908267229.0
 _LONGEST_WORD = 24
@@ -24,19 +23,17 @@ class _Counts:
     """Log-probabilities (base 10) of words, alone and after another word."""
 
     def __init__(self) -> None:
-        packed = (files("timbral.text") / "data" / "en_compounds.npz.xz").read_bytes()
-        with np.load(io.BytesIO(lzma.decompress(packed)), allow_pickle=False) as arrays:
-            words = arrays["words"].tobytes().decode("ascii").split("\n")
-            self._word_counts: np.ndarray[Any, np.dtype[np.uint16]] = arrays["counts"]
-            first = np.cumsum(arrays["first"].astype(np.int64))
-            self._pairs = first * len(words) + arrays["second"]
-            self._pair_counts: np.ndarray[Any, np.dtype[np.uint16]] = arrays["pair_counts"]
+        arrays = read_arrays("en_compounds.npz.xz")
+        words = arrays["words"].tobytes().decode("ascii").split("\n")
+        self._word_counts = arrays["counts"]
+        self._pairs = np.cumsum(arrays["first"].astype(np.int64)) * len(words) + arrays["second"]
+        self._pair_counts = arrays["pair_counts"]
         self._index = {word: index for index, word in enumerate(words)}
 
     def alone(self, word: str) -> float:
         index = self._index.get(word)
         if index is None:
-            # A string that is no word costs a digit a letter, or the whole text would pass for one unknown word.
+            # A digit a letter, or the whole text would pass for one unknown word.
             return 1.0 - math.log10(_CORPUS_WORDS) - len(word)
         return float(self._word_counts[index]) / _COUNT_STEPS - math.log10(_CORPUS_WORDS)
 
@@ -70,7 +67,10 @@ def split_compound(word: str) -> list[str]:
 
 
 def _best_split(letters: str) -> list[str]:
-    """Dynamic programming from the end: the best split of letters[start:] for each word that may come before."""
+    """Dynamic programming from the end.
+
+    The best split of letters[start:] for each word that may come before.
+    """
     counts = _counts()
     best: dict[tuple[int, int], tuple[float, list[str]]] = {}
     for start in range(len(letters), -1, -1):

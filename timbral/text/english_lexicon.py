@@ -3,10 +3,11 @@
 The files are read on first use and kept: about 0.2 s and 25 MB.
 """
 
-import lzma
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
+
+from timbral.text.resources import read_lines
 
 Phones = tuple[str, ...]
 
@@ -34,7 +35,7 @@ def first_name(spelling: str) -> Phones | None:
 
 @cache
 def homographs() -> dict[str, Homograph]:
-    """Words in lower case with their two pronunciations (the table of g2p_en, with the official corrections)."""
+    """Words in lower case with their two pronunciations: g2p_en's table with the official corrections."""
     text = (files("timbral.text") / "data" / "en_homographs.txt").read_text("utf-8")
     rows = (line.split("|") for line in text.splitlines())
     return {row[0]: Homograph(tuple(row[1].split()), tuple(row[2].split()), row[3]) for row in rows}
@@ -42,9 +43,7 @@ def homographs() -> dict[str, Homograph]:
 
 @cache
 def _table(name: str) -> dict[str, str]:
-    packed = (files("timbral.text") / "data" / name).read_bytes()
-    rows = lzma.decompress(packed).decode("ascii").splitlines()
-    return dict(row.split(" ", 1) for row in rows)
+    return dict(row.split(" ", 1) for row in read_lines(name))
 
 
 def _find(table: dict[str, str], spelling: str) -> Phones | None:

@@ -1,7 +1,7 @@
 """Sounds out words that are in no dictionary, letter by letter, with the small network of g2p_en.
 
-A GRU reads the letters and a second one writes ARPAbet phones greedily (g2p_en 2.1.0 by Kyubyong Park and Jongseok
-Kim, Apache-2.0; weights in data/en_letters_to_sounds.npz, stored as float16).
+A GRU reads the letters and a second one writes ARPAbet phones greedily (g2p_en 2.1.0 by Kyubyong Park and
+Jongseok Kim, Apache-2.0; weights in data/en_letters_to_sounds.npz, stored as float16).
 """
 
 from functools import cache
@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 _GRAPHEMES = ("<pad>", "<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz")
-_PHONEMES = (
-    "<pad> <unk> <s> </s> AA0 AA1 AA2 AE0 AE1 AE2 AH0 AH1 AH2 AO0 AO1 AO2 AW0 AW1 AW2 AY0 AY1 AY2 B CH D DH "
-    "EH0 EH1 EH2 ER0 ER1 ER2 EY0 EY1 EY2 F G HH IH0 IH1 IH2 IY0 IY1 IY2 JH K L M N NG OW0 OW1 OW2 OY0 OY1 OY2 "
-    "P R S SH T TH UH0 UH1 UH2 UW UW0 UW1 UW2 V W Y Z ZH"
-).split()
+_PHONEME_NAMES = (
+    "<pad> <unk> <s> </s> AA0 AA1 AA2 AE0 AE1 AE2 AH0 AH1 AH2 AO0 AO1 AO2 AW0 AW1 AW2 AY0 AY1 AY2 B CH D "
+    "DH EH0 EH1 EH2 ER0 ER1 ER2 EY0 EY1 EY2 F G HH IH0 IH1 IH2 IY0 IY1 IY2 JH K L M N NG OW0 OW1 OW2 OY0 "
+    "OY1 OY2 P R S SH T TH UH0 UH1 UH2 UW UW0 UW1 UW2 V W Y Z ZH"
+)
+_PHONEMES = _PHONEME_NAMES.split()
 _START, _END = _PHONEMES.index("<s>"), _PHONEMES.index("</s>")
 _MOST_PHONES = 20
 
@@ -30,7 +31,10 @@ def _weights() -> dict[str, _Array]:
 
 
 def _gru_step(layer: str, x: _Array, h: _Array) -> _Array:
-    """One step of the GRU named `layer` ("enc" or "dec"): input x [256] and state h [256] give the next state."""
+    """One step of the GRU named `layer` ("enc" or "dec").
+
+    Input x [256] and state h [256] give the next state.
+    """
     weights = _weights()
     size = h.shape[0]
     gates_x = weights[f"{layer}_w_ih"] @ x + weights[f"{layer}_b_ih"]

@@ -1,11 +1,12 @@
 """Writes English out in full: numbers, times, money, units, fractions, ordinals.
 
-`official` repeats the steps of the official front end one by one, in its order and with its quirks, because published
-models learnt to speak from its output; each quirk is named where it happens.
+`official` repeats the steps of the official front end one by one, in its order and with its quirks, because
+published models learnt to speak from its output; each quirk is named where it happens.
 """
 
 import re
 import unicodedata
+from functools import partial
 
 from timbral.text.english_numbers import cardinal, number_or_year, ordinal, ordinal_suffix
 
@@ -61,7 +62,7 @@ def official(text: str) -> str:
     text = _TIME.sub(_time, text)
     text = _MEASURE.sub(_measure, text)
     for pattern, unit, subunit in _MONEY:
-        text = pattern.sub(lambda m, unit=unit, subunit=subunit: _money(m[1], unit, subunit), text)  # type: ignore[misc]
+        text = pattern.sub(partial(_money, unit=unit, subunit=subunit), text)
     text = _DECIMAL.sub(lambda m: f"{m[1]} point {' '.join(m[2])}", text)
     text = _FRACTION.sub(_fraction, text)
     text = _ORDINAL.sub(lambda m: ordinal(m[1]), text)
@@ -88,7 +89,8 @@ def _measure(match: re.Match[str]) -> str:
     return f"{match[1]} {singular if match[1].lstrip('0') == '1' else plural}"
 
 
-def _money(amount: str, unit: tuple[str, str], subunit: tuple[str, str]) -> str:
+def _money(match: re.Match[str], unit: tuple[str, str], subunit: tuple[str, str]) -> str:
+    amount = match[1]
     parts = amount.replace(",", "").split(".")
     if len(parts) > 2:
         return f"{amount} {unit[1]}"

@@ -1,13 +1,42 @@
 """Numbers in English words, worded as the official front end words them (it uses the `inflect` package)."""
 
-_SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_TENS = "_ _ twenty thirty forty fifty sixty seventy eighty ninety".split()
-_SCALES = (
-    " thousand million billion trillion quadrillion quintillion sextillion septillion octillion nonillion decillion"
-).split(" ")
+_SMALL = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = ["_", "_", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_SCALES = [
+    "",
+    "thousand",
+    "million",
+    "billion",
+    "trillion",
+    "quadrillion",
+    "quintillion",
+    "sextillion",
+    "septillion",
+    "octillion",
+    "nonillion",
+    "decillion",
+]
 _IRREGULAR_ORDINALS = {
     "one": "first",
     "two": "second",
@@ -42,7 +71,9 @@ def cardinal(digits: str, *, with_and: bool = False) -> str:
         if group:
             groups.append((group, scale))
     conjunction = " and " if with_and else " "
-    words = ", ".join(f"{_below_1000(group, conjunction)} {scale}".rstrip() for group, scale in reversed(groups))
+    words = ", ".join(
+        f"{_below_1000(group, conjunction)} {scale}".rstrip() for group, scale in reversed(groups)
+    )
     last, scale = groups[0]
     if not scale and last < 100 and len(groups) > 1:
         head, _, tail = words.rpartition(", ")
@@ -51,7 +82,7 @@ def cardinal(digits: str, *, with_and: bool = False) -> str:
 
 
 def ordinal(digits: str) -> str:
-    """"21" gives "twenty-first"."""
+    """The number 21 gives "twenty-first"."""
     words = cardinal(digits, with_and=True)
     start = max(words.rfind(" "), words.rfind("-")) + 1
     head, last = words[:start], words[start:]
@@ -61,7 +92,7 @@ def ordinal(digits: str) -> str:
 
 
 def ordinal_suffix(digits: str) -> str:
-    """"st", "nd", "rd" or "th", as the number is written: 21st."""
+    """The ending of a number that is written like 21st: "st", "nd", "rd" or "th"."""
     if digits[-2:] in ("11", "12", "13"):
         return "th"
     return {"1": "st", "2": "nd", "3": "rd"}.get(digits[-1], "th")

@@ -1,7 +1,9 @@
-"""Japanese text to OpenJTalk phones with prosody marks: `[` pitch rises, `]` pitch falls, `_` pause, `#` accent phrase ends.
+"""Japanese text to OpenJTalk phones with prosody marks.
 
-The accent phrase border `#` has no symbol of its own in any version and is looked up as unknown, as in the official
-front end; v1 lacks the two pitch marks too.
+The marks: `[` pitch rises, `]` pitch falls, `_` pause, `#` an accent phrase ends.
+
+The accent phrase border `#` has no symbol of its own in any version and is looked up as unknown, as in the
+official front end; v1 lacks the two pitch marks too.
 """
 
 import re
@@ -28,12 +30,18 @@ _MARKS = {
 
 
 def normalize(text: str) -> str:
-    """Repeated punctuation becomes its first mark; a model reads a row of marks as a reason to go on babbling."""
+    """Repeated punctuation becomes its first mark.
+
+    A model reads a row of marks as a reason to go on babbling.
+    """
     return _REPEATED_PUNCTUATION.sub(r"\1", text)
 
 
 def pronounce(text: str, version: SymbolVersion) -> Pronunciation:
-    """OpenJTalk phones of a Japanese text with prosody marks; other characters are passed through as punctuation."""
+    """OpenJTalk phones of a Japanese text with prosody marks.
+
+    Other characters are passed through as punctuation.
+    """
     text = normalize(text)
     spoken = text.replace("％", "パーセント").lower()
     phones: list[str] = []

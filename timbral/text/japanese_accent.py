@@ -1,7 +1,10 @@
 """Accent phrases of Japanese: which words share one, and on which mora its pitch falls.
 
-The rules are those of OpenJTalk (njd_set_accent_phrase, njd_set_accent_type; Nagoya Institute of Technology, BSD).
+The rules are those of OpenJTalk (njd_set_accent_phrase, njd_set_accent_type; Nagoya Institute of Technology,
+BSD).
 """
+
+from itertools import pairwise
 
 from timbral.text.japanese_words import ADVERBIAL, AUXILIARY, NOUN, NUMERAL, SYMBOL, VERB, Morpheme
 
@@ -12,13 +15,16 @@ _ADJECTIVAL_NOUN, _SUFFIX, _DEPENDENT = "形容動詞語幹", "接尾", "非自�
 
 def group_phrases(words: list[Morpheme]) -> None:
     """Decides for each undecided word whether it joins the accent phrase of the word before it."""
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in pairwise(words):
         if word.joined is None:
             word.joined = _joins(before, word)
 
 
 def _joins(before: Morpheme, word: Morpheme) -> bool:
-    """The first rule that applies decides. (OpenJTalk numbers them the other way round: there the last one decides.)"""
+    """The first rule that applies decides.
+
+    (OpenJTalk numbers them the other way round: there the last one decides.)
+    """
     attached = (AUXILIARY, _PARTICLE)
     if word.group1 == _SUFFIX:
         return True
@@ -32,7 +38,9 @@ def _joins(before: Morpheme, word: Morpheme) -> bool:
         return False
     if word.group1 == _DEPENDENT and _continues(before, word):
         return True
-    if (before.group1 == _SUFFIX and word.part == NOUN) or (before.part in attached and word.part not in attached):
+    if (before.group1 == _SUFFIX and word.part == NOUN) or (
+        before.part in attached and word.part not in attached
+    ):
         return False
     if word.part in attached:
         return True
@@ -48,9 +56,14 @@ def _joins(before: Morpheme, word: Morpheme) -> bool:
 
 
 def _continues(before: Morpheme, word: Morpheme) -> bool:
-    """Whether a dependent verb or adjective follows the form that it depends on, as in 食べ始める or 食べてない."""
+    """Whether a dependent verb or adjective follows the form that it depends on.
+
+    As in 食べ始める or 食べてない.
+    """
     if before.form.startswith("連用"):
-        return before.part == VERB and word.part == VERB or before.part in (VERB, _ADJECTIVE) and word.part == _ADJECTIVE
+        return (before.part == VERB and word.part == VERB) or (
+            before.part in (VERB, _ADJECTIVE) and word.part == _ADJECTIVE
+        )
     return (
         word.part == _ADJECTIVE
         and before.part == _PARTICLE
@@ -114,7 +127,11 @@ def _place_in_numeral(digit: Morpheme, unit: Morpheme, following: Morpheme | Non
     """The accent of a digit with its unit, such as 三百."""
     both = digit.morae + unit.morae
     if unit.surface == "十":
-        even = digit.surface in tuple("五六八") and following is not None and following.surface in tuple("一二三四五六七八九")
+        even = (
+            digit.surface in tuple("五六八")
+            and following is not None
+            and following.surface in tuple("一二三四五六七八九")
+        )
         digit.accent = 0 if even else 1
     elif unit.surface == "百":
         digit.accent = 2 if digit.surface == "七" else 1 if digit.surface in tuple("三四九何") else both

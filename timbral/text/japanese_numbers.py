@@ -1,7 +1,10 @@
 """Numbers in Japanese: digits to words, and the sounds that numbers and counters change in each other.
 
-The steps are those of OpenJTalk's njd_set_digit (Nagoya Institute of Technology, BSD), so that accents stay the same.
+The steps are those of OpenJTalk's njd_set_digit (Nagoya Institute of Technology, BSD), so that accents stay
+the same.
 """
+
+from itertools import pairwise
 
 from timbral.text.japanese_counters import (
     BEFORE_HUNDRED,
@@ -66,7 +69,10 @@ def _read_digit_runs(words: list[Morpheme]) -> list[Morpheme]:
 
 
 def _read_run(before: list[Morpheme], run: list[Morpheme], after: list[Morpheme]) -> list[Morpheme]:
-    """Digits, commas and points in a row, as numbers or digit by digit, whichever the signs around speak for."""
+    """Digits, commas and points in a row, as numbers or digit by digit.
+
+    Whichever the signs around speak for.
+    """
     done: list[Morpheme] = []
     while run:
         if run[0].surface in (*_POINTS, _COMMA):
@@ -93,7 +99,10 @@ def _read_run(before: list[Morpheme], run: list[Morpheme], after: list[Morpheme]
 
 
 def _number_score(before: list[Morpheme], after: list[Morpheme]) -> int:
-    """What the words around digits say: at least 0 for a number, below for digits such as those of a telephone."""
+    """What the words around digits say.
+
+    At least 0 for a number, below for digits such as those of a telephone.
+    """
     score = 0
     if before:
         last = before[-1]
@@ -184,7 +193,7 @@ def _read_decimal_points(words: list[Morpheme]) -> None:
 
 
 def _fit_counters(words: list[Morpheme]) -> None:
-    for number, counter in zip(words, words[1:], strict=False):
+    for number, counter in pairwise(words):
         if number.group1 == NUMERAL and _is_counter(counter):
             for counters, digits in DIGIT_CHANGES:
                 if counter.surface in counters:
@@ -198,7 +207,7 @@ def _fit_counters(words: list[Morpheme]) -> None:
 
 
 def _fit_units(words: list[Morpheme]) -> None:
-    for number, unit in zip(words, words[1:], strict=False):
+    for number, unit in pairwise(words):
         if number.group1 != NUMERAL:
             continue
         if unit.group1 == NUMERAL:
@@ -216,7 +225,7 @@ def _fit_units(words: list[Morpheme]) -> None:
 
 def _use_native_words(words: list[Morpheme]) -> None:
     """A lone small number with its counter: ひと箱, ふたり, みっか."""
-    for index, (number, counter) in enumerate(zip(words, words[1:], strict=False)):
+    for index, (number, counter) in enumerate(pairwise(words)):
         before = words[index - 1] if index else None
         alone = before is None or before.part == SYMBOL or before.group1 != NUMERAL
         if number.group1 != NUMERAL or not alone or not _is_counter(counter):

@@ -1,7 +1,8 @@
 """Words with accents to phones with prosody marks.
 
-The marks follow Kurihara, Seiyama, Kumano: "Prosodic Features Control by Symbols as Input of Sequence-to-Sequence
-Acoustic Modeling for Neural TTS" (2021), in the variant of ESPnet, which the official front end uses.
+The marks follow Kurihara, Seiyama, Kumano: "Prosodic Features Control by Symbols as Input of
+Sequence-to-Sequence Acoustic Modeling for Neural TTS" (2021), in the variant of ESPnet, which the official
+front end uses.
 """
 
 from dataclasses import dataclass
@@ -56,7 +57,10 @@ def _mark(phone: _Phone, phrase: _Phrase, next_mora: int) -> list[str]:
 
 
 def _lay_out(words: list[Morpheme]) -> list[_Phone]:
-    """All phones, each with its place in its accent phrase; pauses only between phones, never two in a row."""
+    """All phones, each with its place in its accent phrase.
+
+    Pauses only between phones, never two in a row.
+    """
     phones: list[_Phone] = []
     phrase: _Phrase | None = None
     pause = False

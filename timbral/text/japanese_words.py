@@ -4,11 +4,12 @@ import string
 import unicodedata
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
 from timbral.text.japanese_kana import LONG_VOWEL, SPELLINGS, spell
-from timbral.text.lattice import Lexicon, Word, load
+from timbral.text.lattice import Word, load
 from timbral.text.resources import Array
 
 PAUSE = "、"
@@ -16,7 +17,7 @@ QUESTION = "？"
 NOUN, VERB, AUXILIARY, SYMBOL, FILLER = "名詞", "動詞", "助動詞", "記号", "フィラー"
 NUMERAL, COUNTER, ADVERBIAL = "数", "助数詞", "副詞可能"
 
-_FULL_WIDTH = {
+_FULL_WIDTH: dict[int, str | int] = {
     **{ord(c): ord(c) + 0xFEE0 for c in string.ascii_letters + string.digits},
     **{code: unicodedata.normalize("NFKC", chr(code)) for code in range(0xFF66, 0xFF9E)},
 }
@@ -77,7 +78,10 @@ class _Dictionary:
 
 
 def _split_phrase(phrase: Morpheme, sounds: str, originals: str, accents: str) -> list[Morpheme]:
-    """The words of a phrase such as ありがとう:ございます, with the accent and length of each, as in 2/5:4/5."""
+    """The words of a phrase such as ありがとう:ございます, with the accent and length of each.
+
+    As in 2/5:4/5.
+    """
     parts = []
     rest = phrase.surface
     rows = list(zip(originals.split(":"), sounds.split(":"), accents.split(":"), strict=True))
@@ -98,7 +102,10 @@ def _dictionary() -> _Dictionary:
 
 
 def morphemes(text: str) -> list[Morpheme]:
-    """The words of a text with their sounds; words that the dictionary cannot read are spelt, or else a pause."""
+    """The words of a text with their sounds.
+
+    Words that the dictionary cannot read are spelt, or else a pause.
+    """
     text = text.translate(_FULL_WIDTH)
     dictionary = _dictionary()
     words = [m for word in dictionary.lexicon.split(text) for m in dictionary.morphemes(text, word)]
@@ -106,8 +113,13 @@ def morphemes(text: str) -> list[Morpheme]:
         if not word.morae:
             _spell(word)
     words = _join_spelt(words)
-    for word, following in zip(words, words[1:], strict=False):
-        if following.sound == "ウ" and following.part == AUXILIARY and word.part in (VERB, AUXILIARY) and word.morae:
+    for word, following in pairwise(words):
+        if (
+            following.sound == "ウ"
+            and following.part == AUXILIARY
+            and word.part in (VERB, AUXILIARY)
+            and word.morae
+        ):
             following.sound = LONG_VOWEL
     return words
 

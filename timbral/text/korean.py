@@ -1,7 +1,7 @@
 """Korean text to jamo as they are said, with `空` for blanks and `停` for what has no phone.
 
-Latin letters are spelt, numbers read, then the rules of the Standard Pronunciation are applied (g2pk2); compound
-vowels are two phones.
+Latin letters are spelt, numbers read, then the rules of the Standard Pronunciation are applied (g2pk2);
+compound vowels are two phones.
 """
 
 import re
@@ -16,13 +16,58 @@ from timbral.text.pronunciation import Pronunciation, SymbolVersion
 _LETTER_NAMES = dict(
     zip(
         "abcdefghijklmnopqrstuvwxyz",
-        "에이 비 시 디 이 에프 지 에이치 아이 제이 케이 엘 엠 엔 오 피 큐 아르 에스 티 유 브이 더블유 엑스 와이 제트".split(),
+        [
+            "에이",
+            "비",
+            "시",
+            "디",
+            "이",
+            "에프",
+            "지",
+            "에이치",
+            "아이",
+            "제이",
+            "케이",
+            "엘",
+            "엠",
+            "엔",
+            "오",
+            "피",
+            "큐",
+            "아르",
+            "에스",
+            "티",
+            "유",
+            "브이",
+            "더블유",
+            "엑스",
+            "와이",
+            "제트",
+        ],
         strict=True,
     )
 )
 _VOWEL_PARTS = str.maketrans(
     dict(
-        zip("ㅘㅙㅚㅝㅞㅟㅢㅑㅒㅕㅖㅛㅠ", "ㅗㅏ ㅗㅐ ㅗㅣ ㅜㅓ ㅜㅔ ㅜㅣ ㅡㅣ ㅣㅏ ㅣㅐ ㅣㅓ ㅣㅔ ㅣㅗ ㅣㅜ".split(), strict=True)
+        zip(
+            "ㅘㅙㅚㅝㅞㅟㅢㅑㅒㅕㅖㅛㅠ",
+            [
+                "ㅗㅏ",
+                "ㅗㅐ",
+                "ㅗㅣ",
+                "ㅜㅓ",
+                "ㅜㅔ",
+                "ㅜㅣ",
+                "ㅡㅣ",
+                "ㅣㅏ",
+                "ㅣㅐ",
+                "ㅣㅓ",
+                "ㅣㅔ",
+                "ㅣㅗ",
+                "ㅣㅜ",
+            ],
+            strict=True,
+        )
     )
 )
 _PHONES = {
@@ -59,11 +104,17 @@ def _lexicon() -> Lexicon:
 
 
 def _spell_latin(text: str) -> str:
-    return "".join(_LETTER_NAMES.get(character.lower(), character) if character.isascii() else character for character in text)
+    return "".join(
+        _LETTER_NAMES.get(character.lower(), character) if character.isascii() else character
+        for character in text
+    )
 
 
 def _mark_grammar(text: str) -> str:
-    """Marks what the sound rules ask for, at the ends of words: /P stems of verbs, /E endings in -ㄹ, /B counters."""
+    """Marks what the sound rules ask for, at the ends of words.
+
+    /P stems of verbs, /E endings in -ㄹ, /B counters.
+    """
     lexicon = _lexicon()
     words = lexicon.split(text)
     if "".join(text[word.start : word.end] for word in words) != text.replace(" ", ""):

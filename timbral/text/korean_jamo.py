@@ -13,8 +13,13 @@ _LETTERS = {
 
 
 def decompose(text: str) -> str:
-    """Syllables as conjoining jamo, an onset, a vowel and perhaps a coda each; other characters as they are."""
-    return "".join(_parts(ord(character)) if ord(character) in _SYLLABLES else character for character in text)
+    """Syllables as conjoining jamo, an onset, a vowel and perhaps a coda each.
+
+    Other characters as they are.
+    """
+    return "".join(
+        _parts(ord(character)) if ord(character) in _SYLLABLES else character for character in text
+    )
 
 
 def letters(text: str) -> str:

@@ -1,8 +1,8 @@
 """Sound changes of Korean within and between words, by the rules of the Standard Pronunciation.
 
 Order and content of the rules are those of g2pk2 0.0.3 (github.com/tenebo/g2pk2, after Kyubyong Park's g2pK;
-Apache-2.0), which the official front end uses. They work on conjoining jamo, in a text where marks tell what grammar
-knows: `/P` a verb's stem that ends here, `/E` an ending in -ㄹ, `/B` a counter.
+Apache-2.0), which the official front end uses. They work on conjoining jamo, in a text where marks tell what
+grammar knows: `/P` a verb's stem that ends here, `/E` an ending in -ㄹ, `/B` a counter.
 """
 
 import re
@@ -22,7 +22,7 @@ _PLAIN, _TENSE = "ᄀᄃᄉᄌ", "ᄁᄄᄊᄍ"
 _GRAMMAR: tuple[_Rule, ...] = (
     _rule("([ᄌᄍᄎ])ᅧ", r"\1ᅥ"),
     _rule("([ᄀᄁᄂᄃᄄᄅᄆᄇᄈᄉᄊᄌᄍᄎᄏᄐᄑᄒ])ᅴ", r"\1ᅵ"),
-    # Meant for names of letters (디귿이), but as character classes they match any syllable in ㅡ, or ㅇ before a coda.
+    # Quirk: meant for names of letters (디귿이), but the brackets make them match any syllable in ㅡ.
     _rule("([그])ᆮᄋ", r"\1ᄉ"),
     _rule("([으])[ᆽᆾᇀᇂ]ᄋ", r"\1ᄉ"),
     _rule("([으])ᆿᄋ", r"\1ᄀ"),

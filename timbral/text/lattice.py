@@ -1,8 +1,8 @@
 """Splits Japanese and Korean text into words: a small MeCab that reads dictionaries packed for this project.
 
 It finds the path that MeCab finds (Kudo, Yamamoto, Matsumoto: "Applying Conditional Random Fields to Japanese
-Morphological Analysis", 2004), tie breaks included, in numpy and without the hundred megabytes that a compiled MeCab
-dictionary takes: surfaces are found by hash, all substrings of a text at once.
+Morphological Analysis", 2004), tie breaks included, in numpy and without the hundred megabytes that a
+compiled MeCab dictionary takes: surfaces are found by hash, all substrings of a text at once.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,10 @@ class Word(NamedTuple):
 
 
 class _Character(NamedTuple):
-    """How unknown words may begin with a character: alone, as a run of its kind, even where a known word begins."""
+    """How unknown words may begin with a character.
+
+    Alone, as a run of its kind, even where a known word begins.
+    """
 
     categories: int
     category: int
@@ -88,7 +91,9 @@ class Lexicon:
         text = text.rstrip(" ")
         characters = [self._character(character) for character in text]
         surfaces = self._find.all_in(text)
-        ending: list[list[int]] = [[] for _ in range(len(text) + 1)]  # nodes that end at a place, in MeCab's order
+        ending: list[list[int]] = [
+            [] for _ in range(len(text) + 1)
+        ]  # nodes that end at a place, in MeCab's order
         nodes: list[Word] = [Word(0, 0, None, _UNKNOWN)]
         costs, previous, right_ids = [0], [0], [0]
         ending[0] = [0]
@@ -100,7 +105,10 @@ class Lexicon:
             left = np.array(ending[place])
             left_costs = np.array([costs[node] for node in ending[place]])
             left_right_ids = np.array([right_ids[node] for node in ending[place]])
-            paths = left_costs[:, None] + self._connections[left_right_ids[:, None], self._left_ids[found.classes]]
+            paths = (
+                left_costs[:, None]
+                + self._connections[left_right_ids[:, None], self._left_ids[found.classes]]
+            )
             best = paths.argmin(axis=0)
             totals = paths[best, np.arange(len(best))] + found.costs
             if start > place:
@@ -149,11 +157,17 @@ class Lexicon:
             token_costs.append(self._unknown_costs[kinds])
         unknown = np.full(len(kinds) * len(unknown_ends), _UNKNOWN)
         return _Candidates(
-            np.concatenate(ends), np.concatenate((tokens, unknown)), np.concatenate(classes), np.concatenate(token_costs)
+            np.concatenate(ends),
+            np.concatenate((tokens, unknown)),
+            np.concatenate(classes),
+            np.concatenate(token_costs),
         )
 
     def _unknown_ends(self, characters: list[_Character], start: int) -> list[int]:
-        """Ends of the unknown words that may begin at a place: the run of its kind, and its first characters."""
+        """Ends of the unknown words that may begin at a place.
+
+        The run of its kind, and its first characters.
+        """
         character = characters[start]
         ends: list[int] = []
         run = None
@@ -201,8 +215,8 @@ class _Surfaces(NamedTuple):
 class _SurfaceTable:
     """Finds the lines of a text (each once) in other texts.
 
-    The hash of c0 c1 ... is the sum of (c_i + offset) * base ** i modulo 2 ** 64, so that prefix sums give the hash
-    of every substring.
+    The hash of c0 c1 ... is the sum of (c_i + offset) * base ** i modulo 2 ** 64, so that prefix sums give
+    the hash of every substring.
     """
 
     def __init__(self, lines: str) -> None:

@@ -23,5 +23,11 @@ def read_arrays(name: str) -> dict[str, Array]:
 
 
 def join_planes(planes: Array) -> np.ndarray[Any, np.dtype[np.int16]]:
-    """int16 values stored as low bytes and high bytes, uint8 [2, ...] (which compresses better), as int16 [...]."""
-    return (planes[1].astype(np.uint16) << 8 | planes[0]).view(np.int16)
+    """int16 values stored as low bytes and high bytes, uint8 [2, ...] (which compresses better).
+
+    As int16 [...].
+    """
+    joined: np.ndarray[Any, np.dtype[np.int16]] = (planes[1].astype(np.uint16) << 8 | planes[0]).view(
+        np.int16
+    )
+    return joined

@@ -14,7 +14,7 @@ GREEK = r"\u0391-\u03a1\u03a3-\u03a9\u03b1-\u03c9"
 
 # Forms that Japanese printing returned to after its encodings were made, so that they would look Chinese.
 _LATE_KANJI = frozenset("剝頰噓繫屛")
-_LAST_COMMON_KANJI = "腕".encode("cp932")
+_FIRST_KANJI, _LAST_COMMON_KANJI = "亜".encode("cp932"), "腕".encode("cp932")
 _ITERATION = frozenset("々〆")
 
 
@@ -50,6 +50,6 @@ def is_japanese(character: str) -> bool:
         return True
     return (
         _encodes(character, "cp932")
-        and character.encode("cp932") <= _LAST_COMMON_KANJI
+        and _FIRST_KANJI <= character.encode("cp932") <= _LAST_COMMON_KANJI
         and not any(_encodes(character, encoding) for encoding in ("gb2312", "big5"))
     )

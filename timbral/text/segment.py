@@ -39,7 +39,8 @@ _PAUSES = tuple(",.!?，。！？")
 
 # Grammar that is frequent in one language and rare in what the others write.
 _CHINESE_GRAMMAR = re.compile(
-    rf"[我你他她它是的也都很就没沒有吃吧啊呢吗嗎嘛呀哪那这這还又只把被让讓给給跟]|(?<![完終修満魅読])了(?!解)|([{HAN}])不\1"
+    "[我你她它也很沒吧啊呢吗嗎嘛呀哪这這还還让讓给跟]|(?<![完終修満魅読])了(?!解)|[不就都]是|他的|"
+    rf"([{HAN}])不\1"
 )
 _MANDARIN = frozenset("这這那们們没沒吗嗎么麼她")
 _CANTONESE = re.compile(
@@ -217,7 +218,7 @@ def _settle_scripts(tokens: Sequence[_Token], mode: str, languages: Collection[L
     for token in tokens:
         token.language = written.get(token.kind)
     ideographs = [token for token in tokens if token.kind == "han"]
-    named: dict[str, Language] = {"zh": "zh", "ja": "ja", "ko": "ko", "yue": "yue"}
+    named: dict[str, Language] = {"zh": "zh", "ja": "ja", "yue": "yue"}
     if mode in named:
         for token in ideographs:
             token.language = named[mode]
@@ -241,9 +242,9 @@ def segment(text: str, mode: str = "auto", languages: Collection[Language] = LAN
     mode:
         `auto`: ideographs are judged; numbers and signs belong to a neighbour.
         `auto_yue`: as `auto`, but Chinese is read as Cantonese.
-        `zh`, `ja`, `ko`, `yue`: ideographs, and numbers outside English, are that language. Letters stay
-        English; kana and hangul, which no other language can read, stay Japanese and Korean.
-        `en`: as `auto`, but numbers are English.
+        `zh`, `ja`, `yue`: ideographs, and numbers outside English, are that language. Letters stay English;
+        kana and hangul, which no other language can read, stay Japanese and Korean.
+        `en`, `ko`: as `auto`, but numbers (for `ko` those outside English) are that language.
         `all_zh`, `all_ja`, `all_ko`, `all_yue`: everything but letters is that language, as in the official
         code (RVC-Boss/GPT-SoVITS, `langsegmenter.py`).
     languages: what the model speaks; `auto` gives ideographs to these only.

@@ -1,0 +1,103 @@
+"""Puts the trained networks together into a bundle.
+
+    python build.py RUNS ALIGNED.npz RESEMBLYZER.pt OUT [--precision int8]
+
+RUNS holds the folders semantic, acoustic and content of the three trainings.
+"""
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from timbral.export.semantic import export_semantic
+from timbral.export.tiny import export_acoustic, export_reference
+from timbral.nets.semantic import SemanticConfig, SemanticTransformer
+from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder
+from timbral.nets.tiny_content import ContentConfig, ReferenceEncoder
+
+LICENCE = "CC-BY-SA-4.0"
+ATTRIBUTION = (
+    "Trained on speech of Kokoro-82M (hexgrad, Apache-2.0), hsk-sentences-audio (no7z, CC-BY-SA-4.0), audio-cmn (hugolpz, "
+    "CC-BY-SA-4.0), japanese-vocabulary-pronunciation-audio (tofugu, CC-BY-SA-4.0), jyutnet-cantonese-syllables (jyutnet, "
+    "CC-BY-SA-4.0) and dc_tts (PhilippMatthes, Apache-2.0). Content tokens after Whisper-base (OpenAI, MIT), pitch after "
+    "SwiftF0 (MIT); holds the GE2E network of Resemblyzer (Apache-2.0)."
+)
+
+
+def checkpoint(run: Path, part: str) -> dict[str, torch.Tensor]:
+    """Weights of a run, averaged where the run averages."""
+    state = torch.load(run / "last.pt", weights_only=True)
+    return {**state["model"], **state[part]} if part in state else state["model"]
+
+
+def token_rates(aligned: Path) -> dict[str, dict[str, float]]:
+    """Tokens a phone by language: what is normal, and what no sentence of the corpus goes beyond."""
+    with np.load(aligned) as f:
+        metas = json.loads(f["meta"].tobytes())
+        rate = f["token_lengths"] / f["phone_lengths"]
+        long_enough = f["phone_lengths"] >= 12
+    rates = {}
+    for lang in ("zh", "en", "ja"):
+        mine = rate[[m["lang"] == lang for m in metas] & long_enough]
+        low, typical, high = np.quantile(mine, [0.005, 0.5, 0.995])
+        rates[lang] = {"low": round(0.8 * low, 2), "typical": round(typical, 2), "high": round(1.3 * high, 2)}
+    return rates
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("aligned", type=Path)
+    parser.add_argument("resemblyzer", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--precision", choices=("fp32", "int8"), default="int8")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+
+    semantic = checkpoint(args.runs / "semantic", "ema")
+    layers = 1 + max(int(k.split(".")[2]) for k in semantic if k.startswith("h.layers."))
+    vocabulary, hidden = semantic["ar_predict_layer.weight"].shape
+    feed_forward = len(semantic["h.layers.0.linear1.bias"])
+    config = SemanticConfig(hidden=hidden, layers=layers, heads=hidden // 64, feed_forward=feed_forward, vocabulary=vocabulary,
+                            bert=False, dropout=0.0, attention_dropout=0.0)
+    speaker = SemanticTransformer(config)
+    speaker.load_state_dict(semantic)
+    export_semantic(speaker.eval(), args.out, args.precision)
+
+    acoustic = checkpoint(args.runs / "acoustic", "ema")
+    shape = SourceFilterConfig(vocabulary=vocabulary - 1)
+    latent, vocoder = LatentNet(shape), SourceFilterVocoder(shape)
+    latent.load_state_dict({k[7:]: v for k, v in acoustic.items() if k.startswith("latent.")})
+    vocoder.load_state_dict({k[8:]: v for k, v in acoustic.items() if k.startswith("vocoder.")})
+    export_acoustic(latent.eval(), vocoder.eval(), args.out, args.precision)
+
+    reference = ReferenceEncoder(ContentConfig(vocabulary=vocabulary - 1))
+    reference.content.load_state_dict(checkpoint(args.runs / "content", "ema"))
+    reference.timbre.speaker.load_resemblyzer(args.resemblyzer)
+    export_reference(reference.eval(), args.out, args.precision)
+
+    files = {f.name: {"sha256": hashlib.sha256(f.read_bytes()).hexdigest(), "bytes": f.stat().st_size}
+             for f in sorted(args.out.iterdir()) if f.name != "bundle.json"}
+    manifest = {
+        "format": 1, "name": "sovits-tiny", "family": "sovits-tiny", "version": "0.1", "languages": ["zh", "en", "ja"],
+        "symbols": "v2", "sample_rate": shape.rate, "token_rate": 25, "precision": args.precision,
+        "semantic": {"layers": layers, "heads": config.heads, "hidden": hidden, "vocabulary": vocabulary, "eos": vocabulary - 1,
+                     "phonemes": config.phonemes, "capacity": 1600, "bert": False,
+                     "sampling": {"top_k": 15, "top_p": 0.9, "temperature": 0.7, "repetition_penalty": 1.0}},
+        "acoustic": {"kind": "source-filter", "hop": shape.hop, "frames_per_token": shape.frames_per_token,
+                     "context_tokens": shape.context_tokens, "chunk_tokens": 24, "timbre_size": shape.timbre},
+        "reference": {"rate": 16_000}, "guard": token_rates(args.aligned), "files": files,
+        "licence": LICENCE, "attribution": ATTRIBUTION,
+    }
+    (args.out / "bundle.json").write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    for name, entry in files.items():
+        print(f"{entry['bytes'] / 1e6:8.2f} MB  {name}")
+    print(f"{sum(e['bytes'] for e in files.values()) / 1e6:8.2f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Japanese to phones with prosody marks: the official sentences, numbers with counters, unreadable text."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from text_goldens import sentences, written
+
+from timbral.text import japanese
+from timbral.text.pronunciation import SymbolVersion
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_golden_sentences_have_the_official_phones(version: SymbolVersion) -> None:
+    rows = sentences("ja", version)
+    said = [written(japanese.pronounce(row["text"], version), version) for row in rows]
+    assert said == [row["phones"] for row in rows]
+
+
+def test_golden_sentences_have_the_official_spelling() -> None:
+    rows = sentences("ja", "v2")
+    assert [japanese.normalize(row["text"]) for row in rows] == [row["norm_text"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("text", "phones"),
+    [  # as pyopenjtalk 0.4.1 says them
+        ("二十四日", "n i ] j u u # y o [ cl k a"),
+        ("1月1日", "i [ ch i g a ts u ] ts u [ i t a ch i ]"),
+        ("三本", "s a ] N b o N"),
+        ("箱を二箱", ""),
+        ("03-1234", ""),
+        ("3．14", ""),
+        ("ﾗｰﾒﾝ", "r a ] a m e N"),
+    ],
+)
+def test_numbers_and_widths(text: str, phones: str) -> None:
+    assert " ".join(japanese.pronounce(text, "v2").phones) == phones
+
+
+@given(st.text(st.characters(min_codepoint=0x3000, max_codepoint=0x9FFF), max_size=30))
+def test_any_japanese_looking_text_is_said(text: str) -> None:
+    japanese.pronounce(text, "v2")
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_said(text: str) -> None:
+    japanese.pronounce(text, "v2")
