@@ -1,11 +1,21 @@
-"""What several tests need: a home of their own, and a manifest without a model."""
+"""What several tests need: a home of their own, a manifest without a model, and the same examples each time.
 
+Properties are tested on the same examples in every run, so that a failure is due to a change of the code;
+`HYPOTHESIS_PROFILE=search` looks for new ones.
+"""
+
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from timbral.bundle import Manifest
+
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("search", max_examples=2000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,9 @@ DIFFERENCES: dict[str, str] = {}
 def test_golden_sentences_have_the_official_phones(version: SymbolVersion) -> None:
     rows = sentences("en", version)
     different = {
-        row["text"] for row in rows if written(english.pronounce(row["text"], version), version) != row["phones"]
+        row["text"]
+        for row in rows
+        if written(english.pronounce(row["text"], version), version) != row["phones"]
     }
     assert different == {row["text"] for row in rows} & set(DIFFERENCES)
     assert len(different) <= 0.02 * len(rows)

@@ -25,12 +25,16 @@ def test_golden_sentences_have_the_official_spelling() -> None:
     ("text", "phones"),
     [  # as pyopenjtalk 0.4.1 says them
         ("二十四日", "n i ] j u u # y o [ cl k a"),
-        ("1月1日", "i [ ch i g a ts u ] ts u [ i t a ch i ]"),
-        ("三本", "s a ] N b o N"),
-        ("箱を二箱", ""),
-        ("03-1234", ""),
-        ("3．14", ""),
+        ("1月1日", "i [ ch i g a ts u # ts u [ i t a ch i"),
+        ("三本", "s a [ N ] b o N"),
+        ("六百八十円", "r o [ cl py a k u # h a [ ch i j u u ] e N"),
+        ("箱を二箱", "h a [ k o o # f u [ t a ] h a k o"),
+        ("二人で", "f u [ t a r i ] d e"),
+        ("30分", "s a [ N j u cl ] p u N"),
         ("ﾗｰﾒﾝ", "r a ] a m e N"),
+        ("ありがとうございました", "a [ r i ] g a t o o # g o [ z a i m a ] sh i t a"),
+        ("あゔぁZ", "a ] v a # z i ] i"),
+        ("食べましょうか", "t a [ b e m a sh o ] o k a"),
     ],
 )
 def test_numbers_and_widths(text: str, phones: str) -> None:

@@ -12,7 +12,7 @@ from timbral.text import chinese_official_rules as official_rules
 from timbral.text.chinese_normalization import PAUSES, rewrite, with_pauses
 from timbral.text.pronunciation import Pronunciation, SymbolVersion
 
-__all__ = ["normalize", "pronounce", "pronounce_normalized"]
+__all__ = ["normalize", "pronounce", "pronounce_officially"]
 
 # In the order of the official list: the first that fits wins, whatever jyutping calls an initial.
 _INITIAL = re.compile(
@@ -40,35 +40,42 @@ def normalize(text: str) -> str:
     # Cantonese has no 幺 for one, not even on the telephone
     written = rewrite(text) if "幺" in text else rewrite(text).replace("幺", "一")
     spoken = "".join(official_rules.verbalize(clause) for clause in official_rules.clauses(written))
-    return "".join(char for char, reading in _readings(with_pauses(spoken)) if char in PAUSES or reading)
-
-
-def normalize_officially(text: str) -> str:
-    """The text in simplified characters, numbers in words, as the official front end does it."""
-    clauses = (
-        official_rules.verbalize(official_rules.simplify(clause)) for clause in official_rules.clauses(text)
-    )
-    marked = "".join(clause.replace("...", "…").translate(_OFFICIAL_MARKS) for clause in clauses)
-    return re.sub(rf"[^一-龥{PAUSES}]", "", marked)
+    return _pronounceable(with_pauses(spoken))
 
 
 def pronounce(text: str, version: SymbolVersion) -> Pronunciation:
     """How a Cantonese text sounds. Raises TextError for v1, whose phones have no Cantonese."""
-    return pronounce_normalized(normalize(text), version)
+    return _pronounce(normalize(text), version)
 
 
-def pronounce_normalized(text: str, version: SymbolVersion) -> Pronunciation:
-    """How a text out of `normalize` sounds. Raises TextError for v1, whose phones have no Cantonese."""
+def pronounce_officially(text: str, version: SymbolVersion) -> Pronunciation:
+    """What the official front end of GPT-SoVITS makes of a Cantonese text.
+
+    Raises TextError for v1, of which the official code makes silence.
+    """
+    spoken = "".join(
+        official_rules.verbalize(official_rules.simplify(clause)) for clause in official_rules.clauses(text)
+    )
+    marked = spoken.replace("...", "…").translate(_OFFICIAL_MARKS)
+    return _pronounce(_pronounceable(re.sub(rf"[^一-龥{PAUSES}]", "", marked)), version)
+
+
+def _pronounce(normalized: str, version: SymbolVersion) -> Pronunciation:
     if version == "v1":
         raise TextError("models of version v1 do not speak Cantonese: use one of version v2 or later")
     phones: list[str] = []
     word2ph: list[int] = []
-    for char, reading in _readings(text):
+    for char, reading in _readings(normalized):
         syllables = map(_phones_of, reading.split())
         spoken = [char] if char in PAUSES else [phone for syllable in syllables for phone in syllable]
         phones += spoken
         word2ph.append(len(spoken))
-    return Pronunciation(tuple(phones), text, tuple(word2ph))
+    return Pronunciation(tuple(phones), normalized, tuple(word2ph))
+
+
+def _pronounceable(text: str) -> str:
+    """The text without ideographs that have no jyutping."""
+    return "".join(char for char, reading in _readings(text) if char in PAUSES or reading)
 
 
 def _readings(text: str) -> list[tuple[str, str]]:

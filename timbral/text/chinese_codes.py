@@ -41,8 +41,11 @@ CODE_RULES: tuple[Rule, ...] = (
         ),
         _spelled,
     ),
+    (pattern(r"(?<![\d.]) 0\d{2,3} - \d{7,8} (?!\d)"), _spelled),
     (pattern(r"(?<![\d.]) [48]00 [-\ ]? (?:\d{3}[-\ ]?\d{4} | \d{4}[-\ ]?\d{3}) (?!\d)"), _spelled),
     (pattern(r"\+\d{1,3} (?:[-\ ]\d{2,5})+"), _spelled),
+    # eight digits in Hong Kong; not a range of years or of round sums
+    (pattern(r"(?<![\d.-]) (?!(?:19|20)\d\d-|\d{3}0-) [2-9]\d{3} - \d{4} (?![\d.-])"), _spelled),
     (pattern(r"(?<![\d.]) \d{2,} (?:-\d{2,}){2,} (?!\d)"), _spelled),
     (
         pattern(rf"(?P<cue>(?:{_CODE_CUE})[^\d，。！？；,.!?;]{{0,4}}) (?P<code>\d{{3,}}(?:[-\ ]\d{{2,}})*)"),

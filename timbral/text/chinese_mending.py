@@ -6,6 +6,7 @@ from functools import cache
 from importlib.resources import files
 from itertools import accumulate
 
+from timbral.text.chinese_dictionary import dictionary
 from timbral.text.chinese_particles import reading_in_context
 from timbral.text.chinese_words import Word
 
@@ -13,7 +14,7 @@ _LONGEST_READING = 6
 _DIGIT = "[零一二三四五六七八九]"
 _DIGIT_ONE = re.compile(
     rf"(?<=[零一二三四五六七八九十第周初之])一|(?<=星期)一|(?<=礼拜)一|(?<={_DIGIT}点)一(?!刻)"
-    rf"|一(?={_DIGIT}|十|[月号楼级流]|年级|等[奖舱品]|[加减乘除比]{_DIGIT})"
+    rf"|一(?={_DIGIT}|十|[月号楼级流]|年级|等[奖舱品于]|[加减乘除比]{_DIGIT})"
 )
 _FULL_TONE_DE = re.compile("[获取赢博夺求难不心所应]得")
 
@@ -30,9 +31,12 @@ def mend_tones(clause: str, pinyin: Sequence[str], finals: Sequence[str]) -> lis
     """The spoken finals of a clause with the tones back that official sandhi takes by mistake.
 
     一 keeps its tone as a digit or an ordinal (一九九八年, 十一月, 一号), 的 and 地 in words where they are
-    no particles (目的, 土地), and 得 in 获得.
+    no particles (目的, 土地), 得 in 获得, and the doubled character where two words meet (今天天气, 医院院长).
     """
     mended = list(finals)
+    for at in range(2, len(clause) - 1):
+        if clause[at] == clause[at - 1] and _two_words_meet(clause[at - 2 : at + 2]):
+            mended[at] = mended[at][:-1] + pinyin[at][-1]
     for match in _DIGIT_ONE.finditer(clause):
         mended[match.start()] = mended[match.start()][:-1] + "1"
     for match in _FULL_TONE_DE.finditer(clause):
@@ -41,6 +45,14 @@ def mend_tones(clause: str, pinyin: Sequence[str], finals: Sequence[str]) -> lis
         if char in "的地" and pinyin[at] == "di4":
             mended[at] = "i4"
     return mended
+
+
+def _two_words_meet(four: str) -> bool:
+    """Whether two dictionary words form a longer one, the first ending like the second begins."""
+    if len(set(four)) < 3 or four[-1] == "儿":
+        return False
+    words = {(entry.start, entry.end) for entry in dictionary().entries(four)}
+    return words >= {(0, 2), (2, 4), (0, 4)}
 
 
 def _mend_particles(words: Sequence[Word], pinyin: list[str]) -> None:

@@ -35,10 +35,10 @@ _THOUSANDS = re.compile(r"[0-9][0-9,]+[0-9]")
 _TIME = re.compile(r"\b([01]?[0-9]|2[0-3]):([0-5][0-9])\b")
 _MEASURE = re.compile(r"\b([0-9]+(\.[0-9]+)?)(m|km|km/h|ft|L|tbsp|tsp|h|min|s|°C|°F)\b")
 _MONEY = (
-    (re.compile(r"£([0-9.,]*[0-9]+)"), ("pound", "pounds"), ("penny", "pence")),
-    (re.compile(r"([0-9.,]*[0-9]+)£"), ("pound", "pounds"), ("penny", "pence")),
-    (re.compile(r"\$([0-9.,]*[0-9]+)"), ("dollar", "dollars"), ("cent", "cents")),
-    (re.compile(r"([(0-9.,]*[0-9]+)\$"), ("dollar", "dollars"), ("cent", "cents")),
+    (re.compile(r"£([0-9.,]*[0-9])"), ("pound", "pounds"), ("penny", "pence")),
+    (re.compile(r"(?<![0-9.,])([0-9.,]*[0-9])£"), ("pound", "pounds"), ("penny", "pence")),
+    (re.compile(r"\$([0-9.,]*[0-9])"), ("dollar", "dollars"), ("cent", "cents")),
+    (re.compile(r"(?<![(0-9.,])([(0-9.,]*[0-9])\$"), ("dollar", "dollars"), ("cent", "cents")),
 )
 _DECIMAL = re.compile(r"([0-9]+)\.\s*([0-9]+)")
 _FRACTION = re.compile(r"([0-9]+)/([0-9]+)")

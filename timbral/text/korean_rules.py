@@ -55,6 +55,8 @@ _CODAS_BEFORE_VOWELS = (
     | {"ᇂ": "ᄋ", "ᆭ": "ᄂ", "ᆶ": "ᄅ"}
 )
 _CODA_BEFORE_VOWEL = re.compile(f"([{''.join(_CODAS_BEFORE_VOWELS)}])ᄋ")
+# The table of borders forgets a few clusters before ᄐ and ᄑ, which no phone is there for.
+_CLUSTERS_LEFT = str.maketrans("ᆪᆬᆭᆰᆱᆲᆳᆴᆵᆶᆹ", "ᆨᆫᆫᆨᆷᆯᆯᆯᆸᆯᆸ")
 
 
 @cache
@@ -88,4 +90,5 @@ def change_sounds(jamo: str) -> str:
     """Marked conjoining jamo as they are said."""
     for pattern, replacement in (*_GRAMMAR, *_borders()):
         jamo = pattern.sub(replacement, jamo)
-    return _CODA_BEFORE_VOWEL.sub(lambda match: _CODAS_BEFORE_VOWELS[match[1]], jamo)
+    jamo = _CODA_BEFORE_VOWEL.sub(lambda match: _CODAS_BEFORE_VOWELS[match[1]], jamo)
+    return jamo.translate(_CLUSTERS_LEFT)

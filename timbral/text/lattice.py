@@ -101,6 +101,8 @@ class Lexicon:
             if not ending[place]:
                 continue
             start = self._run_end(characters, place, self._blank)[0]
+            if start == len(text):
+                return self._trace(nodes, costs, previous, right_ids, ending[place])
             found = self._candidates(characters, start, surfaces)
             left = np.array(ending[place])
             left_costs = np.array([costs[node] for node in ending[place]])
