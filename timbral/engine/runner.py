@@ -22,6 +22,10 @@ class GraphRunner:
     The step graph reads the buffers and writes one position a row into them, in place; nothing is copied
     for a token. Buffers lie in the memory of the host. Not safe for threads: its owner takes turns.
 
+    The graph always runs an even number of rows, an idle one among them if need be: kernels take rows in pairs
+    and round a single one otherwise, of which 8-bit products make enough for another token to be drawn.
+    Hence a request gets the same logits alone and in company.
+
     rows: how many requests run together. capacity: phones and tokens that one row can hold.
     """
 
@@ -34,7 +38,7 @@ class GraphRunner:
         self._layers = sum(name.startswith("key_") for name in shapes)
         heads, size = shapes["key_0"][1], shapes["key_0"][3]
         self._caches = {
-            f"{kind}_{layer}": _pages((rows, heads, capacity, size))
+            f"{kind}_{layer}": _pages((_paired(rows), heads, capacity, size))
             for layer in range(self._layers)
             for kind in ("key", "value")
         }
@@ -85,18 +89,19 @@ class GraphRunner:
 
     def step(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
         """Adds a token to each of the first rows, [r] → logits [r, vocabulary], valid until the next step."""
-        count = len(tokens)
-        if count not in self._fronts:
-            self._fronts[count] = _Front(self._step, self._caches, count, self._vocabulary)
-        front = self._fronts[count]
-        front.token[:, 0] = tokens
-        front.positions[:] = self._spoken[:count]
-        front.cache_lengths[:] = self._filled[:count]
+        count, paired = len(tokens), _paired(len(tokens))
+        if paired not in self._fronts:
+            self._fronts[paired] = _Front(self._step, self._caches, paired, self._vocabulary)
+        front = self._fronts[paired]
+        front.token[:count, 0] = tokens
+        front.positions[:count] = self._spoken[:count]
+        front.cache_lengths[:count] = self._filled[:count]
+        front.cache_lengths[count:] = 0  # the idle row writes its first position again and again
         front.total_length[0] = self._filled[:count].max() + 1
         front.run()
         self._filled[:count] += 1
         self._spoken[:count] += 1
-        return front.logits
+        return front.logits[:count]
 
     def move(self, source: int, target: int) -> None:
         """Puts what row `source` holds into row `target`."""
@@ -130,6 +135,11 @@ class _Front:
 
     def run(self) -> None:
         self._session.run_with_iobinding(self._binding)
+
+
+def _paired(rows: int) -> int:
+    """So many rows, or one more to make pairs of them."""
+    return rows + rows % 2
 
 
 def _pages(shape: tuple[int, ...]) -> NDArray[np.float32]:
