@@ -24,7 +24,7 @@ TWO_SENTENCES = "It had rained all night in the old town. Nobody saw the dog run
 
 @pytest.fixture(scope="module")
 def tts() -> Synthesizer:
-    return timbral.load(device="cpu", threads=1)
+    return timbral.load(device="cpu", threads=1, languages=())
 
 
 @pytest.fixture(scope="module")
@@ -259,6 +259,12 @@ def test_bad_recordings_are_refused(tts: Synthesizer, tmp_path: Path) -> None:
         tts.clone(ENGLISH, text="...")
 
 
+def test_languages_are_made_ready_on_request(tts: Synthesizer) -> None:
+    tts.warm_up(["en", "zh"])
+    with pytest.raises(TextError, match="does not speak yue; it speaks zh, en"):
+        tts.warm_up(["en", "yue"])
+
+
 def test_unknown_models_are_refused() -> None:
     with pytest.raises(BundleError, match="sovits-tiny"):
         timbral.load("absent")
@@ -272,7 +278,7 @@ def test_a_good_recording_raises_no_warning(tts: Synthesizer) -> None:
 
 def test_speaking_needs_no_torch() -> None:
     code = (
-        "import sys, timbral; tts = timbral.load(); tts.say('你好, OK?', tts.clone(sys.argv[1]));"
+        "import sys, timbral; tts = timbral.load(languages=()); tts.say('你好, OK?', tts.clone(sys.argv[1]));"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(ENGLISH)], check=False).returncode == 0

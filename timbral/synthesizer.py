@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -29,7 +29,7 @@ from timbral.engine.sampling import Sampling
 from timbral.engine.semantic import SemanticDecoder
 from timbral.engine.sessions import Device, SessionOptions
 from timbral.engine.speech import SpeechEngine
-from timbral.errors import AudioError, SettingError, TimbralWarning
+from timbral.errors import AudioError, SettingError, TextError, TimbralWarning
 from timbral.script import Manner, Script, count_languages
 from timbral.speech import Speech, SpeechStream
 from timbral.text import to_phones, with_mark
@@ -74,17 +74,21 @@ class Settings(TypedDict, total=False):
 
 
 def load(
-    model: str | Path | None = None, *, device: Device = "auto", threads: int = 0, warm: bool = True
+    model: str | Path | None = None,
+    *,
+    device: Device = "auto",
+    threads: int = 0,
+    languages: Collection[Language] | None = None,
 ) -> Synthesizer:
     """Loads a model: the embedded one, or one by name or folder.
 
     device: "auto" takes CUDA where onnxruntime-gpu is installed. threads: of each graph, 0 for all cores.
-    warm: read the dictionaries of the model's languages now, a second that the first sentence would wait for.
+    languages: those to make ready now, so that the first sentence does not wait for their dictionaries (up to
+    1 s and 160 MB each); None for all of the model's. The others are made ready when they are first spoken.
     Raises BundleError: unknown, incomplete or altered model; SettingError: the device is not to be had.
     """
     synthesizer = Synthesizer(open_bundle(model), SessionOptions(device=device, threads=threads))
-    if warm:
-        synthesizer.warm_up()
+    synthesizer.warm_up(synthesizer.manifest.languages if languages is None else languages)
     return synthesizer
 
 
@@ -112,10 +116,18 @@ class Synthesizer:
             Guard({**TOKEN_RATES, **rates}),
         )
 
-    def warm_up(self) -> None:
-        """Speaks a little in each language of the model, so that all that is loaded lazily is there."""
+    def warm_up(self, languages: Collection[Language]) -> None:
+        """Speaks a little in each of these languages, so that all that is loaded lazily is there.
+
+        Raises TextError for a language that the model does not speak.
+        """
+        if strange := set(languages) - set(self.manifest.languages):
+            spoken = ", ".join(self.manifest.languages)
+            raise TextError(
+                f"{self.manifest.name} does not speak {', '.join(sorted(strange))}; it speaks {spoken}"
+            )
         voice = Voice.nobody(self.manifest)
-        for language in self.manifest.languages:
+        for language in languages:
             with self.stream(_GREETINGS[language], voice, language, seed=0) as stream:
                 next(stream)
 

@@ -57,7 +57,7 @@ def say(
     known = find_voice(voice, ref_text)
     began = time.perf_counter()
     with terminal.progress("loading") as bar:
-        synthesizer = load(model, warm=False)
+        synthesizer = load(model, languages=())
         loaded = time.perf_counter()
         bar.begin("listening")
         with terminal.quiet_libraries():

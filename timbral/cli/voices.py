@@ -31,7 +31,7 @@ def clone(
     agreement = None if consent is None else Consent.of(consent)
     path = voice_shelf.voice_path(name)
     with terminal.progress("listening"), terminal.quiet_libraries():
-        voice = load(model, warm=False).clone(recordings, text=text, language=lang, consent=agreement)
+        voice = load(model, languages=()).clone(recordings, text=text, language=lang, consent=agreement)
         voice_shelf.keep(voice, name)
     if json:
         terminal.print_json({"name": name, "path": str(path), "model": voice.model})
