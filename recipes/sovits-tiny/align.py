@@ -1,10 +1,11 @@
 """Aligns the phones of every transcribed utterance with its sound, and throws out what does not fit.
 
-    python align.py FEATURES CODEBOOK.npz OUT.npz
+    python align.py FEATURES OUT.npz
 
 A small network learns phones from content features by CTC (Graves et al. 2006), once over everything; Viterbi then finds
-which phone each token belongs to. Stage one's training uses it to guide a few attention heads, and the engine's guard gets
-its durations. Utterances whose best path is unlikely have a wrong transcript or a bad recording and are left out.
+which phone is said when. The codebook is made to tell these phones apart, stage one's training uses them to guide a few
+attention heads, and the engine's guard gets its durations. Utterances whose best path is unlikely have a wrong transcript
+or a bad recording and are left out.
 """
 
 import argparse
@@ -16,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from packed import Utterance, read
-from tokens import Codebook
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -81,11 +81,10 @@ def viterbi(scores: np.ndarray, phones: np.ndarray) -> tuple[np.ndarray, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("features", type=Path)
-    parser.add_argument("codebook", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=4)
     args = parser.parse_args()
-    codebook, rng = Codebook(args.codebook), np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     found = [(u, p) for u in read(args.features) if (p := spoken(u)) is not None and len(p) <= 1.8 * len(u.content)]
     model = Recogniser()
     weights = args.out.with_suffix(".ctc.pt")
@@ -111,7 +110,7 @@ def main() -> None:
             print(step, round(float(loss), 3), flush=True)
     torch.save(model.state_dict(), weights)
     model.eval()
-    metas, phones, tokens, paths, dropped = [], [], [], [], 0
+    metas, phones, paths, dropped = [], [], [], 0
     for u, p in found:
         with torch.inference_mode():
             scores = model(torch.from_numpy(u.content.astype(np.float32))[None])[0].numpy()
@@ -121,12 +120,11 @@ def main() -> None:
             continue
         metas.append({"id": u.meta["id"], "lang": u.meta["lang"], "score": round(score, 3)})
         phones.append(np.asarray(p, np.int16))
-        tokens.append(codebook(u).astype(np.int16))
-        paths.append(path[::2].astype(np.int16))
+        paths.append(path.astype(np.int16))
     print(f"{len(metas)} aligned, {dropped} dropped", flush=True)
     np.savez(args.out, meta=np.frombuffer(json.dumps(metas).encode(), np.uint8),
              phones=np.concatenate(phones), phone_lengths=np.array([len(p) for p in phones]),
-             tokens=np.concatenate(tokens), paths=np.concatenate(paths), token_lengths=np.array([len(t) for t in tokens]))
+             paths=np.concatenate(paths), path_lengths=np.array([len(p) for p in paths]))
 
 
 if __name__ == "__main__":

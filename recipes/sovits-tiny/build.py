@@ -1,24 +1,26 @@
 """Puts the trained networks together into a bundle.
 
-    python build.py RUNS ALIGNED.npz RESEMBLYZER.pt OUT [--precision int8]
+    python build.py RUNS PAIRS.npz RESEMBLYZER.pt OUT [--precision int8]
 
 RUNS holds the folders semantic, acoustic and content of the three trainings.
 """
 
 import argparse
-import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from timbral.bundle import seal
 from timbral.export.semantic import export_semantic
 from timbral.export.tiny import export_acoustic, export_reference
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
 from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder
 from timbral.nets.tiny_content import ContentConfig, ReferenceEncoder
 
+VERSION = "0.2"
+"""Of the model: a voice file belongs to one version, since tokens and timbre mean something only there."""
 LICENCE = "CC-BY-SA-4.0"
 ATTRIBUTION = (
     "Trained on speech of Kokoro-82M (hexgrad, Apache-2.0), hsk-sentences-audio (no7z, CC-BY-SA-4.0), audio-cmn (hugolpz, "
@@ -34,9 +36,9 @@ def checkpoint(run: Path, part: str) -> dict[str, torch.Tensor]:
     return {**state["model"], **state[part]} if part in state else state["model"]
 
 
-def token_rates(aligned: Path) -> dict[str, dict[str, float]]:
+def token_rates(pairs: Path) -> dict[str, dict[str, float]]:
     """Tokens a phone by language: what is normal, and what no sentence of the corpus goes beyond."""
-    with np.load(aligned) as f:
+    with np.load(pairs) as f:
         metas = json.loads(f["meta"].tobytes())
         rate = f["token_lengths"] / f["phone_lengths"]
         long_enough = f["phone_lengths"] >= 12
@@ -51,7 +53,7 @@ def token_rates(aligned: Path) -> dict[str, dict[str, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path)
-    parser.add_argument("aligned", type=Path)
+    parser.add_argument("pairs", type=Path)
     parser.add_argument("resemblyzer", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--precision", choices=("fp32", "int8"), default="int8")
@@ -80,23 +82,20 @@ def main() -> None:
     reference.timbre.speaker.load_resemblyzer(args.resemblyzer)
     export_reference(reference.eval(), args.out, args.precision)
 
-    files = {f.name: {"sha256": hashlib.sha256(f.read_bytes()).hexdigest(), "bytes": f.stat().st_size}
-             for f in sorted(args.out.iterdir()) if f.name != "bundle.json"}
-    manifest = {
-        "format": 1, "name": "sovits-tiny", "family": "sovits-tiny", "version": "0.1", "languages": ["zh", "en", "ja"],
+    bundle = seal(args.out, {
+        "name": "sovits-tiny", "family": "sovits-tiny", "version": VERSION, "languages": ["zh", "en", "ja"],
         "symbols": "v2", "sample_rate": shape.rate, "token_rate": 25, "precision": args.precision,
         "semantic": {"layers": layers, "heads": config.heads, "hidden": hidden, "vocabulary": vocabulary, "eos": vocabulary - 1,
                      "phonemes": config.phonemes, "capacity": 1600, "bert": False,
                      "sampling": {"top_k": 15, "top_p": 0.9, "temperature": 0.7, "repetition_penalty": 1.0}},
         "acoustic": {"kind": "source-filter", "hop": shape.hop, "frames_per_token": shape.frames_per_token,
                      "context_tokens": shape.context_tokens, "chunk_tokens": 24, "timbre_size": shape.timbre},
-        "reference": {"rate": 16_000}, "guard": token_rates(args.aligned), "files": files,
+        "reference": {"rate": 16_000}, "guard": token_rates(args.pairs),
         "licence": LICENCE, "attribution": ATTRIBUTION,
-    }
-    (args.out / "bundle.json").write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-    for name, entry in files.items():
-        print(f"{entry['bytes'] / 1e6:8.2f} MB  {name}")
-    print(f"{sum(e['bytes'] for e in files.values()) / 1e6:8.2f} MB")
+    })
+    for name, entry in bundle.manifest.files.items():
+        print(f"{entry.bytes / 1e6:8.2f} MB  {name}")
+    print(f"{bundle.size / 1e6:8.2f} MB")
 
 
 if __name__ == "__main__":

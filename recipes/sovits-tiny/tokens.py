@@ -1,22 +1,25 @@
-"""Learns the semantic tokens: a codebook over what Whisper hears and how the pitch moves.
+"""Learns the semantic tokens: a codebook over which phone Whisper hears and how the pitch moves.
 
-    python tokens.py FEATURES OUT.npz [--size 2048]
+    python tokens.py FEATURES ALIGNMENT.npz CODEBOOK.npz PAIRS.npz [--size 4096]
 
-Whisper's features are averaged to 25 Hz, the directions in which whole utterances differ (speaker, channel) are projected
-out (nuisance attribute projection, Solomonoff et al. 2005), and principal components are kept. Beside them stands the pitch
-of the two halves of a token relative to the utterance's mean, since tones and intonation have to come through the tokens:
-stage two knows the speaker's pitch but not the sentence's. Then k-means.
+Whisper's features are averaged to 25 Hz and projected by linear discriminant analysis over the aligned phones: what tells
+phones apart is kept, what differs within a phone (speaker, channel) shrinks. Beside the projection stands the pitch of the
+two halves of a token relative to the utterance's mean, since tones and intonation have to come through the tokens: stage two
+knows the speaker's pitch but not the sentence's. Then k-means. PAIRS gets phones and tokens of every aligned utterance, and
+which phone each token says. An existing CODEBOOK is used as it is: everything that was trained depends on it.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
 import torch
 from packed import Utterance, read
 
-COMPONENTS = 96
-NUISANCE = 10
+COMPONENTS = 64
+FEWEST = 30
+"""Tokens of a phone below which its mean says too little."""
 
 
 def relative_pitch(u: Utterance) -> np.ndarray:
@@ -59,47 +62,75 @@ def k_means(x: torch.Tensor, size: int, rounds: int, seed: int = 0) -> torch.Ten
     return centroids
 
 
+def discriminants(content: np.ndarray, phones: np.ndarray) -> np.ndarray:
+    """Basis [512, COMPONENTS] of linear discriminant analysis (Fisher 1936), rarer phones weighted up.
+
+    content: [N, 512] around zero; phones: [N], of which each says one.
+    """
+    within, between = np.zeros((512, 512)), np.zeros((512, 512))
+    counts = np.bincount(phones)
+    frequent = np.flatnonzero(counts >= FEWEST)
+    weights = counts[frequent] ** 0.7 / (counts[frequent] ** 0.7).sum()
+    for phone, weight in zip(frequent, weights, strict=True):
+        mine = content[phones == phone]
+        mean = mine.mean(0)
+        within += np.cov(mine.T) * len(mine) / counts[frequent].sum()
+        between += weight * np.outer(mean, mean)
+    within += np.eye(512) * 0.05 * np.trace(within) / 512
+    values, vectors = np.linalg.eigh(within)
+    whiten = vectors * values**-0.5
+    ratios, directions = np.linalg.eigh(whiten.T @ between @ whiten)
+    ratios, directions = ratios[: -COMPONENTS - 1 : -1], directions[:, : -COMPONENTS - 1 : -1]
+    return (whiten @ directions) * np.sqrt(ratios / (1 + ratios))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("features", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--size", type=int, default=2048)
-    parser.add_argument("--pitch-weight", type=float, default=5.0)
+    parser.add_argument("alignment", type=Path)
+    parser.add_argument("codebook", type=Path)
+    parser.add_argument("pairs", type=Path)
+    parser.add_argument("--size", type=int, default=4096)
+    parser.add_argument("--pitch-weight", type=float, default=1.5)
     parser.add_argument("--voicing-weight", type=float, default=0.5)
-    parser.add_argument("--frames", type=int, default=250_000)
+    parser.add_argument("--frames", type=int, default=400_000, help="tokens that the codebook is learned from")
     args = parser.parse_args()
-    utterances = [u for u in read(args.features) if len(u.content) >= 20]
+    utterances = {u.meta["id"]: u for u in read(args.features)}
+    with np.load(args.alignment) as f:
+        metas = json.loads(f["meta"].tobytes())
+        phones = np.split(f["phones"], np.cumsum(f["phone_lengths"])[:-1])
+        paths = np.split(f["paths"], np.cumsum(f["path_lengths"])[:-1])
+    if not args.codebook.exists():
+        learn(args, [(utterances[m["id"]], p[path]) for m, p, path in zip(metas, phones, paths, strict=True)])
+    codebook = Codebook(args.codebook)
+    tokens = [codebook(utterances[m["id"]]).astype(np.int16) for m in metas]
+    np.savez(args.pairs, meta=np.frombuffer(json.dumps(metas).encode(), np.uint8), phones=np.concatenate(phones),
+             phone_lengths=np.array([len(p) for p in phones]), tokens=np.concatenate(tokens),
+             paths=np.concatenate([p[::2] for p in paths]), token_lengths=np.array([len(t) for t in tokens]))
+
+
+def learn(args: argparse.Namespace, spoken: list[tuple[Utterance, np.ndarray]]) -> None:
+    """Fit the codebook to utterances and the phones [2 T] that they say."""
     rng = np.random.default_rng(0)
-    rng.shuffle(utterances)
     chosen, total = [], 0
-    for u in utterances:
+    for i in rng.permutation(len(spoken)):
         if total < args.frames:
-            chosen.append(u)
-            total += len(u.content)
-    content = np.concatenate([u.content.astype(np.float32) for u in chosen])
+            chosen.append(spoken[i])
+            total += len(spoken[i][0].content)
+    content = np.concatenate([u.content.astype(np.float32) for u, _ in chosen])
     mean = content.mean(0)
-    content -= mean
-    means = np.stack([u.content.astype(np.float32).mean(0) for u in utterances if len(u.content) >= 50]) - mean
-    _, between = np.linalg.eigh(np.cov(means.T))
-    nuisance = between[:, -NUISANCE:]
-    clean = np.eye(512, dtype=np.float32) - (nuisance @ nuisance.T).astype(np.float32)
-    values, vectors = np.linalg.eigh(np.cov((content @ clean).T))
-    top = np.argsort(values)[::-1][:COMPONENTS]
-    # Half-way to whitening: rare distinctions count, noise does not take over.
-    basis = (clean @ vectors[:, top]) * values[top] ** -0.25
-    basis /= np.sqrt((values[top] ** 0.5).sum())
+    said = np.concatenate([p.reshape(-1, 2) for _, p in chosen])
+    pure = said[:, 0] == said[:, 1]
+    basis = discriminants(content[pure] - mean, said[pure, 0])
+    basis /= np.sqrt(np.square((content - mean) @ basis).mean(0).sum())
     pitch_weight = np.array([args.pitch_weight] * 2 + [args.voicing_weight] * 2, np.float32) * 0.5
-    x = torch.from_numpy(np.concatenate([embed(u, mean, basis.astype(np.float32), pitch_weight) for u in chosen]))
+    x = torch.from_numpy(np.concatenate([embed(u, mean, basis.astype(np.float32), pitch_weight) for u, _ in chosen]))
     centroids = k_means(x, args.size, 25)
     cell = nearest(x, centroids)
-    error = (x - centroids[cell]).square().sum(0)
-    spread = (x - x.mean(0)).square().sum(0)
-    d = COMPONENTS
-    print(f"{len(x)} frames; variance explained: content {1 - float(error[:d].sum() / spread[:d].sum()):.3f}, first ten "
-          f"{1 - float(error[:10].sum() / spread[:10].sum()):.3f}, pitch {1 - float(error[d:d+2].sum() / spread[d:d+2].sum()):.3f}, "
-          f"voicing {1 - float(error[d+2:].sum() / spread[d+2:].sum()):.3f}; share of variance {(spread / spread.sum())[d:].numpy().round(3)}; "
-          f"perplexity {float(torch.exp(torch.distributions.Categorical(torch.bincount(cell, minlength=args.size).float()).entropy())):.0f}")
-    np.savez(args.out, mean=mean, basis=basis.astype(np.float32), pitch_weight=pitch_weight, centroids=centroids.numpy())
+    explained = 1 - (x - centroids[cell]).square().sum(0) / (x - x.mean(0)).square().sum(0)
+    print(f"{len(x)} tokens; variance explained: first ten components {float(explained[:10].mean()):.3f}, all "
+          f"{float(explained[:COMPONENTS].mean()):.3f}, pitch {float(explained[COMPONENTS:-2].mean()):.3f}", flush=True)
+    np.savez(args.codebook, mean=mean, basis=basis.astype(np.float32), pitch_weight=pitch_weight, centroids=centroids.numpy())
 
 
 if __name__ == "__main__":

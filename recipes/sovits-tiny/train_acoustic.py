@@ -1,11 +1,11 @@
 """Trains stage two of sovits-tiny: tokens and timbre to sound.
 
-    python train_acoustic.py FEATURES CODEBOOK.npz RUN [--hours 1]       (resumes from RUN/last.pt)
+    python train_acoustic.py FEATURES CODEBOOK.npz RUN SITE_PACKAGES [--hours 1]       (resumes from RUN/last.pt)
 
 The decoder hears the recording's own pitch; a second output learns to predict it. Losses: log-mel and log-magnitude L1 at
-several resolutions, pitch L1, and the cosine of GE2E embeddings. For a part of every batch the timbre is that of another
-speaker: there is no recording to compare with, so only the GE2E term and the likeness of the coarse content speak; this is
-what carries the voice over to speakers of whom nothing was recorded.
+several resolutions, pitch L1, the cosine of GE2E embeddings (who speaks), and the distance of Whisper's features, seen as
+the tokens see them (what is said). For a part of every batch the timbre is that of another speaker: there is no recording
+to compare with, so only the last two speak; this is what carries the voice over to speakers of whom nothing was recorded.
 """
 
 import argparse
@@ -21,12 +21,15 @@ from tokens import Codebook
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from teachers import WhisperEncoder
 from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder
 from timbral.nets.tiny_mel import mel_filters
 from timbral.nets.tiny_timbre import SpeakerEncoder, TimbreEncoder
 
 TOKENS = 40
 RATE = 24_000
+CONTENT = 2.0
+"""Weight of the distance of what is said."""
 
 
 class AcousticModel(nn.Module):
@@ -94,6 +97,28 @@ class SpeakerLoss(nn.Module):
             return 1 - (self.encoder.embed(mel[:, :160]).float() * target).sum(1)
 
 
+class ContentLoss(nn.Module):
+    """Squared distance of samples [batch, 960 T at 24 kHz] and target features [batch, T, D] where phones are told apart."""
+
+    def __init__(self, site_packages: Path, codebook: Codebook) -> None:
+        super().__init__()
+        self.whisper = WhisperEncoder(site_packages).requires_grad_(False)
+        self.register_buffer("mean", torch.from_numpy(codebook.mean))
+        self.register_buffer("basis", torch.from_numpy(codebook.basis))
+
+    def features(self, audio: Tensor) -> Tensor:
+        """[batch, T, D]; the mel bands are those of 16 kHz, taken from windows of the same length and bins as wide."""
+        power = magnitudes(audio, 600, 240)[:, :201, :-1].square() / 2.25
+        log = (self.whisper.mel @ power).clamp_min(1e-10).log10()
+        log = (torch.maximum(log, log.amax((1, 2), keepdim=True) - 8) + 4) / 4
+        with torch.autocast("cpu", torch.bfloat16):
+            heard = self.whisper(log)
+        return (heard.float().unflatten(1, (-1, 2)).mean(2) - self.get_buffer("mean")) @ self.get_buffer("basis")
+
+    def forward(self, audio: Tensor, target: Tensor) -> Tensor:
+        return (self.features(audio) - target).square().sum(-1).mean()
+
+
 def timbres(utterances: list[Utterance], cache: Path) -> np.ndarray:
     """Timbre vectors [N, 417] of all utterances, kept on disk."""
     import soxr
@@ -149,12 +174,12 @@ def main() -> None:
     parser.add_argument("features", type=Path)
     parser.add_argument("codebook", type=Path)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--ge2e", type=Path, required=True, help="Resemblyzer's pretrained.pt")
+    parser.add_argument("site_packages", type=Path, help="where the teachers are installed")
     parser.add_argument("--hours", type=float, default=1.0, help="stop after so much time in this call")
     parser.add_argument("--steps", type=int, default=20_000, help="length of the learning-rate schedule")
     parser.add_argument("--batch", type=int, default=12)
     parser.add_argument("--rate", type=float, default=8e-4)
-    parser.add_argument("--swap", type=float, default=0.25, help="share of a batch that speaks with another speaker's timbre")
+    parser.add_argument("--swap", type=float, default=0.4, help="share of a batch that speaks with another speaker's timbre")
     args = parser.parse_args()
     args.run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
@@ -173,9 +198,11 @@ def main() -> None:
         state = torch.load(args.run / "last.pt", weights_only=True)
         model.load_state_dict(state["model"])
         ema.load(state["ema"])
-        optimizer.load_state_dict(state["optimizer"])
+        if "optimizer" in state:
+            optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
-    spectral, likeness = SpectralLoss(), SpeakerLoss(args.ge2e)
+    spectral, likeness = SpectralLoss(), SpeakerLoss(args.site_packages / "resemblyzer/pretrained.pt")
+    content = ContentLoss(args.site_packages, codebook)
     began, shown = time.time(), time.time()
     print(f"{len(train)} utterances, {sum(len(t) for t in batches.tokens) / 90000:.2f} h; context {config.context_tokens} tokens", flush=True)
     while time.time() - began < args.hours * 3600 and step < args.steps:
@@ -183,13 +210,16 @@ def main() -> None:
         for group in optimizer.param_groups:
             group["lr"] = float(args.rate * scale)
         b = batches.draw(args.batch)
-        swapped = int(args.batch * args.swap) if step > 600 else 0
+        swapped = int(args.batch * args.swap) 
         made, pitch = model(b["tokens"], b["timbre"], b["f0"], torch.rand(args.batch), torch.randn(args.batch, TOKENS * SAMPLES_PER_TOKEN))
         mel, fine = spectral(made, b["audio"])
         wrong = ((torch.log2(pitch) - torch.log2(b["f0"])).abs() * b["voiced"]).sum() / b["voiced"].sum().clamp_min(1)
         same = likeness(made[:4], b["speaker"][:4]).mean()
-        loss = mel + fine + 4 * wrong + (same if step > 300 else 0)
-        other = torch.zeros(())
+        with torch.no_grad():
+            said = content.features(b["audio"])
+        unlike = content(made, said)
+        loss = mel + fine + 4 * wrong + same + CONTENT * unlike
+        other = distorted = torch.zeros(())
         if swapped:
             # The timbre of someone else; pitch as predicted for them. No recording of this exists.
             order = torch.randperm(args.batch)[:swapped]
@@ -197,7 +227,8 @@ def main() -> None:
             strange, _ = model(b["tokens"][order], torch.roll(b["timbre"], 1, 0)[order], None, torch.rand(swapped),
                                torch.randn(swapped, TOKENS * SAMPLES_PER_TOKEN))
             other = likeness(strange, target).mean()
-            loss = loss + other * swapped / args.batch * 2
+            distorted = content(strange, said[order])
+            loss = loss + swapped / args.batch * (4 * other + CONTENT * distorted)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -207,13 +238,13 @@ def main() -> None:
         step += 1
         if step % 50 == 0:
             seconds, shown = (time.time() - shown) / 50, time.time()
-            curves.log(step, mel=mel, fine=fine, pitch=wrong, speaker=same, other=other, norm=norm, seconds=seconds)
+            curves.log(step, mel=mel, fine=fine, pitch=wrong, speaker=same, other=other, content=unlike, distorted=distorted, norm=norm, seconds=seconds)
         if step % 500 == 0:
             with ema.applied(model), torch.no_grad():
                 made, pitch = model(check["tokens"], check["timbre"], check["f0"], torch.zeros(24), torch.randn(24, TOKENS * SAMPLES_PER_TOKEN))
                 mel, fine = spectral(made, check["audio"])
                 wrong = ((torch.log2(pitch) - torch.log2(check["f0"])).abs() * check["voiced"]).sum() / check["voiced"].sum()
-                curves.log(step, valid_mel=mel, valid_fine=fine, valid_pitch=wrong, valid_speaker=likeness(made, check["speaker"]).mean())
+                curves.log(step, valid_mel=mel, valid_fine=fine, valid_pitch=wrong, valid_speaker=likeness(made, check["speaker"]).mean(), valid_content=content(made, content.features(check["audio"])))
             save(args.run / "last.pt", model=model.state_dict(), ema=ema.state(), optimizer=optimizer.state_dict(), step=step)
     save(args.run / "last.pt", model=model.state_dict(), ema=ema.state(), optimizer=optimizer.state_dict(), step=step)
     (args.run / "config.json").write_text(json.dumps(vars(config)))

@@ -42,7 +42,8 @@ def main() -> None:
     if (args.run / "last.pt").exists():
         state = torch.load(args.run / "last.pt", weights_only=True)
         model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
+        if "optimizer" in state:
+            optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
 
     def draw(indices: list[int], size: int) -> tuple[Tensor, ...]:

@@ -1,6 +1,6 @@
 """Trains stage one of sovits-tiny: phones to semantic tokens.
 
-    python train_semantic.py ALIGNED.npz RUN [--hours 1]       (resumes from RUN/last.pt)
+    python train_semantic.py PAIRS.npz RUN [--hours 1]       (resumes from RUN/last.pt)
 
 Besides cross-entropy, two heads of two layers are drawn towards the phone that is being spoken (guided attention, after
 Tachibana et al. 2018, with alignments in place of a diagonal): a few hours of speech are not enough to find that by itself.
@@ -112,17 +112,17 @@ def losses(model: SemanticTransformer, batch: list[tuple[np.ndarray, np.ndarray,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("aligned", type=Path)
+    parser.add_argument("pairs", type=Path)
     parser.add_argument("run", type=Path)
     parser.add_argument("--hours", type=float, default=1.0, help="stop after so much time in this call")
     parser.add_argument("--steps", type=int, default=20_000, help="length of the learning-rate schedule")
     parser.add_argument("--positions", type=int, default=4000, help="phones and tokens of a batch")
     parser.add_argument("--rate", type=float, default=7e-4)
-    parser.add_argument("--vocabulary", type=int, default=2049)
+    parser.add_argument("--vocabulary", type=int, default=4097)
     args = parser.parse_args()
     args.run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(int(time.time()))
-    train, valid = (Pairs(args.aligned, valid=v, seed=int(time.time()) if not v else 0) for v in (False, True))
+    train, valid = (Pairs(args.pairs, valid=v, seed=int(time.time()) if not v else 0) for v in (False, True))
     check = [valid.draw(6000, 0.0) for _ in range(3)]
     config = SemanticConfig(hidden=384, layers=6, heads=6, feed_forward=1536, vocabulary=args.vocabulary, bert=False, dropout=0.1, attention_dropout=0.0)
     model = SemanticTransformer(config)
@@ -136,7 +136,8 @@ def main() -> None:
         state = torch.load(args.run / "last.pt", weights_only=True)
         model.load_state_dict(state["model"])
         ema.load(state["ema"])
-        optimizer.load_state_dict(state["optimizer"])
+        if "optimizer" in state:
+            optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
     print(f"{len(train.items)} utterances, {sum(len(t) for _, t, _, _ in train.items) / 90000:.2f} h, {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M", flush=True)
     began = shown = time.time()

@@ -7,10 +7,14 @@ from contextlib import contextmanager
 
 import onnx
 import torch
+from onnxscript.optimizer import optimize_ir
 from torch import Tensor, nn
 
 OPSET = 20
 """Version of the ONNX operators; onnxruntime has run it since 1.17."""
+
+FOLDED = 1 << 14
+"""Elements up to which constants are computed here; larger ones are left to onnxruntime, to keep the file small."""
 
 Free = Mapping[int, str]
 """Names of those dimensions of an input that may differ from run to run; equal names are equal sizes."""
@@ -39,10 +43,12 @@ def to_graph(
             output_names=[_OUTPUT + name for name in outputs],
             opset_version=OPSET,
             dynamo=True,
+            optimize=False,
             dynamic_shapes=(shapes,),
             verbose=False,
         )
-    assert program is not None
+        assert program is not None
+        optimize_ir(program.model, output_size_limit=FOLDED)
     model = program.model_proto
     _forget_origin(model)
     _rename(model.graph)

@@ -1,7 +1,8 @@
-"""Makes a graph small: 8-bit weights in its matrix products, half precision for what else is large.
+"""Makes a graph small: 8-bit weights in its matrix products and embeddings, half precision for what else is large.
 
 Only weights are stored with fewer bits. Products with 8-bit weights are MatMulNBits (com.microsoft) with one scale for a
-block of 128 inputs; everything else is widened to float32 when the graph is loaded.
+block of 128 inputs; embeddings have a scale for each row, and the rows that are looked up are widened; everything else is
+widened to float32 when the graph is loaded.
 """
 
 from typing import Literal
@@ -26,8 +27,42 @@ def compact(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
     quantizer = MatMulNBitsQuantizer(model, bits=8, block_size=BLOCK, is_symmetric=True, accuracy_level=4)
     quantizer.process()
     small: onnx.ModelProto = quantizer.model.model
+    _quantize_embeddings(small.graph)
     _halve(small.graph)
     return small
+
+
+def _quantize_embeddings(graph: onnx.GraphProto) -> None:
+    """Store matrices that are only looked up by rows as int8."""
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    users: dict[str, list[onnx.NodeProto]] = {}
+    for node in graph.node:
+        for name in node.input:
+            users.setdefault(name, []).append(node)
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.node:
+        weight = weights.get(node.input[0]) if node.op_type == "Gather" else None
+        if weight is None or not _is_embedding(weight) or len(users[weight.name]) > 1:
+            nodes.append(node)
+            continue
+        table = numpy_helper.to_array(weight)
+        scale = np.maximum(np.abs(table).max(1, keepdims=True), 1e-12) / 127
+        name, rows, output = weight.name, node.input[1], node.output[0]
+        graph.initializer.append(numpy_helper.from_array(scale.astype(np.float32), name + "_scale"))
+        weight.CopyFrom(numpy_helper.from_array(np.rint(table / scale).astype(np.int8), name + "_rows"))
+        nodes += [
+            helper.make_node("Gather", [name + "_rows", rows], [output + "_rows"]),
+            helper.make_node("Gather", [name + "_scale", rows], [output + "_scale"]),
+            helper.make_node("Cast", [output + "_rows"], [output + "_wide"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", [output + "_wide", output + "_scale"], [output]),
+        ]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _is_embedding(weight: onnx.TensorProto) -> bool:
+    whole = weight.data_type == TensorProto.FLOAT and len(weight.dims) == 2
+    return whole and bool(np.prod(weight.dims) >= SMALLEST)
 
 
 def _halve(graph: onnx.GraphProto) -> None:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from timbral.nets.tiny_mel import fourier_basis
+from timbral.nets.tiny_mel import FourierBasis
 
 EDGE = 2
 """Frames on either side that overlap-add reaches into."""
@@ -130,18 +130,32 @@ class LatentNet(nn.Module):
         return self.to_latent(x), torch.exp2(octaves)
 
 
-def minimum_phase(bins: int) -> Tensor:
-    """Matrix [bins, bins] that maps log magnitudes (bins 0 to Nyquist) to the phases of the minimum-phase filter.
+class MinimumPhase(nn.Module):
+    """Log magnitudes [..., bins] (0 to Nyquist) → phases [..., bins] of the minimum-phase filters.
 
-    The phase is the Hilbert transform of the log magnitude (Oppenheim and Schafer, Discrete-Time Signal Processing, ch. 13);
-    written out over the cosine series of the cepstrum it is linear, hence one matrix.
+    The phase is the Hilbert transform of the log magnitude (Oppenheim and Schafer, Discrete-Time Signal Processing, ch. 13):
+    the sine series of the cepstrum, which is the cosine series of the log magnitude.
     """
-    size = 2 * (bins - 1)
-    n, k = torch.arange(1, bins - 1, dtype=torch.float64), torch.arange(bins, dtype=torch.float64)
-    weight = torch.ones(bins, dtype=torch.float64) * 2
-    weight[0] = weight[-1] = 1
-    cepstrum = torch.cos(2 * math.pi * torch.outer(n, k) / size) * weight / size
-    return (-2 * torch.sin(2 * math.pi * torch.outer(k, n) / size) @ cepstrum).float()
+
+    def __init__(self, bins: int) -> None:
+        super().__init__()
+        self.bins = bins
+        size = 2 * (bins - 1)
+        turn = 2 * math.pi * torch.arange(size, dtype=torch.float64) / size
+        self.register_buffer("wave", torch.cos(turn).float(), persistent=False)
+        weight = torch.full((bins,), 2.0 / size)
+        weight[0] = weight[-1] = 1.0 / size
+        self.register_buffer("weight", weight, persistent=False)
+        self.wave: Tensor
+        self.weight: Tensor
+
+    def forward(self, magnitudes: Tensor) -> Tensor:
+        size = 2 * (self.bins - 1)
+        turns = torch.outer(torch.arange(self.bins), torch.arange(self.bins)).to(self.wave.device)
+        cosine = self.wave[torch.remainder(turns, size)]
+        sine = self.wave[torch.remainder(turns - size // 4, size)]
+        cepstrum = (magnitudes * self.weight) @ cosine
+        return cepstrum @ (-2 * sine)
 
 
 class SourceFilterVocoder(nn.Module):
@@ -163,17 +177,12 @@ class SourceFilterVocoder(nn.Module):
         self.to_filters = nn.Linear(hidden, 2 * bins)
         nn.init.normal_(self.to_filters.weight, std=0.01)
         nn.init.constant_(self.to_filters.bias, -4.0)
-        basis = fourier_basis(config.window)
-        scale = torch.full((bins,), 2.0)
-        scale[0] = scale[-1] = 1.0
-        self.register_buffer("analysis", basis.T.contiguous(), persistent=False)
-        self.register_buffer(
-            "synthesis", basis * scale.repeat(2)[:, None] / (1.5 * config.window), persistent=False
-        )
-        self.register_buffer("hilbert", minimum_phase(bins).T.contiguous(), persistent=False)
-        self.analysis: Tensor
-        self.synthesis: Tensor
-        self.hilbert: Tensor
+        self.basis = FourierBasis(config.window)
+        self.minimum_phase = MinimumPhase(bins)
+        scale = torch.full((bins,), 2.0 / (1.5 * config.window))
+        scale[0] = scale[-1] = 1.0 / (1.5 * config.window)
+        self.register_buffer("scale", scale.repeat(2), persistent=False)
+        self.scale: Tensor
 
     def harmonics(self, f0: Tensor, phase: Tensor) -> Tensor:
         """Sum of all harmonics up to Nyquist with equal amplitudes and unit power: [batch, F * hop]."""
@@ -198,12 +207,12 @@ class SourceFilterVocoder(nn.Module):
         hop = self.config.hop
         hops = F.pad(x, (3 * hop // 2, 3 * hop // 2)).unflatten(1, (-1, hop))
         count = hops.shape[1] - 3
-        return torch.cat([hops[:, i : i + count] for i in range(4)], 2) @ self.analysis
+        return torch.cat([hops[:, i : i + count] for i in range(4)], 2) @ self.basis().T
 
     def samples(self, spectrum: Tensor) -> Tensor:
         """Real and imaginary parts [batch, F, 2 * bins] → samples [batch, F * hop] by overlap-add."""
         hop = self.config.hop
-        parts = (spectrum @ self.synthesis).split(hop, 2)
+        parts = ((spectrum * self.scale) @ self.basis()).split(hop, 2)
         hops = sum((F.pad(part, (0, 0, i, 3 - i)) for i, part in enumerate(parts)), torch.zeros(()))
         return hops.flatten(1)[:, 3 * hop // 2 : -(3 * hop // 2)]
 
@@ -220,7 +229,7 @@ class SourceFilterVocoder(nn.Module):
         self, to_harmonic: Tensor, to_noise: Tensor, f0: Tensor, phase: Tensor, noise: Tensor
     ) -> Tensor:
         """Filters [batch, F, bins] applied to the sources → samples [batch, F * hop]."""
-        angle = to_harmonic.detach() @ self.hilbert
+        angle = self.minimum_phase(to_harmonic.detach())
         gain = torch.exp(to_harmonic)
         cosine, sine = gain * torch.cos(angle), gain * torch.sin(angle)
         real, imaginary = self.spectrum(self.harmonics(f0, phase)).chunk(2, 2)

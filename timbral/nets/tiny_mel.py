@@ -27,11 +27,29 @@ def mel_filters(rate: int, n_fft: int, bands: int, top: float) -> Tensor:
     return torch.from_numpy(triangles.astype(np.float32))
 
 
-def fourier_basis(n_fft: int) -> Tensor:
-    """Hann-windowed real and imaginary Fourier rows: [n_fft + 2, n_fft]."""
-    angle = 2 * np.pi * np.outer(np.arange(n_fft // 2 + 1), np.arange(n_fft)) / n_fft
-    window = np.hanning(n_fft + 1)[:-1]
-    return torch.from_numpy((np.concatenate([np.cos(angle), -np.sin(angle)]) * window).astype(np.float32))
+class FourierBasis(nn.Module):
+    """Hann-windowed real and imaginary Fourier rows: () → [n_fft + 2, n_fft].
+
+    Computed when it is used, from one wave: a graph that holds this is megabytes smaller than one that holds the basis,
+    and onnxruntime computes it once, when it loads the graph. n_fft is a multiple of 4.
+    """
+
+    def __init__(self, n_fft: int) -> None:
+        super().__init__()
+        self.n_fft = n_fft
+        turn = 2 * np.pi * np.arange(n_fft) / n_fft
+        self.register_buffer("wave", torch.from_numpy(np.cos(turn).astype(np.float32)), persistent=False)
+        window = np.hanning(n_fft + 1)[:-1].astype(np.float32)
+        self.register_buffer("window", torch.from_numpy(window), persistent=False)
+        self.wave: Tensor
+        self.window: Tensor
+
+    def forward(self) -> Tensor:
+        bins = torch.arange(self.n_fft // 2 + 1, device=self.wave.device)
+        turns = bins[:, None] * torch.arange(self.n_fft, device=self.wave.device)
+        # -sin x = cos(x + a quarter of a turn)
+        both = torch.cat([turns, turns + self.n_fft // 4])
+        return self.wave[torch.remainder(both, self.n_fft)] * self.window
 
 
 class LogMel(nn.Module):
@@ -50,14 +68,13 @@ class LogMel(nn.Module):
     ) -> None:
         super().__init__()
         self.n_fft, self.hop, self.log, self.power = n_fft, hop, log, power
-        self.register_buffer("basis", fourier_basis(n_fft)[:, None], persistent=False)
+        self.basis = FourierBasis(n_fft)
         self.register_buffer("filters", mel_filters(rate, n_fft, bands, top or rate / 2), persistent=False)
-        self.basis: Tensor
         self.filters: Tensor
 
     def forward(self, audio: Tensor) -> Tensor:
         padded = F.pad(audio[:, None], (self.n_fft // 2, self.n_fft // 2), mode="reflect")
-        real, imaginary = F.conv1d(padded, self.basis, stride=self.hop).chunk(2, 1)
+        real, imaginary = F.conv1d(padded, self.basis()[:, None], stride=self.hop).chunk(2, 1)
         energy = real.square() + imaginary.square()
         spectrum = energy if self.power == 2.0 else (energy + 1e-9).sqrt()
         mel = self.filters @ spectrum

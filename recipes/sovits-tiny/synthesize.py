@@ -1,0 +1,168 @@
+"""Makes speech to learn from: sentences spoken by Kokoro-82M in its voices and in blends of two of them.
+
+    python synthesize.py KOKORO.onnx VOCAB.json VOICES TEXT OUT [--shard 0/2] [--most 30000]       (resumable)
+
+KOKORO.onnx is the float32 graph (inputs tokens, style, speed), VOCAB.json its phones, VOICES its folder of NAME.bin, TEXT has
+en.txt and zh.txt, one sentence a line. Writes OUT/LANG/ID.flac and OUT/synthetic.SHARD.jsonl, a corpus list for features.py.
+Needs hibari-tts, misaki[zh] (text to Kokoro's phones), onnx, onnxruntime and openvino: the waveform generator, nine tenths of
+the work, runs in OpenVINO's bfloat16; the pitch source needs float32 and stays in onnxruntime.
+"""
+
+import argparse
+import json
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import openvino
+import soundfile as sf
+
+RATE = 24_000
+CUT = ("/decoder/decoder/generator/LeakyRelu_output_0", "/decoder/decoder/generator/Concat_3_output_0")
+"""Where the waveform generator begins: its features and its harmonic source."""
+LENGTHS = {"zh": (6, 30), "en": (18, 120)}
+HELD_OUT = 150
+"""Sentences at the front of the shuffled list that evaluate.py keeps for itself."""
+BLENDS = 200
+ENGLISH_IN_TWENTY = 17
+
+
+@dataclass(frozen=True)
+class Job:
+    """One sentence in one blend of voices (name → share)."""
+
+    name: str
+    lang: str
+    text: str
+    blend: dict[str, float]
+    speed: float
+
+
+def halves(kokoro: Path, folder: Path) -> tuple[Path, Path]:
+    """The graph cut in two at `CUT`, kept in `folder`."""
+    front, back = folder / "front.onnx", folder / "back.onnx"
+    if not back.exists():
+        whole = folder / "whole.onnx"
+        onnx.save(onnx.shape_inference.infer_shapes(onnx.load(kokoro)), whole)
+        onnx.utils.extract_model(str(whole), str(front), ["tokens", "style", "speed"], list(CUT), check_model=False)
+        onnx.utils.extract_model(str(whole), str(back), [*CUT, "style"], ["audio"], check_model=False)
+        whole.unlink()
+        model = onnx.load(back)
+        for value, features in zip(model.graph.input, front_widths(front), strict=False):
+            shape = value.type.tensor_type.shape
+            shape.ClearField("dim")
+            shape.dim.add().dim_value = 1
+            shape.dim.add().dim_value = features
+            shape.dim.add().dim_param = value.name[-10:]
+        del model.graph.value_info[:]
+        onnx.save(model, back)
+    return front, back
+
+
+def front_widths(front: Path) -> list[int]:
+    """Channels of the two tensors at the cut."""
+    feed = {"tokens": np.array([[0, 50, 60, 70, 80, 0]]), "style": np.zeros((1, 256), np.float32), "speed": np.ones(1, np.float32)}
+    return [out.shape[1] for out in onnxruntime.InferenceSession(front).run(None, feed)]
+
+
+def casts(voices: list[str], rng: random.Random) -> dict[str, list[dict[str, float]]]:
+    """Who speaks each language: its own voices, and blends of one of them with any other."""
+    found = {}
+    for lang, initials in (("en", "ab"), ("zh", "z")):
+        native = [v for v in voices if v[0] in initials]
+        cast = [{v: 1.0} for v in native]
+        for _ in range(BLENDS):
+            one, other = rng.choice(native), rng.choice(voices)
+            if one != other:
+                share = round(rng.uniform(0.45, 0.8), 2)
+                cast.append({one: share, other: round(1 - share, 2)})
+        found[lang] = cast
+    return found
+
+
+def sentences(folder: Path, lang: str) -> list[str]:
+    low, high = LENGTHS[lang]
+    lines = (folder / f"{lang}.txt").read_text().splitlines()
+    found = [t for t in lines if low <= len(t) <= high and not any(c.isdigit() for c in t)]
+    if lang == "zh":
+        found = [t for t in found if not any("a" <= c.lower() <= "z" for c in t)]
+    random.Random(5).shuffle(found)
+    return found[HELD_OUT:]
+
+
+def jobs(voices: list[str], folder: Path, most: int) -> Iterator[Job]:
+    """The same sentences, voices and speeds every time, whatever is done already."""
+    rng = random.Random(77)
+    cast = casts(voices, rng)
+    texts = {lang: sentences(folder, lang) for lang in LENGTHS}
+    said = dict.fromkeys(LENGTHS, 0)
+    for i in range(most):
+        lang = "en" if i % 20 < ENGLISH_IN_TWENTY else "zh"
+        if (k := said[lang]) < len(texts[lang]):
+            said[lang] += 1
+            yield Job(f"{lang}{k:05d}", lang, texts[lang][k], rng.choice(cast[lang]), round(rng.uniform(0.85, 1.15), 2))
+
+
+def phonemizers() -> dict[str, Callable[[str], str]]:
+    from hibari import Hibari
+    from misaki.zh import ZHG2P
+
+    english, chinese = Hibari(), ZHG2P()
+
+    def text_of(found: object) -> str:
+        found = found[0] if isinstance(found, tuple) else found
+        return found if isinstance(found, str) else " ".join(found)
+
+    return {"en": lambda text: text_of(english.phonemize(text)), "zh": lambda text: text_of(chinese(text))}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kokoro", type=Path)
+    parser.add_argument("vocabulary", type=Path)
+    parser.add_argument("voices", type=Path)
+    parser.add_argument("text", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--shard", default="0/1", help="i/n: this process takes every n-th sentence, from i on")
+    parser.add_argument("--most", type=int, default=30_000)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    index, count = map(int, args.shard.split("/"))
+    vocabulary = json.loads(args.vocabulary.read_text())["vocab"]
+    styles = {f.stem: np.fromfile(f, np.float32).reshape(-1, 256) for f in sorted(args.voices.glob("*.bin"))}
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    front_path, back_path = halves(args.kokoro, args.out)
+    front = onnxruntime.InferenceSession(front_path, options)
+    back = openvino.Core().compile_model(
+        back_path, "CPU", {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": False}
+    )
+    phonemize = phonemizers()
+    listing = args.out / f"synthetic.{index}.jsonl"
+    done = {json.loads(line)["id"] for line in listing.read_text().splitlines()} if listing.exists() else set()
+    with listing.open("a") as log:
+        for number, job in enumerate(jobs(list(styles), args.text, args.most)):
+            if number % count != index or job.name in done:
+                continue
+            phones = [vocabulary[p] for p in phonemize[job.lang](job.text) if p in vocabulary][:508]
+            if len(phones) < 5:
+                continue
+            style = sum(share * styles[voice][len(phones)] for voice, share in job.blend.items()).reshape(1, 256)
+            style = style.astype(np.float32)
+            features, source = front.run(None, {"tokens": np.array([[0, *phones, 0]]), "style": style, "speed": np.float32([job.speed])})
+            audio = next(iter(back({CUT[0]: features, CUT[1]: source, "style": style}).values())).ravel().clip(-1, 1)
+            path = args.out / job.lang / f"{job.name}.flac"
+            path.parent.mkdir(exist_ok=True)
+            sf.write(path, audio, RATE, subtype="PCM_16")
+            entry = {"id": job.name, "lang": job.lang, "speaker": "+".join(f"{v}{100 * s:.0f}" for v, s in job.blend.items()),
+                     "text": job.text, "file": str(path.relative_to(args.out)), "seconds": round(len(audio) / RATE, 3)}
+            log.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            log.flush()
+
+
+if __name__ == "__main__":
+    main()
