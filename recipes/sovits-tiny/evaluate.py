@@ -2,31 +2,19 @@
 
     python evaluate.py BUNDLE PROMPTS.tsv TEXT_DIR OUT [--sentences 2]
 
-PROMPTS.tsv has the columns id and language, recordings lie beside it as ID.flac; TEXT_DIR has en.txt, zh.txt, ja.txt.
+PROMPTS.tsv has the columns id, language and transcript, recordings lie beside it as ID.flac; TEXT_DIR has en.txt, zh.txt, ja.txt.
 Writes OUT/*.wav and OUT/cases.jsonl: wav, text, lang, ref, group.
 """
 
 import argparse
 import csv
 import json
-import random
 import warnings
 from pathlib import Path
 
+from sentences import sentences
+
 import timbral
-
-LENGTHS = {"zh": (6, 30), "en": (18, 120), "ja": (8, 40)}
-
-
-def sentences(folder: Path, lang: str) -> list[str]:
-    """The sentences that the synthetic corpus was not made from: the first 150 of the same shuffle."""
-    low, high = LENGTHS[lang]
-    lines = (folder / f"{lang}.txt").read_text().splitlines()
-    source = [t for t in lines if low <= len(t) <= high and not any(c.isdigit() for c in t)]
-    if lang == "zh":
-        source = [t for t in source if not any("a" <= c.lower() <= "z" for c in t)]
-    random.Random(5).shuffle(source)
-    return source[:150]
 
 
 def main() -> None:
@@ -39,6 +27,8 @@ def main() -> None:
     parser.add_argument("--cross", action="store_true", help="let zh voices speak en and the other way round")
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--top-p", type=float)
+    parser.add_argument("--top-k", type=int)
+    parser.add_argument("--transcript", action="store_true", help="tell the model what is said in each recording")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     args.out.mkdir(parents=True, exist_ok=True)
@@ -49,12 +39,12 @@ def main() -> None:
             if args.cross:
                 lang = {"zh": "en", "en": "zh", "ja": "ja"}[lang]
             recording = args.prompts.parent / f"{row['id']}.flac"
-            voice = tts.clone(recording)
-            texts = sentences(args.text, lang)
+            voice = tts.clone(recording, text=row["transcript"] if args.transcript else None)
+            texts = sentences(args.text, lang, held_out=True)
             for i in range(args.sentences):
                 text = texts[(n * args.sentences + i) % len(texts)]
                 wav = args.out / f"{row['id']}_{i}.wav"
-                speech = tts.say(text, voice, lang, seed=i, temperature=args.temperature, top_p=args.top_p)
+                speech = tts.say(text, voice, lang, seed=i, temperature=args.temperature, top_p=args.top_p, top_k=args.top_k)
                 speech.save(wav)
                 case = {"wav": str(wav), "text": text, "lang": lang, "ref": str(recording), "group": lang,
                         "rtf": round(speech.report.rtf, 3), "retries": speech.report.retries, "faults": speech.report.faults}

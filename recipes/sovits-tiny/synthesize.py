@@ -20,13 +20,11 @@ import onnx
 import onnxruntime
 import openvino
 import soundfile as sf
+from sentences import sentences
 
 RATE = 24_000
 CUT = ("/decoder/decoder/generator/LeakyRelu_output_0", "/decoder/decoder/generator/Concat_3_output_0")
 """Where the waveform generator begins: its features and its harmonic source."""
-LENGTHS = {"zh": (6, 30), "en": (18, 120)}
-HELD_OUT = 150
-"""Sentences at the front of the shuffled list that evaluate.py keeps for itself."""
 BLENDS = 200
 ENGLISH_IN_TWENTY = 17
 
@@ -84,22 +82,12 @@ def casts(voices: list[str], rng: random.Random) -> dict[str, list[dict[str, flo
     return found
 
 
-def sentences(folder: Path, lang: str) -> list[str]:
-    low, high = LENGTHS[lang]
-    lines = (folder / f"{lang}.txt").read_text().splitlines()
-    found = [t for t in lines if low <= len(t) <= high and not any(c.isdigit() for c in t)]
-    if lang == "zh":
-        found = [t for t in found if not any("a" <= c.lower() <= "z" for c in t)]
-    random.Random(5).shuffle(found)
-    return found[HELD_OUT:]
-
-
 def jobs(voices: list[str], folder: Path, most: int) -> Iterator[Job]:
     """The same sentences, voices and speeds every time, whatever is done already."""
     rng = random.Random(77)
     cast = casts(voices, rng)
-    texts = {lang: sentences(folder, lang) for lang in LENGTHS}
-    said = dict.fromkeys(LENGTHS, 0)
+    texts = {lang: sentences(folder, lang, held_out=False) for lang in ("en", "zh")}
+    said = dict.fromkeys(texts, 0)
     for i in range(most):
         lang = "en" if i % 20 < ENGLISH_IN_TWENTY else "zh"
         if (k := said[lang]) < len(texts[lang]):
