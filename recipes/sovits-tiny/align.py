@@ -67,7 +67,9 @@ def viterbi(scores: np.ndarray, phones: np.ndarray) -> tuple[np.ndarray, float]:
     best[:2] = emit[0, :2]
     back = np.zeros((len(scores), len(states)), np.int8)
     for t in range(1, len(scores)):
-        options = np.stack([best, np.r_[-np.inf, best[:-1]], np.where(skip, np.r_[-np.inf, -np.inf, best[:-2]], -np.inf)])
+        options = np.stack(
+            [best, np.r_[-np.inf, best[:-1]], np.where(skip, np.r_[-np.inf, -np.inf, best[:-2]], -np.inf)]
+        )
         back[t] = options.argmax(0)
         best = options.max(0) + emit[t]
     state = int(len(states) - 1 - (best[-2] > best[-1]))
@@ -79,13 +81,17 @@ def viterbi(scores: np.ndarray, phones: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("features", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=4)
     args = parser.parse_args()
     rng = np.random.default_rng(0)
-    found = [(u, p) for u in read(args.features) if (p := spoken(u)) is not None and len(p) <= 1.8 * len(u.content)]
+    found = [
+        (u, p) for u in read(args.features) if (p := spoken(u)) is not None and len(p) <= 1.8 * len(u.content)
+    ]
     model = Recogniser()
     weights = args.out.with_suffix(".ctc.pt")
     if weights.exists():
@@ -94,12 +100,19 @@ def main() -> None:
     began, step = time.time(), 0
     while (share := (time.time() - began) / 60 / args.minutes) < 1:
         chosen = [found[i] for i in rng.integers(0, len(found), 24)]
-        content = nn.utils.rnn.pad_sequence([torch.from_numpy(u.content.astype(np.float32)) for u, _ in chosen], batch_first=True)
+        content = nn.utils.rnn.pad_sequence(
+            [torch.from_numpy(u.content.astype(np.float32)) for u, _ in chosen], batch_first=True
+        )
         with torch.autocast("cpu", torch.bfloat16):
             scores = model(content)
-        loss = F.ctc_loss(scores.transpose(0, 1), torch.from_numpy(np.concatenate([p for _, p in chosen])).long(),
-                          torch.tensor([2 * len(u.content) for u, _ in chosen]), torch.tensor([len(p) for _, p in chosen]),
-                          blank=BLANK, zero_infinity=True)
+        loss = F.ctc_loss(
+            scores.transpose(0, 1),
+            torch.from_numpy(np.concatenate([p for _, p in chosen])).long(),
+            torch.tensor([2 * len(u.content) for u, _ in chosen]),
+            torch.tensor([len(p) for _, p in chosen]),
+            blank=BLANK,
+            zero_infinity=True,
+        )
         optimizer.param_groups[0]["lr"] = 2e-3 * (1 - share)
         optimizer.zero_grad()
         loss.backward()
@@ -122,9 +135,14 @@ def main() -> None:
         phones.append(np.asarray(p, np.int16))
         paths.append(path.astype(np.int16))
     print(f"{len(metas)} aligned, {dropped} dropped", flush=True)
-    np.savez(args.out, meta=np.frombuffer(json.dumps(metas).encode(), np.uint8),
-             phones=np.concatenate(phones), phone_lengths=np.array([len(p) for p in phones]),
-             paths=np.concatenate(paths), path_lengths=np.array([len(p) for p in paths]))
+    np.savez(
+        args.out,
+        meta=np.frombuffer(json.dumps(metas).encode(), np.uint8),
+        phones=np.concatenate(phones),
+        phone_lengths=np.array([len(p) for p in phones]),
+        paths=np.concatenate(paths),
+        path_lengths=np.array([len(p) for p in paths]),
+    )
 
 
 if __name__ == "__main__":

@@ -51,7 +51,9 @@ def token_rates(pairs: Path) -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("runs", type=Path)
     parser.add_argument("pairs", type=Path)
     parser.add_argument("resemblyzer", type=Path)
@@ -64,8 +66,16 @@ def main() -> None:
     layers = 1 + max(int(k.split(".")[2]) for k in semantic if k.startswith("h.layers."))
     vocabulary, hidden = semantic["ar_predict_layer.weight"].shape
     feed_forward = len(semantic["h.layers.0.linear1.bias"])
-    config = SemanticConfig(hidden=hidden, layers=layers, heads=hidden // 64, feed_forward=feed_forward, vocabulary=vocabulary,
-                            bert=False, dropout=0.0, attention_dropout=0.0)
+    config = SemanticConfig(
+        hidden=hidden,
+        layers=layers,
+        heads=hidden // 64,
+        feed_forward=feed_forward,
+        vocabulary=vocabulary,
+        bert=False,
+        dropout=0.0,
+        attention_dropout=0.0,
+    )
     speaker = SemanticTransformer(config)
     speaker.load_state_dict(semantic)
     export_semantic(speaker.eval(), args.out, args.precision)
@@ -82,17 +92,42 @@ def main() -> None:
     reference.timbre.speaker.load_resemblyzer(args.resemblyzer)
     export_reference(reference.eval(), args.out, args.precision)
 
-    bundle = seal(args.out, {
-        "name": "sovits-tiny", "family": "sovits-tiny", "version": VERSION, "languages": ["zh", "en", "ja"],
-        "symbols": "v2", "sample_rate": shape.rate, "token_rate": 25, "precision": args.precision,
-        "semantic": {"layers": layers, "heads": config.heads, "hidden": hidden, "vocabulary": vocabulary, "eos": vocabulary - 1,
-                     "phonemes": config.phonemes, "capacity": 1600, "bert": False,
-                     "sampling": {"top_k": 15, "top_p": 0.9, "temperature": 0.7, "repetition_penalty": 1.0}},
-        "acoustic": {"kind": "source-filter", "hop": shape.hop, "frames_per_token": shape.frames_per_token,
-                     "context_tokens": shape.context_tokens, "chunk_tokens": 24, "timbre_size": shape.timbre},
-        "reference": {"rate": 16_000}, "guard": token_rates(args.pairs),
-        "licence": LICENCE, "attribution": ATTRIBUTION,
-    })
+    bundle = seal(
+        args.out,
+        {
+            "name": "sovits-tiny",
+            "family": "sovits-tiny",
+            "version": VERSION,
+            "languages": ["zh", "en", "ja"],
+            "symbols": "v2",
+            "sample_rate": shape.rate,
+            "token_rate": 25,
+            "precision": args.precision,
+            "semantic": {
+                "layers": layers,
+                "heads": config.heads,
+                "hidden": hidden,
+                "vocabulary": vocabulary,
+                "eos": vocabulary - 1,
+                "phonemes": config.phonemes,
+                "capacity": 1600,
+                "bert": False,
+                "sampling": {"top_k": 15, "top_p": 0.9, "temperature": 0.7, "repetition_penalty": 1.0},
+            },
+            "acoustic": {
+                "kind": "source-filter",
+                "hop": shape.hop,
+                "frames_per_token": shape.frames_per_token,
+                "context_tokens": shape.context_tokens,
+                "chunk_tokens": 24,
+                "timbre_size": shape.timbre,
+            },
+            "reference": {"rate": 16_000},
+            "guard": token_rates(args.pairs),
+            "licence": LICENCE,
+            "attribution": ATTRIBUTION,
+        },
+    )
     for name, entry in bundle.manifest.files.items():
         print(f"{entry.bytes / 1e6:8.2f} MB  {name}")
     print(f"{bundle.size / 1e6:8.2f} MB")

@@ -18,7 +18,9 @@ import timbral
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("bundle", type=Path)
     parser.add_argument("prompts", type=Path)
     parser.add_argument("text", type=Path)
@@ -28,7 +30,9 @@ def main() -> None:
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--top-p", type=float)
     parser.add_argument("--top-k", type=int)
-    parser.add_argument("--transcript", action="store_true", help="tell the model what is said in each recording")
+    parser.add_argument(
+        "--transcript", action="store_true", help="tell the model what is said in each recording"
+    )
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     args.out.mkdir(parents=True, exist_ok=True)
@@ -44,10 +48,26 @@ def main() -> None:
             for i in range(args.sentences):
                 text = texts[(n * args.sentences + i) % len(texts)]
                 wav = args.out / f"{row['id']}_{i}.wav"
-                speech = tts.say(text, voice, lang, seed=i, temperature=args.temperature, top_p=args.top_p, top_k=args.top_k)
+                speech = tts.say(
+                    text,
+                    voice,
+                    lang,
+                    seed=i,
+                    temperature=args.temperature,
+                    top_p=args.top_p,
+                    top_k=args.top_k,
+                )
                 speech.save(wav)
-                case = {"wav": str(wav), "text": text, "lang": lang, "ref": str(recording), "group": lang,
-                        "rtf": round(speech.report.rtf, 3), "retries": speech.report.retries, "faults": speech.report.faults}
+                case = {
+                    "wav": str(wav),
+                    "text": text,
+                    "lang": lang,
+                    "ref": str(recording),
+                    "group": lang,
+                    "rtf": round(speech.report.rtf, 3),
+                    "retries": speech.report.retries,
+                    "faults": speech.report.faults,
+                }
                 cases.write(json.dumps(case, ensure_ascii=False) + "\n")
 
 

@@ -52,18 +52,25 @@ def warped(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     audio = soxr.resample(audio, RATE * factor, RATE)
     spectrum = np.fft.rfft(audio)
     octaves = np.log2(np.maximum(np.fft.rfftfreq(len(audio), 1 / RATE), 30) / 30)
-    gain = sum(rng.normal(0, 2.5) * np.cos(np.pi * k * octaves / octaves[-1] + rng.uniform(0, 6.28)) for k in (1, 2, 3, 4))
+    gain = sum(
+        rng.normal(0, 2.5) * np.cos(np.pi * k * octaves / octaves[-1] + rng.uniform(0, 6.28))
+        for k in (1, 2, 3, 4)
+    )
     return np.fft.irfft(spectrum * 10 ** (gain / 20), len(audio)).astype(np.float32)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("site_packages", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("corpus", type=Path, nargs="+")
     parser.add_argument("--warp", action="store_true")
     parser.add_argument("--most", type=int, help="utterances taken of each list, spread over it")
-    parser.add_argument("--shard", default="0/1", help="i/n: this process takes every n-th utterance, from i on")
+    parser.add_argument(
+        "--shard", default="0/1", help="i/n: this process takes every n-th utterance, from i on"
+    )
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     whisper = WhisperEncoder(args.site_packages).eval()
@@ -85,7 +92,10 @@ def main() -> None:
         np.savez(
             stem.with_suffix(".npz"),
             meta=np.frombuffer(json.dumps([b["meta"] for b in batch], ensure_ascii=False).encode(), np.uint8),
-            **{k: np.concatenate([b[k] for b in batch]) for k in ("audio", "content", "f0", "confidence", "speaker")},
+            **{
+                k: np.concatenate([b[k] for b in batch])
+                for k in ("audio", "content", "f0", "confidence", "speaker")
+            },
             lengths=np.array([len(b["content"]) for b in batch]),
         )
         stem.with_suffix(".ids").write_text("\n".join(b["meta"]["id"] for b in batch) + "\n")
@@ -116,12 +126,20 @@ def main() -> None:
             with torch.inference_mode():
                 embedding = speaker(torch.from_numpy(low)[None])
             f0, confidence = pitch(low, tokens * 4)
-            batch.append({
-                "meta": {"id": name, **{k: entry.get(k) for k in ("lang", "speaker", "text")}, "corpus": listing.stem},
-                "audio": np.round(audio * 32767).astype(np.int16),
-                "content": content.unflatten(0, (-1, 2)).mean(1).numpy().astype(np.float16),
-                "f0": f0, "confidence": confidence.astype(np.float16), "speaker": embedding.numpy(),
-            })
+            batch.append(
+                {
+                    "meta": {
+                        "id": name,
+                        **{k: entry.get(k) for k in ("lang", "speaker", "text")},
+                        "corpus": listing.stem,
+                    },
+                    "audio": np.round(audio * 32767).astype(np.int16),
+                    "content": content.unflatten(0, (-1, 2)).mean(1).numpy().astype(np.float16),
+                    "f0": f0,
+                    "confidence": confidence.astype(np.float16),
+                    "speaker": embedding.numpy(),
+                }
+            )
             if len(batch) == PACK:
                 flush()
                 print(tag, shard, name, flush=True)

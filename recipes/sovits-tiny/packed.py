@@ -48,6 +48,14 @@ def read(folder: Path) -> list[Utterance]:
             part = slice(start, end)
             frames = slice(start * FRAMES_PER_TOKEN, end * FRAMES_PER_TOKEN)
             samples = slice(start * SAMPLES_PER_TOKEN, end * SAMPLES_PER_TOKEN)
-            found.append(Utterance(meta, data["audio"][samples], data["content"][part], data["f0"][frames],
-                                   data["confidence"][frames].astype(np.float32), data["speaker"].reshape(-1, 256)[i]))
+            found.append(
+                Utterance(
+                    meta,
+                    data["audio"][samples],
+                    data["content"][part],
+                    data["f0"][frames],
+                    data["confidence"][frames].astype(np.float32),
+                    data["speaker"].reshape(-1, 256)[i],
+                )
+            )
     return found

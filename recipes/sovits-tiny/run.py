@@ -22,12 +22,15 @@ def start(script: str, *arguments: object) -> subprocess.Popen[bytes]:
 
 def finish(*steps: subprocess.Popen[bytes]) -> None:
     """Wait for steps; stop where one failed."""
-    if any([step.wait() for step in steps]):
+    codes = [step.wait() for step in steps]
+    if any(codes):
         sys.exit("a step failed: see above, then run the same command again to go on")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("corpus", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("site_packages", type=Path)
@@ -39,7 +42,9 @@ def main() -> None:
     work, site = args.work.resolve(), args.site_packages.resolve()
     work.mkdir(parents=True, exist_ok=True)
     lists = sorted(path.resolve() for path in args.corpus.glob("*.jsonl"))
-    features, alignment, codebook, pairs, runs = (work / n for n in ("features", "alignment.npz", "codebook.npz", "pairs.npz", "runs"))
+    features, alignment, codebook, pairs, runs = (
+        work / n for n in ("features", "alignment.npz", "codebook.npz", "pairs.npz", "runs")
+    )
     finish(start("features.py", site, features, *lists))
     finish(start("features.py", site, features, *lists, "--warp", "--most", 600))
     if not alignment.exists():
@@ -47,8 +52,26 @@ def main() -> None:
     if not pairs.exists():
         finish(start("tokens.py", features, alignment, codebook, pairs))
     finish(
-        start("train_acoustic.py", features, codebook, runs / "acoustic", site, "--hours", args.hours, "--steps", args.acoustic_steps),
-        start("train_semantic.py", pairs, runs / "semantic", "--hours", args.hours, "--steps", args.semantic_steps),
+        start(
+            "train_acoustic.py",
+            features,
+            codebook,
+            runs / "acoustic",
+            site,
+            "--hours",
+            args.hours,
+            "--steps",
+            args.acoustic_steps,
+        ),
+        start(
+            "train_semantic.py",
+            pairs,
+            runs / "semantic",
+            "--hours",
+            args.hours,
+            "--steps",
+            args.semantic_steps,
+        ),
     )
     finish(start("train_content.py", features, codebook, runs / "content", "--steps", args.content_steps))
     finish(start("build.py", runs, pairs, site / "resemblyzer/pretrained.pt", work / "sovits-tiny"))

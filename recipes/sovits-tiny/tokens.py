@@ -35,18 +35,27 @@ class Codebook:
 
     def __init__(self, path: Path) -> None:
         with np.load(path) as f:
-            self.mean, self.basis, self.pitch_weight, self.centroids = (f[k] for k in ("mean", "basis", "pitch_weight", "centroids"))
+            self.mean, self.basis, self.pitch_weight, self.centroids = (
+                f[k] for k in ("mean", "basis", "pitch_weight", "centroids")
+            )
 
     def __call__(self, u: Utterance) -> np.ndarray:
-        return nearest(torch.from_numpy(embed(u, self.mean, self.basis, self.pitch_weight)), torch.from_numpy(self.centroids)).numpy()
+        return nearest(
+            torch.from_numpy(embed(u, self.mean, self.basis, self.pitch_weight)),
+            torch.from_numpy(self.centroids),
+        ).numpy()
 
 
 def embed(u: Utterance, mean: np.ndarray, basis: np.ndarray, pitch_weight: np.ndarray) -> np.ndarray:
-    return np.concatenate([(u.content.astype(np.float32) - mean) @ basis, relative_pitch(u) * pitch_weight], 1)
+    return np.concatenate(
+        [(u.content.astype(np.float32) - mean) @ basis, relative_pitch(u) * pitch_weight], 1
+    )
 
 
 def nearest(x: torch.Tensor, centroids: torch.Tensor) -> torch.Tensor:
-    return torch.cat([(part @ centroids.T * 2 - centroids.square().sum(1)).argmax(1) for part in x.split(16384)])
+    return torch.cat(
+        [(part @ centroids.T * 2 - centroids.square().sum(1)).argmax(1) for part in x.split(16384)]
+    )
 
 
 def k_means(x: torch.Tensor, size: int, rounds: int, seed: int = 0) -> torch.Tensor:
@@ -85,7 +94,9 @@ def discriminants(content: np.ndarray, phones: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("features", type=Path)
     parser.add_argument("alignment", type=Path)
     parser.add_argument("codebook", type=Path)
@@ -93,7 +104,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=4096)
     parser.add_argument("--pitch-weight", type=float, default=1.5)
     parser.add_argument("--voicing-weight", type=float, default=0.5)
-    parser.add_argument("--frames", type=int, default=400_000, help="tokens that the codebook is learned from")
+    parser.add_argument(
+        "--frames", type=int, default=400_000, help="tokens that the codebook is learned from"
+    )
     args = parser.parse_args()
     utterances = {u.meta["id"]: u for u in read(args.features)}
     with np.load(args.alignment) as f:
@@ -104,9 +117,15 @@ def main() -> None:
         learn(args, [(utterances[m["id"]], p[path]) for m, p, path in zip(metas, phones, paths, strict=True)])
     codebook = Codebook(args.codebook)
     tokens = [codebook(utterances[m["id"]]).astype(np.int16) for m in metas]
-    np.savez(args.pairs, meta=np.frombuffer(json.dumps(metas).encode(), np.uint8), phones=np.concatenate(phones),
-             phone_lengths=np.array([len(p) for p in phones]), tokens=np.concatenate(tokens),
-             paths=np.concatenate([p[::2] for p in paths]), token_lengths=np.array([len(t) for t in tokens]))
+    np.savez(
+        args.pairs,
+        meta=np.frombuffer(json.dumps(metas).encode(), np.uint8),
+        phones=np.concatenate(phones),
+        phone_lengths=np.array([len(p) for p in phones]),
+        tokens=np.concatenate(tokens),
+        paths=np.concatenate([p[::2] for p in paths]),
+        token_lengths=np.array([len(t) for t in tokens]),
+    )
 
 
 def learn(args: argparse.Namespace, spoken: list[tuple[Utterance, np.ndarray]]) -> None:
@@ -124,13 +143,24 @@ def learn(args: argparse.Namespace, spoken: list[tuple[Utterance, np.ndarray]]) 
     basis = discriminants(content[pure] - mean, said[pure, 0])
     basis /= np.sqrt(np.square((content - mean) @ basis).mean(0).sum())
     pitch_weight = np.array([args.pitch_weight] * 2 + [args.voicing_weight] * 2, np.float32) * 0.5
-    x = torch.from_numpy(np.concatenate([embed(u, mean, basis.astype(np.float32), pitch_weight) for u, _ in chosen]))
+    x = torch.from_numpy(
+        np.concatenate([embed(u, mean, basis.astype(np.float32), pitch_weight) for u, _ in chosen])
+    )
     centroids = k_means(x, args.size, 25)
     cell = nearest(x, centroids)
     explained = 1 - (x - centroids[cell]).square().sum(0) / (x - x.mean(0)).square().sum(0)
-    print(f"{len(x)} tokens; variance explained: first ten components {float(explained[:10].mean()):.3f}, all "
-          f"{float(explained[:COMPONENTS].mean()):.3f}, pitch {float(explained[COMPONENTS:-2].mean()):.3f}", flush=True)
-    np.savez(args.codebook, mean=mean, basis=basis.astype(np.float32), pitch_weight=pitch_weight, centroids=centroids.numpy())
+    print(
+        f"{len(x)} tokens; variance explained: first ten components {float(explained[:10].mean()):.3f}, all "
+        f"{float(explained[:COMPONENTS].mean()):.3f}, pitch {float(explained[COMPONENTS:-2].mean()):.3f}",
+        flush=True,
+    )
+    np.savez(
+        args.codebook,
+        mean=mean,
+        basis=basis.astype(np.float32),
+        pitch_weight=pitch_weight,
+        centroids=centroids.numpy(),
+    )
 
 
 if __name__ == "__main__":

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from packed import SAMPLES_PER_TOKEN, Utterance, read
 from runs import Curves, Ema, held_out, save
+from teachers import WhisperEncoder
 from tokens import Codebook
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from teachers import WhisperEncoder
 from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder
 from timbral.nets.tiny_mel import mel_filters
 from timbral.nets.tiny_timbre import SpeakerEncoder, TimbreEncoder
@@ -40,7 +40,9 @@ class AcousticModel(nn.Module):
         self.latent = LatentNet(config)
         self.vocoder = SourceFilterVocoder(config)
 
-    def forward(self, tokens: Tensor, timbre: Tensor, f0: Tensor | None, phase: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, tokens: Tensor, timbre: Tensor, f0: Tensor | None, phase: Tensor, noise: Tensor
+    ) -> tuple[Tensor, Tensor]:
         with torch.autocast("cpu", torch.bfloat16):
             latent, predicted = self.latent(tokens, timbre)
         source = predicted.detach() if f0 is None else f0
@@ -49,7 +51,9 @@ class AcousticModel(nn.Module):
         with torch.autocast("cpu", torch.bfloat16):
             harmonic, rough = self.vocoder.filters(latent, timbre, source)
         with torch.autocast("cpu", torch.bfloat16):
-            return self.vocoder.render(harmonic.float(), rough.float(), source, phase, noise).float(), predicted
+            return self.vocoder.render(
+                harmonic.float(), rough.float(), source, phase, noise
+            ).float(), predicted
 
 
 def magnitudes(audio: Tensor, n_fft: int, hop: int) -> Tensor:
@@ -72,9 +76,15 @@ class SpectralLoss(nn.Module):
         for n, hop, _ in self.RESOLUTIONS:
             a, b = magnitudes(made, n, hop), magnitudes(real, n, hop)
             to_mel = self.get_buffer(f"filters{n}")
-            mel = mel + F.l1_loss(torch.log((to_mel @ a).clamp_min(1e-5)), torch.log((to_mel @ b).clamp_min(1e-5)))
+            mel = mel + F.l1_loss(
+                torch.log((to_mel @ a).clamp_min(1e-5)), torch.log((to_mel @ b).clamp_min(1e-5))
+            )
             if n != 2048:
-                fine = fine + F.l1_loss(torch.log(a + 1e-3), torch.log(b + 1e-3)) + torch.linalg.norm(a - b) / torch.linalg.norm(b)
+                fine = (
+                    fine
+                    + F.l1_loss(torch.log(a + 1e-3), torch.log(b + 1e-3))
+                    + torch.linalg.norm(a - b) / torch.linalg.norm(b)
+                )
         return mel, fine
 
 
@@ -113,7 +123,9 @@ class ContentLoss(nn.Module):
         log = (torch.maximum(log, log.amax((1, 2), keepdim=True) - 8) + 4) / 4
         with torch.autocast("cpu", torch.bfloat16):
             heard = self.whisper(log)
-        return (heard.float().unflatten(1, (-1, 2)).mean(2) - self.get_buffer("mean")) @ self.get_buffer("basis")
+        return (heard.float().unflatten(1, (-1, 2)).mean(2) - self.get_buffer("mean")) @ self.get_buffer(
+            "basis"
+        )
 
     def forward(self, audio: Tensor, target: Tensor) -> Tensor:
         return (self.features(audio) - target).square().sum(-1).mean()
@@ -138,7 +150,9 @@ def timbres(utterances: list[Utterance], cache: Path) -> np.ndarray:
 class Batches:
     """Random crops of random utterances; tokens are looked up once."""
 
-    def __init__(self, utterances: list[Utterance], codebook: Codebook, timbre: np.ndarray, seed: int) -> None:
+    def __init__(
+        self, utterances: list[Utterance], codebook: Codebook, timbre: np.ndarray, seed: int
+    ) -> None:
         self.utterances, self.timbre, self.rng = utterances, timbre, np.random.default_rng(seed)
         self.tokens = [codebook(u).astype(np.int64) for u in utterances]
         self.f0 = [filled_pitch(u) for u in utterances]
@@ -146,14 +160,18 @@ class Batches:
         self.weight = weight / weight.sum()
 
     def draw(self, size: int) -> dict[str, Tensor]:
-        rows: dict[str, list[np.ndarray]] = {k: [] for k in ("tokens", "audio", "f0", "voiced", "timbre", "speaker")}
+        rows: dict[str, list[np.ndarray]] = {
+            k: [] for k in ("tokens", "audio", "f0", "voiced", "timbre", "speaker")
+        }
         for i in self.rng.choice(len(self.utterances), size, p=self.weight):
             u, tokens = self.utterances[i], self.tokens[i]
             start = int(self.rng.integers(0, max(1, len(tokens) - TOKENS + 1)))
             at = np.arange(start, start + TOKENS) % len(tokens)
             frames = (at[:, None] * 4 + np.arange(4)).ravel()
             rows["tokens"].append(tokens[at])
-            rows["audio"].append(u.audio.reshape(-1, SAMPLES_PER_TOKEN)[at].ravel().astype(np.float32) / 32768)
+            rows["audio"].append(
+                u.audio.reshape(-1, SAMPLES_PER_TOKEN)[at].ravel().astype(np.float32) / 32768
+            )
             rows["f0"].append(self.f0[i][frames])
             rows["voiced"].append(u.voiced[frames].astype(np.float32))
             rows["timbre"].append(self.timbre[i])
@@ -164,13 +182,15 @@ class Batches:
 def filled_pitch(u: Utterance) -> np.ndarray:
     """F0 [4 T] in Hz, carried over unvoiced stretches."""
     if not u.voiced.any():
-        return np.full(len(u.f0), 2 ** u.mean_pitch, np.float32)
+        return np.full(len(u.f0), 2**u.mean_pitch, np.float32)
     at = np.flatnonzero(u.voiced)
     return np.exp(np.interp(np.arange(len(u.f0)), at, np.log(u.f0[at]))).clip(50, 700).astype(np.float32)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("features", type=Path)
     parser.add_argument("codebook", type=Path)
     parser.add_argument("run", type=Path)
@@ -179,7 +199,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20_000, help="length of the learning-rate schedule")
     parser.add_argument("--batch", type=int, default=12)
     parser.add_argument("--rate", type=float, default=8e-4)
-    parser.add_argument("--swap", type=float, default=0.4, help="share of a batch that speaks with another speaker's timbre")
+    parser.add_argument(
+        "--swap", type=float, default=0.4, help="share of a batch that speaks with another speaker's timbre"
+    )
     args = parser.parse_args()
     args.run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
@@ -204,16 +226,27 @@ def main() -> None:
     spectral, likeness = SpectralLoss(), SpeakerLoss(args.site_packages / "resemblyzer/pretrained.pt")
     content = ContentLoss(args.site_packages, codebook)
     began, shown = time.time(), time.time()
-    print(f"{len(train)} utterances, {sum(len(t) for t in batches.tokens) / 90000:.2f} h; context {config.context_tokens} tokens", flush=True)
+    print(
+        f"{len(train)} utterances, {sum(len(t) for t in batches.tokens) / 90000:.2f} h; context {config.context_tokens} tokens",
+        flush=True,
+    )
     while time.time() - began < args.hours * 3600 and step < args.steps:
         scale = min(1, step / 200) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / args.steps)))
         for group in optimizer.param_groups:
             group["lr"] = float(args.rate * scale)
         b = batches.draw(args.batch)
-        swapped = int(args.batch * args.swap) 
-        made, pitch = model(b["tokens"], b["timbre"], b["f0"], torch.rand(args.batch), torch.randn(args.batch, TOKENS * SAMPLES_PER_TOKEN))
+        swapped = int(args.batch * args.swap)
+        made, pitch = model(
+            b["tokens"],
+            b["timbre"],
+            b["f0"],
+            torch.rand(args.batch),
+            torch.randn(args.batch, TOKENS * SAMPLES_PER_TOKEN),
+        )
         mel, fine = spectral(made, b["audio"])
-        wrong = ((torch.log2(pitch) - torch.log2(b["f0"])).abs() * b["voiced"]).sum() / b["voiced"].sum().clamp_min(1)
+        wrong = ((torch.log2(pitch) - torch.log2(b["f0"])).abs() * b["voiced"]).sum() / b[
+            "voiced"
+        ].sum().clamp_min(1)
         same = likeness(made[:4], b["speaker"][:4]).mean()
         with torch.no_grad():
             said = content.features(b["audio"])
@@ -224,8 +257,13 @@ def main() -> None:
             # The timbre of someone else; pitch as predicted for them. No recording of this exists.
             order = torch.randperm(args.batch)[:swapped]
             target = torch.roll(b["speaker"], 1, 0)[order]
-            strange, _ = model(b["tokens"][order], torch.roll(b["timbre"], 1, 0)[order], None, torch.rand(swapped),
-                               torch.randn(swapped, TOKENS * SAMPLES_PER_TOKEN))
+            strange, _ = model(
+                b["tokens"][order],
+                torch.roll(b["timbre"], 1, 0)[order],
+                None,
+                torch.rand(swapped),
+                torch.randn(swapped, TOKENS * SAMPLES_PER_TOKEN),
+            )
             other = likeness(strange, target).mean()
             distorted = content(strange, said[order])
             loss = loss + swapped / args.batch * (4 * other + CONTENT * distorted)
@@ -238,15 +276,53 @@ def main() -> None:
         step += 1
         if step % 50 == 0:
             seconds, shown = (time.time() - shown) / 50, time.time()
-            curves.log(step, mel=mel, fine=fine, pitch=wrong, speaker=same, other=other, content=unlike, distorted=distorted, norm=norm, seconds=seconds)
+            curves.log(
+                step,
+                mel=mel,
+                fine=fine,
+                pitch=wrong,
+                speaker=same,
+                other=other,
+                content=unlike,
+                distorted=distorted,
+                norm=norm,
+                seconds=seconds,
+            )
         if step % 500 == 0:
             with ema.applied(model), torch.no_grad():
-                made, pitch = model(check["tokens"], check["timbre"], check["f0"], torch.zeros(24), torch.randn(24, TOKENS * SAMPLES_PER_TOKEN))
+                made, pitch = model(
+                    check["tokens"],
+                    check["timbre"],
+                    check["f0"],
+                    torch.zeros(24),
+                    torch.randn(24, TOKENS * SAMPLES_PER_TOKEN),
+                )
                 mel, fine = spectral(made, check["audio"])
-                wrong = ((torch.log2(pitch) - torch.log2(check["f0"])).abs() * check["voiced"]).sum() / check["voiced"].sum()
-                curves.log(step, valid_mel=mel, valid_fine=fine, valid_pitch=wrong, valid_speaker=likeness(made, check["speaker"]).mean(), valid_content=content(made, content.features(check["audio"])))
-            save(args.run / "last.pt", model=model.state_dict(), ema=ema.state(), optimizer=optimizer.state_dict(), step=step)
-    save(args.run / "last.pt", model=model.state_dict(), ema=ema.state(), optimizer=optimizer.state_dict(), step=step)
+                wrong = ((torch.log2(pitch) - torch.log2(check["f0"])).abs() * check["voiced"]).sum() / check[
+                    "voiced"
+                ].sum()
+                curves.log(
+                    step,
+                    valid_mel=mel,
+                    valid_fine=fine,
+                    valid_pitch=wrong,
+                    valid_speaker=likeness(made, check["speaker"]).mean(),
+                    valid_content=content(made, content.features(check["audio"])),
+                )
+            save(
+                args.run / "last.pt",
+                model=model.state_dict(),
+                ema=ema.state(),
+                optimizer=optimizer.state_dict(),
+                step=step,
+            )
+    save(
+        args.run / "last.pt",
+        model=model.state_dict(),
+        ema=ema.state(),
+        optimizer=optimizer.state_dict(),
+        step=step,
+    )
     (args.run / "config.json").write_text(json.dumps(vars(config)))
 
 

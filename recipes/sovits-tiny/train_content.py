@@ -1,6 +1,6 @@
 """Trains the content encoder of sovits-tiny: a reference recording to tokens and pitch, as the teachers hear them.
 
-    python train_content.py FEATURES CODEBOOK.npz RUN [--hours 0.3]       (resumes from RUN/last.pt)
+python train_content.py FEATURES CODEBOOK.npz RUN [--hours 0.3]       (resumes from RUN/last.pt)
 """
 
 import argparse
@@ -23,7 +23,9 @@ TOKENS = 75
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("features", type=Path)
     parser.add_argument("codebook", type=Path)
     parser.add_argument("run", type=Path)
@@ -56,10 +58,19 @@ def main() -> None:
             audio = u.audio.reshape(-1, SAMPLES_PER_TOKEN)[at].ravel().astype(np.float32) / 32768
             low = soxr.resample(audio, 24_000, 16_000)
             # Rooms and microphones differ: noise from inaudible to 15 dB, and a tilted spectrum.
-            low = low + rng.normal(0, low.std() * 10 ** (-rng.uniform(15, 60) / 20), len(low)).astype(np.float32)
+            low = low + rng.normal(0, low.std() * 10 ** (-rng.uniform(15, 60) / 20), len(low)).astype(
+                np.float32
+            )
             tilt = rng.uniform(-0.5, 0.5)
             low = low + np.float32(tilt) * np.r_[low[1:], low[-1:]]
-            rows.append((low.astype(np.float32), codebook(u).astype(np.int64)[at], np.log2(u.f0[frames]), u.voiced[frames].astype(np.float32)))
+            rows.append(
+                (
+                    low.astype(np.float32),
+                    codebook(u).astype(np.int64)[at],
+                    np.log2(u.f0[frames]),
+                    u.voiced[frames].astype(np.float32),
+                )
+            )
         return tuple(torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True))
 
     def losses(indices: list[int], size: int) -> dict[str, Tensor]:
@@ -68,8 +79,12 @@ def main() -> None:
             logits, pitch, voicing = model(audio)
         logits = logits.float()
         wrong = ((pitch - octaves).abs() * voiced).sum() / voiced.sum()
-        return {"tokens": F.cross_entropy(logits.flatten(0, 1), tokens.flatten()), "pitch": wrong,
-                "voicing": F.binary_cross_entropy_with_logits(voicing.float(), voiced), "top1": (logits.argmax(-1) == tokens).float().mean()}
+        return {
+            "tokens": F.cross_entropy(logits.flatten(0, 1), tokens.flatten()),
+            "pitch": wrong,
+            "voicing": F.binary_cross_entropy_with_logits(voicing.float(), voiced),
+            "top1": (logits.argmax(-1) == tokens).float().mean(),
+        }
 
     began = shown = time.time()
     while time.time() - began < args.hours * 3600 and step < args.steps:

@@ -53,8 +53,13 @@ class Pairs:
             metas = json.loads(f["meta"].tobytes())
             phones = np.split(f["phones"].astype(np.int64), np.cumsum(f["phone_lengths"])[:-1])
             cuts = np.cumsum(f["token_lengths"])[:-1]
-            tokens, paths = np.split(f["tokens"].astype(np.int64), cuts), np.split(f["paths"].astype(np.int64), cuts)
-        keep = [i for i, m in enumerate(metas) if (zlib.crc32(m["id"].rstrip("~").encode()) % 1000 < 20) == valid]
+            tokens, paths = (
+                np.split(f["tokens"].astype(np.int64), cuts),
+                np.split(f["paths"].astype(np.int64), cuts),
+            )
+        keep = [
+            i for i, m in enumerate(metas) if (zlib.crc32(m["id"].rstrip("~").encode()) % 1000 < 20) == valid
+        ]
         self.items = [(phones[i], tokens[i], paths[i], metas[i]["lang"]) for i in keep]
         self.rng = np.random.default_rng(seed)
 
@@ -68,7 +73,7 @@ class Pairs:
                 p, t, a = np.concatenate([p, q]), np.concatenate([t, s]), np.concatenate([a, b + len(p)])
             pool.append((p, t, a))
         pool.sort(key=lambda item: len(item[0]) + len(item[1]))
-        start, total, chosen = int(self.rng.integers(0, len(pool))), 0, []
+        start, chosen = int(self.rng.integers(0, len(pool))), []
         for item in pool[start:] + pool[:start][::-1]:
             longest = max([len(item[0]) + len(item[1]), *(len(p) + len(t) for p, t, _ in chosen)])
             if chosen and longest * (len(chosen) + 1) > positions:
@@ -87,13 +92,19 @@ def padded(rows: list[np.ndarray], *, left: bool = False) -> tuple[Tensor, Tenso
     return out, lengths
 
 
-def losses(model: SemanticTransformer, batch: list[tuple[np.ndarray, np.ndarray, np.ndarray]], noise: float) -> dict[str, Tensor]:
+def losses(
+    model: SemanticTransformer, batch: list[tuple[np.ndarray, np.ndarray, np.ndarray]], noise: float
+) -> dict[str, Tensor]:
     phones, phone_lengths = padded([p for p, _, _ in batch], left=True)
     tokens, token_lengths = padded([t for _, t, _ in batch])
     paths, _ = padded([a for _, _, a in batch])
-    heard = torch.where(torch.rand(tokens.shape) < noise, torch.randint(0, model.config.eos, tokens.shape), tokens)
+    heard = torch.where(
+        torch.rand(tokens.shape) < noise, torch.randint(0, model.config.eos, tokens.shape), tokens
+    )
     with torch.autocast("cpu", torch.bfloat16):
-        logits, attention = model.forward_with_attention(phones, phone_lengths, heard, token_lengths, layers=GUIDED_LAYERS)
+        logits, attention = model.forward_with_attention(
+            phones, phone_lengths, heard, token_lengths, layers=GUIDED_LAYERS
+        )
     targets = model.targets(tokens, token_lengths)
     columns = torch.arange(targets.shape[1])
     real = columns <= token_lengths[:, None]
@@ -106,12 +117,21 @@ def losses(model: SemanticTransformer, batch: list[tuple[np.ndarray, np.ndarray,
     inside = columns[None, :-1] < token_lengths[:, None] - 1
     distance = (torch.arange(phones.shape[1]) - following[..., None]).abs()
     nearness = (distance <= 1).float()
-    guided = sum(-torch.log((a[:, :GUIDED_HEADS].float() * nearness[:, None]).sum(-1) + 1e-3).mean(1)[inside].mean() for a in attention.values())
-    return {"cross": cross, "guide": guided / len(attention), "top1": (logits.argmax(-1) == wanted).float().mean()}
+    guided = sum(
+        -torch.log((a[:, :GUIDED_HEADS].float() * nearness[:, None]).sum(-1) + 1e-3).mean(1)[inside].mean()
+        for a in attention.values()
+    )
+    return {
+        "cross": cross,
+        "guide": guided / len(attention),
+        "top1": (logits.argmax(-1) == wanted).float().mean(),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("pairs", type=Path)
     parser.add_argument("run", type=Path)
     parser.add_argument("--hours", type=float, default=1.0, help="stop after so much time in this call")
@@ -124,13 +144,26 @@ def main() -> None:
     torch.manual_seed(int(time.time()))
     train, valid = (Pairs(args.pairs, valid=v, seed=int(time.time()) if not v else 0) for v in (False, True))
     check = [valid.draw(6000, 0.0) for _ in range(3)]
-    config = SemanticConfig(hidden=384, layers=6, heads=6, feed_forward=1536, vocabulary=args.vocabulary, bert=False, dropout=0.1, attention_dropout=0.0)
+    config = SemanticConfig(
+        hidden=384,
+        layers=6,
+        heads=6,
+        feed_forward=1536,
+        vocabulary=args.vocabulary,
+        bert=False,
+        dropout=0.1,
+        attention_dropout=0.0,
+    )
     model = SemanticTransformer(config)
     with_pooled_dropout(model)
     ema = Ema(model)
     decay = [p for p in model.parameters() if p.ndim > 1]
     rest = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": 0.02}, {"params": rest, "weight_decay": 0.0}], lr=args.rate, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(
+        [{"params": decay, "weight_decay": 0.02}, {"params": rest, "weight_decay": 0.0}],
+        lr=args.rate,
+        betas=(0.9, 0.98),
+    )
     step, curves = 0, Curves(args.run)
     if (args.run / "last.pt").exists():
         state = torch.load(args.run / "last.pt", weights_only=True)
@@ -139,7 +172,9 @@ def main() -> None:
         if "optimizer" in state:
             optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
-    print(f"{len(train.items)} utterances, {sum(len(t) for _, t, _, _ in train.items) / 90000:.2f} h, {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M", flush=True)
+    hours = sum(len(t) for _, t, _, _ in train.items) / 90_000
+    parameters = sum(p.numel() for p in model.parameters()) / 1e6
+    print(f"{len(train.items)} utterances, {hours:.2f} h; {parameters:.1f} M parameters", flush=True)
     began = shown = time.time()
     while time.time() - began < args.hours * 3600 and step < args.steps:
         scale = min(1, (step + 1) / 300) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / args.steps)))
@@ -162,9 +197,23 @@ def main() -> None:
             with ema.applied(model), torch.no_grad():
                 scores = [losses(model, b, 0.0) for b in check]
             model.train()
-            curves.log(step, **{f"valid_{k}": sum(float(s[k]) for s in scores) / len(scores) for k in scores[0]})
-            save(args.run / "last.pt", model=model.state_dict(), ema=ema.state(), optimizer=optimizer.state_dict(), step=step)
-    save(args.run / "last.pt", model=model.state_dict(), ema=ema.state(), optimizer=optimizer.state_dict(), step=step)
+            curves.log(
+                step, **{f"valid_{k}": sum(float(s[k]) for s in scores) / len(scores) for k in scores[0]}
+            )
+            save(
+                args.run / "last.pt",
+                model=model.state_dict(),
+                ema=ema.state(),
+                optimizer=optimizer.state_dict(),
+                step=step,
+            )
+    save(
+        args.run / "last.pt",
+        model=model.state_dict(),
+        ema=ema.state(),
+        optimizer=optimizer.state_dict(),
+        step=step,
+    )
     (args.run / "config.json").write_text(json.dumps(vars(config)))
 
 

@@ -10,7 +10,16 @@ from pathlib import Path
 import numpy as np
 from mecab_dictionary import characters, entries, matrix
 
-XZ = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 25, "lc": 4, "lp": 0, "pb": 0}]
+XZ = [
+    {
+        "id": lzma.FILTER_LZMA2,
+        "preset": 9 | lzma.PRESET_EXTREME,
+        "dict_size": 1 << 25,
+        "lc": 4,
+        "lp": 0,
+        "pb": 0,
+    }
+]
 
 
 def text(lines: list[str]) -> np.ndarray:
@@ -22,11 +31,13 @@ def planes(values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(values.astype("<i2")).view(np.uint8).reshape(-1, 2).T.copy()
 
 
-def pack(source: Path, target: Path, describe: Callable[[int, str], str], keep: Callable[[str], bool], extra=None) -> None:
+def pack(
+    source: Path, target: Path, describe: Callable[[int, str], str], keep: Callable[[str], bool], extra=None
+) -> None:
     rows = [row for row in entries(source / "sys.dic") if keep(row[0])]
     unknown = entries(source / "unk.dic")
     names, ranges = characters(source / "char.bin")
-    described = [(l, r, describe(p, f)) for _, l, r, p, _, f in rows + unknown]
+    described = [(left, right, describe(p, f)) for _, left, right, p, _, f in rows + unknown]
     classes = sorted(set(described))
     index = {c: i for i, c in enumerate(classes)}
     ids = np.array([index[c] for c in described])
@@ -62,7 +73,9 @@ def pack(source: Path, target: Path, describe: Callable[[int, str], str], keep: 
     np.savez(buffer, **arrays)
     packed = lzma.compress(buffer.getvalue(), format=lzma.FORMAT_XZ, filters=XZ)
     target.write_bytes(packed)
-    print(target, len(rows), "tokens", len(surfaces), "surfaces", len(classes), "classes", len(packed), "bytes")
+    print(
+        target, len(rows), "tokens", len(surfaces), "surfaces", len(classes), "classes", len(packed), "bytes"
+    )
 
 
 def japanese_class(part_of_speech: int, feature: str) -> str:
@@ -88,8 +101,7 @@ def japanese_sounds(rows) -> dict[str, np.ndarray]:
     return {"prons": text(prons), "accents": np.array(accents, np.uint8).T.copy()}
 
 
-PENALTY = "100,3000,120,6000,172,3000,183,3000,184,3000,185,3000,200,3000,210,6000,220,3000,221,3000,222,3000,230,3000"
-PENALTIES = dict(zip(*[iter(map(int, PENALTY.split(",")))] * 2))
+PENALTIES = {120: 6000, 210: 6000} | dict.fromkeys((100, 172, 183, 184, 185, 200, 220, 221, 222, 230), 3000)
 
 
 def korean_class(part_of_speech: int, feature: str) -> str:
@@ -100,4 +112,9 @@ def korean_class(part_of_speech: int, feature: str) -> str:
 if __name__ == "__main__":
     japanese, korean, out = map(Path, sys.argv[1:])
     pack(japanese, out / "ja_words.npz.xz", japanese_class, lambda s: True, japanese_sounds)
-    pack(korean, out / "ko_words.npz.xz", korean_class, lambda s: not re.search("[\u2e80-\u2fff\u3400-\u9fff\uf900-\ufaff]", s))
+    pack(
+        korean,
+        out / "ko_words.npz.xz",
+        korean_class,
+        lambda s: not re.search("[\u2e80-\u2fff\u3400-\u9fff\uf900-\ufaff]", s),
+    )

@@ -14,7 +14,9 @@ def entries(path: Path) -> list[tuple[str, int, int, int, int, str]]:
     units = np.frombuffer(data[start : start + trie_size], np.int32).reshape(-1, 2)
     base, check = units[:, 0].tolist(), units[:, 1].view(np.uint32).tolist()
     start += trie_size
-    token_type = np.dtype([("l", "<u2"), ("r", "<u2"), ("p", "<u2"), ("c", "<i2"), ("f", "<u4"), ("x", "<u4")])
+    token_type = np.dtype(
+        [("l", "<u2"), ("r", "<u2"), ("p", "<u2"), ("c", "<i2"), ("f", "<u4"), ("x", "<u4")]
+    )
     tokens = np.frombuffer(data[start : start + token_size], token_type)
     features = data[start + token_size : start + token_size + feature_size]
     rows = []
@@ -26,7 +28,16 @@ def entries(path: Path) -> list[tuple[str, int, int, int, int, str]]:
             for token in tokens[value >> 8 : (value >> 8) + (value & 0xFF)]:
                 end = features.index(b"\0", int(token["f"]))
                 feature = features[int(token["f"]) : end].decode()
-                rows.append((key.decode(), int(token["l"]), int(token["r"]), int(token["p"]), int(token["c"]), feature))
+                rows.append(
+                    (
+                        key.decode(),
+                        int(token["l"]),
+                        int(token["r"]),
+                        int(token["p"]),
+                        int(token["c"]),
+                        feature,
+                    )
+                )
         for byte in range(256):
             following = node + byte + 1
             if following < len(base) and check[following] == node:

@@ -73,7 +73,9 @@ def _halve(graph: onnx.GraphProto) -> None:
         if weight.data_type != TensorProto.FLOAT or weight.name in scales or np.prod(weight.dims) < SMALLEST:
             continue
         name = weight.name
-        weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float16), name + "_half"))
+        weight.CopyFrom(
+            numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float16), name + "_half")
+        )
         casts.append(helper.make_node("Cast", [name + "_half"], [name], to=TensorProto.FLOAT))
     nodes = [*casts, *graph.node]
     del graph.node[:]

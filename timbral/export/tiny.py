@@ -36,7 +36,9 @@ def export_reference(network: ReferenceEncoder, folder: Path, precision: Precisi
     )
 
 
-def export_acoustic(latent: LatentNet, vocoder: SourceFilterVocoder, folder: Path, precision: Precision = "fp32") -> None:
+def export_acoustic(
+    latent: LatentNet, vocoder: SourceFilterVocoder, folder: Path, precision: Precision = "fp32"
+) -> None:
     """Writes the two graphs of stage two."""
     config = latent.config
     tokens, frames = 20, 20 * config.frames_per_token

@@ -159,7 +159,7 @@ class MinimumPhase(nn.Module):
 
 
 class SourceFilterVocoder(nn.Module):
-    """Latent [batch, C, F], timbre [batch, D], F0 in Hz, phase in cycles [batch, F], noise [batch, F * hop] → samples [batch, F * hop].
+    """Latent [batch, C, F], timbre [batch, D], F0 in Hz, phase in cycles, both [batch, F], and noise → samples, [batch, F * hop].
 
     phase[t] is the phase of the harmonic source at the first sample of frame t.
     """

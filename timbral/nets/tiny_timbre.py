@@ -14,7 +14,7 @@ STRIDE = 80
 
 
 class SpeakerEncoder(nn.Module):
-    """GE2E (Wan et al. 2018) with the weights of Resemblyzer (Apache-2.0): samples [batch, n] at 16 kHz → unit vectors [batch, 256].
+    """GE2E (Wan et al. 2018), weights of Resemblyzer (Apache-2.0): samples [batch, n] at 16 kHz → unit vectors [batch, 256].
 
     The recording is brought to -30 dBFS and seen through windows of 1.6 s, 0.8 s apart; shorter recordings are repeated.
     """
