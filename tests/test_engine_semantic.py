@@ -27,7 +27,7 @@ def alone(number: int, sampling: Sampling, limit: int = 40) -> list[int]:
     return [int(token) for token in tokens]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(1, 4),
     st.sampled_from([GREEDY, Sampling()]),

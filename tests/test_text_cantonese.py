@@ -71,7 +71,7 @@ def test_v1_has_no_cantonese() -> None:
         pronounce("你好", "v1")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.text(
         st.one_of(

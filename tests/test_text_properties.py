@@ -46,7 +46,7 @@ def check(utterance: Utterance, version: SymbolVersion) -> None:
             assert sum(part.word2ph) == len(part.phones)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TEXTS, st.sampled_from(MODES), st.sampled_from(["v1", "v2"]))
 @example("1\ud800", "auto", "v2")
 @example("²", "zh", "v2")
@@ -63,7 +63,7 @@ def test_phones_or_a_text_error(text: str, mode: str, version: SymbolVersion) ->
     line.encode()  # and without a lone surrogate, it can be printed
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(RUNS, st.sampled_from(["auto", "zh", "en", "ja", "ko", "yue"]))
 def test_the_same_thing_many_times(text: str, mode: str) -> None:
     try:
@@ -72,13 +72,13 @@ def test_the_same_thing_many_times(text: str, mode: str) -> None:
         assert not text.isascii() or not any(map(str.isalnum, text))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(TEXTS, TEXTS, st.sampled_from(["你", "hello", "か", "한", "7"]), st.sampled_from(["auto", "auto_yue"]))
 def test_a_word_among_anything_is_spoken(before: str, after: str, word: str, mode: str) -> None:
     check(to_phones(f"{before} {word} {after}", mode), "v2")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TEXTS, TEXTS)
 def test_pieces_are_spoken_like_the_whole(before: str, after: str) -> None:
     text = f"{before}hello{after}"

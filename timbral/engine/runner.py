@@ -22,8 +22,8 @@ class GraphRunner:
     The step graph reads the buffers and writes one position a row into them, in place; nothing is copied
     for a token. Buffers lie in the memory of the host. Not safe for threads: its owner takes turns.
 
-    The graph always runs an even number of rows, an idle one among them if need be: kernels take rows in pairs
-    and round a single one otherwise, of which 8-bit products make enough for another token to be drawn.
+    The graph always runs an even number of rows, an idle one among them if need be: kernels take rows in
+    pairs and round a single one otherwise, of which 8-bit products make enough for another token to be drawn.
     Hence a request gets the same logits alone and in company.
 
     rows: how many requests run together. capacity: phones and tokens that one row can hold.

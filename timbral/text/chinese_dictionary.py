@@ -5,11 +5,12 @@ Data: the dictionary of jieba 0.42.1 (MIT), see `data/zh_LICENCES.md`.
 
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from timbral.text.resources import read_arrays
 
 _PACKED = 4
 """Words of up to this many characters are 64-bit keys, 16 bits a character."""
@@ -22,7 +23,7 @@ class Entry(NamedTuple):
 
     start: int
     end: int
-    count: int
+    frequency: int
     tag: str
 
 
@@ -62,8 +63,7 @@ class Dictionary:
 @cache
 def chinese_data() -> dict[str, NDArray[Any]]:
     """The arrays of `data/zh_words.npz`, read once."""
-    with files("timbral").joinpath("text", "data", "zh_words.npz").open("rb") as file:
-        return dict(np.load(file, allow_pickle=False))
+    return read_arrays("zh_words.npz")
 
 
 @cache

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from itertools import accumulate
 
 from timbral.text.chinese_dictionary import dictionary
 from timbral.text.chinese_particles import reading_in_context
 from timbral.text.chinese_words import Word
+from timbral.text.resources import read_lines
 
 _LONGEST_READING = 6
 _DIGIT = "[零一二三四五六七八九]"
@@ -31,7 +31,8 @@ def mend_tones(clause: str, pinyin: Sequence[str], finals: Sequence[str]) -> lis
     """The spoken finals of a clause with the tones back that official sandhi takes by mistake.
 
     一 keeps its tone as a digit or an ordinal (一九九八年, 十一月, 一号), 的 and 地 in words where they are
-    no particles (目的, 土地), 得 in 获得, and the doubled character where two words meet (今天天气, 医院院长).
+    no particles (目的, 土地), 得 in 获得, and a doubled character where two words meet
+    (今天天气, 医院院长).
     """
     mended = list(finals)
     for at in range(2, len(clause) - 1):
@@ -75,6 +76,5 @@ def _mend_by_list(words: Sequence[Word], pinyin: list[str]) -> None:
 
 @cache
 def _readings() -> dict[str, list[str]]:
-    text = files("timbral").joinpath("text", "data", "zh_readings.txt").read_text(encoding="utf-8")
-    entries = [line.split() for line in text.splitlines() if not line.startswith("#")]
+    entries = [line.split() for line in read_lines("zh_readings.txt")]
     return {phrase: pinyin for phrase, *pinyin in entries}

@@ -55,6 +55,7 @@ _PAUSE_MARKS = str.maketrans(
     | {"⋯": "…", "｡": ".", "､": ","}
 )
 _NOT_PRONOUNCED = re.compile(rf"[^{HAN}{PAUSES}]+")
+_NEEDS_PINYIN = re.compile(rf"[^\W\d_]|[{HAN}]")  # not all of these ideographs are letters to all Pythons
 _REPEATED_PAUSE = re.compile(rf"[{PAUSES}]{{2,}}")
 _RANK = {"!": 0, "?": 0, "…": 1, ".": 2}
 _INTERJECTIONS = str.maketrans({"嗯": "恩", "呣": "母"})
@@ -77,7 +78,7 @@ def normalize(text: str) -> str:
 
 def pronounceable(text: str) -> str:
     """The text without letters and ideographs that have no pinyin."""
-    return "".join(char for char in text if not char.isalpha() or ord(char) in PINYIN_DICT)
+    return "".join(char for char in text if ord(char) in PINYIN_DICT or not _NEEDS_PINYIN.match(char))
 
 
 def with_pauses(text: str) -> str:

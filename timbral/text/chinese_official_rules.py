@@ -243,7 +243,7 @@ _REPEATED_PAUSE = re.compile(rf"([{PAUSES}])[{PAUSES}]+")
 
 @cache
 def _simplified_characters() -> dict[int, str]:
-    return str.maketrans(dict(words_in("zh_simplified.txt")))
+    return {ord(pair[0]): pair[1] for pair in words_in("zh_simplified.txt")}
 
 
 def simplify(text: str) -> str:

@@ -6,11 +6,12 @@ bidirectional LSTM, two linear layers. It knows 97 % of the readings of its test
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from timbral.text.resources import read_arrays, read_lines
 
 Polyphones = Callable[[str], Sequence[str | None]]
 """Reads a clause: for each character its pinyin with tone number (`"zhong4"`), None without an opinion."""
@@ -20,7 +21,6 @@ _DICTIONARY_KNOWS_BETTER = frozenset("没都应更重好难弄少要粥吗吧啦
 _MARGIN = 1.5
 """How much higher a reading's logit must be than the next one's to be an opinion."""
 _UNKNOWN, _BEGIN, _END, _FIRST = 1, 2, 3, 4
-_DATA = files("timbral").joinpath("text", "data")
 
 
 class PolyphoneNetwork:
@@ -80,9 +80,6 @@ class PolyphoneNetwork:
 @cache
 def polyphone_network() -> PolyphoneNetwork:
     """The network in the package, for the characters of `data/zh_polyphones.txt` it can be trusted on."""
-    lines = _DATA.joinpath("zh_polyphones.txt").read_text(encoding="utf-8").splitlines()
-    entries = [line.split() for line in lines if not line.startswith("#")]
-    with _DATA.joinpath("zh_polyphones.npz").open("rb") as file:
-        arrays = dict(np.load(file, allow_pickle=False))
+    entries = [line.split() for line in read_lines("zh_polyphones.txt")]
     readings = {char: readings for char, *readings in entries if char not in _DICTIONARY_KNOWS_BETTER}
-    return PolyphoneNetwork(arrays, readings)
+    return PolyphoneNetwork(read_arrays("zh_polyphones.npz"), readings)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 from pypinyin import Style, lazy_pinyin
 from pypinyin.constants import PHRASES_DICT
@@ -59,4 +60,9 @@ def read_best(polyphones: Polyphones) -> Reader:
 
 @lru_cache(maxsize=8192)
 def _by_dictionary(word: str) -> tuple[str, ...]:
-    return tuple(lazy_pinyin(word, style=Style.TONE3, neutral_tone_with_five=True, errors=list))
+    return tuple(lazy_pinyin(word, style=Style.TONE3, neutral_tone_with_five=True, errors=_one_by_one))
+
+
+def _one_by_one(unread: str) -> Any:
+    """What is no character, sign by sign; pypinyin takes a list, although it asks for a string."""
+    return list(unread)

@@ -2,9 +2,9 @@
 
 import re
 from functools import cache
-from importlib.resources import files
 
 from timbral.text.chinese_official_rules import simplify as simplify_characters
+from timbral.text.resources import read_lines
 
 # 著 is the particle 着 except in words about fame and writing.
 _PARTICLE = re.compile("(?<![显顯名原巨译譯土昭卓编編论論合遗遺专專拙所])著(?![名作者述书書称稱有重录錄])")
@@ -12,8 +12,7 @@ _PARTICLE = re.compile("(?<![显顯名原巨译譯土昭卓编編论論合遗遺
 
 @cache
 def _words() -> tuple[re.Pattern[str], dict[str, str]]:
-    text = files("timbral").joinpath("text", "data", "zh_traditional.txt").read_text(encoding="utf-8")
-    pairs = dict(line.split() for line in text.splitlines() if not line.startswith("#"))
+    pairs = dict(line.split() for line in read_lines("zh_traditional.txt"))
     longest_first = sorted(pairs, key=len, reverse=True)
     characters = "".join(word for word in longest_first if len(word) == 1)
     words = "|".join(word for word in longest_first if len(word) > 1)

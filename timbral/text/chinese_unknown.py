@@ -40,7 +40,7 @@ class MarkovModel:
         back: list[NDArray[np.int64]] = []
         for char in text[1:]:
             emission, expected = self._observe(char)
-            reachable = np.isfinite(self._steps[now]).any(axis=0)
+            reachable = np.any(np.isfinite(self._steps[now]), axis=0)
             following = expected[reachable[expected]]
             if not len(following):
                 following = self._every[reachable[self._every]]

@@ -107,7 +107,7 @@ def _best_path(text: str) -> list[Entry]:
     for start in range(len(text) - 1, -1, -1):
         # of two equally probable words the longer one
         scores[start], _, chosen[start] = max(
-            (math.log(entry.count or 1) - log_total + scores[entry.end], entry.end, entry)
+            (math.log(entry.frequency or 1) - log_total + scores[entry.end], entry.end, entry)
             for entry in by_start[start]
         )
     path: list[Entry] = []

@@ -4,7 +4,6 @@ The files are read on first use and kept: about 0.2 s and 25 MB.
 """
 
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
 
 from timbral.text.resources import read_lines
@@ -36,8 +35,7 @@ def first_name(spelling: str) -> Phones | None:
 @cache
 def homographs() -> dict[str, Homograph]:
     """Words in lower case with their two pronunciations: g2p_en's table with the official corrections."""
-    text = (files("timbral.text") / "data" / "en_homographs.txt").read_text("utf-8")
-    rows = (line.split("|") for line in text.splitlines())
+    rows = (line.split("|") for line in read_lines("en_homographs.txt"))
     return {row[0]: Homograph(tuple(row[1].split()), tuple(row[2].split()), row[3]) for row in rows}
 
 

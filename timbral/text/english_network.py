@@ -5,10 +5,11 @@ Jongseok Kim, Apache-2.0; weights in data/en_letters_to_sounds.npz, stored as fl
 """
 
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
+
+from timbral.text.resources import read_arrays
 
 _GRAPHEMES = ("<pad>", "<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz")
 _PHONEME_NAMES = (
@@ -25,9 +26,7 @@ _Array = np.ndarray[Any, np.dtype[np.float32]]
 
 @cache
 def _weights() -> dict[str, _Array]:
-    resource = files("timbral.text") / "data" / "en_letters_to_sounds.npz"
-    with resource.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return {name: arrays[name].astype(np.float32) for name in arrays.files}
+    return {name: array.astype(np.float32) for name, array in read_arrays("en_letters_to_sounds.npz").items()}
 
 
 def _gru_step(layer: str, x: _Array, h: _Array) -> _Array:

@@ -7,9 +7,9 @@ grammar knows: `/P` a verb's stem that ends here, `/E` an ending in -ㄹ, `/B` a
 
 import re
 from functools import cache
-from importlib.resources import files
 
 from timbral.text.korean_jamo import decompose
+from timbral.text.resources import read_lines
 
 _Rule = tuple[re.Pattern[str], str]
 
@@ -62,8 +62,7 @@ _CLUSTERS_LEFT = str.maketrans("ᆪᆬᆭᆰᆱᆲᆳᆴᆵᆶᆹ", "ᆨᆫᆫ�
 @cache
 def _borders() -> tuple[_Rule, ...]:
     """What a coda and the next onset (or the end of a word) make of each other, across a blank too."""
-    table = (files("timbral.text") / "data" / "ko_syllable_borders.csv").read_text("utf-8")
-    header, *rows = (line.split(",") for line in table.splitlines())
+    header, *rows = (line.split(",") for line in read_lines("ko_syllable_borders.csv"))
     return tuple(
         _rule(row[0] + (r"(\W|$)" if onset == "end" else f"( ?){onset}"), cell.replace(" ", r"\1"))
         for row in rows
@@ -75,8 +74,7 @@ def _borders() -> tuple[_Rule, ...]:
 @cache
 def _idioms() -> tuple[tuple[str, str], ...]:
     """Words whose sound no rule gives, such as 담요 and 등불."""
-    lines = (files("timbral.text") / "data" / "ko_idioms.txt").read_text("utf-8").splitlines()
-    return tuple((idiom, sound) for idiom, sound in (line.split() for line in lines))
+    return tuple((idiom, sound) for idiom, sound in map(str.split, read_lines("ko_idioms.txt")))
 
 
 def say_idioms(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Reads the packed dictionaries of the folder `data`; they are xz-compressed and never executed."""
+"""Reads the dictionaries and word lists of the folder `data`; nothing in them is ever executed."""
 
 import io
 import lzma
@@ -10,15 +10,19 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+def read_text(name: str) -> str:
+    """A UTF-8 text, unpacked if it is xz-compressed."""
+    return _read(name).decode("utf-8")
+
+
 def read_lines(name: str) -> list[str]:
-    """Lines of an xz-compressed UTF-8 text."""
-    return lzma.decompress((files("timbral.text") / "data" / name).read_bytes()).decode("utf-8").splitlines()
+    """The lines of a text without comments, which start with #."""
+    return [line for line in read_text(name).splitlines() if not line.startswith("#")]
 
 
 def read_arrays(name: str) -> dict[str, Array]:
-    """Arrays of an xz-compressed .npz file."""
-    packed = (files("timbral.text") / "data" / name).read_bytes()
-    with np.load(io.BytesIO(lzma.decompress(packed)), allow_pickle=False) as arrays:
+    """The arrays of an .npz file, unpacked if it is xz-compressed."""
+    with np.load(io.BytesIO(_read(name)), allow_pickle=False) as arrays:
         return {key: arrays[key] for key in arrays.files}
 
 
@@ -31,3 +35,8 @@ def join_planes(planes: Array) -> np.ndarray[Any, np.dtype[np.int16]]:
         np.int16
     )
     return joined
+
+
+def _read(name: str) -> bytes:
+    stored = (files("timbral.text") / "data" / name).read_bytes()
+    return lzma.decompress(stored) if name.endswith(".xz") else stored

@@ -8,12 +8,12 @@ v2's.
 import json
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timbral.text.pronunciation import SymbolVersion
+from timbral.text.resources import read_text
 
 UNKNOWN = "UNK"
 """The phone that stands for every phone that a table lacks."""
@@ -25,7 +25,7 @@ PAUSES = frozenset({*"!?…,.-_[]空停", "SP", "SP2", "SP3", UNKNOWN})
 @lru_cache(maxsize=2)
 def symbols(version: SymbolVersion) -> tuple[str, ...]:
     """All phones of a table in the order of their ids: 322 (v1) or 732 (v2)."""
-    data = json.loads(files("timbral.text").joinpath("data/symbols.json").read_text(encoding="utf-8"))
+    data = json.loads(read_text("symbols.json"))
     table: list[str] = data["symbols"]
     return tuple(table[: data["v1"]] if version == "v1" else table)
 
