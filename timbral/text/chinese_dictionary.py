@@ -1,6 +1,6 @@
 """The Chinese word list, its counts and parts of speech, as arrays that load in a few hundredths of a second.
 
-Data: the dictionary of jieba 0.42.1 (MIT), see `data/zh_LICENCES.md`.
+Data: the dictionary of jieba 0.42.1 (MIT), see `data/LICENCES.md`.
 """
 
 from collections.abc import Iterator

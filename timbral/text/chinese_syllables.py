@@ -28,11 +28,11 @@ def phones_of(initial: str, final: str) -> tuple[str, ...]:
     if initial == final:
         return (initial,)
     body, tone = final[:-1], final[-1]
-    if initial:
-        spelling = initial + _SHORTENED.get(body, body)
-    else:
-        spelling = _WHOLE.get(body) or _GLIDES.get(body[0], body[0]) + body[1:]
-    return _as_phones(spelling, tone)
+    return _as_phones(initial + _SHORTENED.get(body, body) if initial else _spelled_alone(body), tone)
+
+
+def _spelled_alone(body: str) -> str:
+    return _WHOLE.get(body) or _GLIDES.get(body[0], body[0]) + body[1:]
 
 
 def _as_phones(spelling: str, tone: str) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """Words that the dictionary lacks (names, coinages): a hidden Markov model over characters finds them.
 
-Data: the models of jieba 0.42.1 (MIT), see `data/zh_LICENCES.md`. Ties are broken as jieba breaks them,
+Data: the models of jieba 0.42.1 (MIT), see `data/LICENCES.md`. Ties are broken as jieba breaks them,
 towards the last state in alphabetical order, so that words and tags are the same.
 """
 
