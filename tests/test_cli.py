@@ -1,5 +1,6 @@
 """The command line as a user meets it: output, exit codes, one line a mistake, nothing half-written."""
 
+import dataclasses
 import io
 import json
 import re
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from timbral import __version__, voice_shelf
+from timbral import Voice, __version__, voice_shelf
+from timbral.bundle import embedded_path, read_bundle
 from timbral.cli import main
 
 DATA = Path(__file__).parent / "data"
@@ -174,11 +176,14 @@ def files(folder: Path) -> None:
     soundfile.write(folder / "silent.wav", np.zeros(5 * 16_000), 16_000)
     soundfile.write(folder / "short.wav", speech[:rate], rate)
     soundfile.write(folder / "long.wav", np.tile(speech, 8), rate)
+    soundfile.write(folder / "nan.wav", np.append(speech, np.nan), rate, "FLOAT")
     (folder / "corrupt.flac").write_bytes(Path(ENGLISH).read_bytes()[:2000])
     (folder / "not.mp3").write_bytes(rng.bytes(50_000))
     (folder / "not.wav").write_text("this is not a sound")
     (folder / "empty.wav").write_bytes(b"")
     (folder / "bad.voice").write_bytes(b"\x80\x04pickle")
+    manifest = read_bundle(embedded_path(), verify=False).manifest
+    dataclasses.replace(Voice.nobody(manifest), family="another").save(folder / "other.voice")
     (folder / "latin.txt").write_bytes("naïve café".encode("latin-1"))
     (folder / "empty.txt").write_bytes(b"")
     (folder / "model").mkdir()
@@ -197,8 +202,10 @@ MISTAKES = [
     (["say", "-f", "absent.txt", "--voice", ENGLISH], "absent.txt"),
     ([*SAY], "--voice"),
     ([*SAY, "--voice", ENGLISH, "--lang", "klingon"], "klingon"),
+    ([*SAY, "--voice", ENGLISH, "--lang", "yue"], "does not speak yue"),
     ([*SAY, "--voice", "silent.wav"], "silent"),
-    ([*SAY, "--voice", "short.wav"], "only .* s of speech"),
+    ([*SAY, "--voice", "short.wav"], "only 1.0 s"),
+    ([*SAY, "--voice", "nan.wav"], "not numbers"),
     ([*SAY, "--voice", "long.wav"], "too long"),
     ([*SAY, "--voice", "corrupt.flac"], "corrupt.flac"),
     ([*SAY, "--voice", "not.mp3"], "not.mp3"),
@@ -210,6 +217,7 @@ MISTAKES = [
     ([*SAY, "--voice", ""], "empty"),
     ([*SAY, "--voice", "bad.voice"], "bad.voice"),
     ([*SAY, "--voice", "absent.voice"], "absent.voice"),
+    ([*SAY, "--voice", "other.voice"], "was made for another"),
     ([*SAY, "--voice", ENGLISH, "-o", "out.txt"], "has to end in"),
     ([*SAY, "--voice", ENGLISH, "-o", "nowhere/out.wav"], "no folder"),
     ([*SAY, "--voice", ENGLISH, "--model", "absent"], "no model"),
@@ -219,7 +227,7 @@ MISTAKES = [
     ([*SAY, "--voice", ENGLISH, "--top-p", "2"], "top-p"),
     ([*SAY, "--voice", ENGLISH, "--rate", "1"], "rate"),
     ([*SAY, "there", "--voice", ENGLISH], "there"),
-    ([*SAY, "--voise", ENGLISH], "--voise"),
+    ([*SAY, "--voise", ENGLISH], "--voise.*--help"),
     (["clone", ENGLISH], "--name"),
     (["clone", "--name", "me"], "recordings"),
     (["clone", ENGLISH, "--name", "../me"], "cannot name"),

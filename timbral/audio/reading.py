@@ -42,7 +42,7 @@ def read(
     if not len(frames):
         raise AudioError(f"{name}: holds no samples; record it again")
     if not np.isfinite(frames).all():
-        raise AudioError(f"{name}: damaged, it holds samples that are not numbers")
+        raise AudioError(f"{name}: damaged, it holds samples that are not numbers; record or export it again")
     return _mono(frames), rate
 
 
@@ -59,7 +59,7 @@ def _open(source: Source, name: str) -> io.BytesIO | str:
     try:
         status = Path(source).stat()
     except FileNotFoundError:
-        raise AudioError(f"{name}: no such file") from None
+        raise AudioError(f"{name}: no such file; check the path") from None
     except (OSError, ValueError) as error:
         raise AudioError(f"{name[:80]}: {_cause(error)}") from None
     if not stat.S_ISREG(status.st_mode):

@@ -14,7 +14,8 @@ from timbral.audio.resampling import resample
 from timbral.errors import AudioError
 
 SHORTEST, SHORT, LONG, LONGEST = 2.0, 3.0, 10.0, 20.0
-"""Seconds of speech: refused below the first and above the last; best between the middle two."""
+"""Seconds of speech: refused below the first and above the last; best between the middle two. A whole recording
+is to last as long as the second."""
 
 LEVEL = -23.0
 """Level of the speech, in dB of full scale, that every reference is brought to."""
@@ -55,6 +56,8 @@ def read_reference(source: Source, rate: int, *, whole: bool = False) -> Referen
     """
     name = describe(source)
     samples, native_rate = read(source, longest=3 * LONGEST, advice=_CUT)
+    if len(samples) < SHORT * native_rate:
+        raise AudioError(f"{name}: only {len(samples) / native_rate:.1f} s; {_ADVICE}")
     samples = resample(samples - samples.mean(dtype=np.float64).astype(np.float32), native_rate, rate)
     levels = frame_levels(samples, rate, _STEP)
     floor, loud = _quiet_and_loud(levels)

@@ -26,6 +26,7 @@ _KINDS = {
     ".ogg": ("OGG", "VORBIS"),
     ".mp3": ("MP3", "MPEG_LAYER_III"),
 }
+_NOT_WRITTEN = "cannot be written; choose another place, or make room"
 _BLOCK = 1 << 16
 """Samples handed to libsndfile at a time; its Vorbis encoder overflows the stack on very long ones."""
 
@@ -43,7 +44,7 @@ def check_target(target: str | Path) -> None:
         return
     path = Path(target)
     if path.suffix.lower() not in _KINDS:
-        raise AudioError(f"{target}: the name has to end in .wav, .flac, .ogg or .mp3")
+        raise AudioError(f"{str(target) or 'output'}: the name has to end in .wav, .flac, .ogg or .mp3")
     if is_folder(path):
         raise AudioError(f"{target}: a folder; give the name of a file")
     if not is_folder(path.parent):
@@ -88,7 +89,7 @@ def _to_file(path: Path, rate: int) -> Iterator[Writer]:
             yield _SoundFileWriter(file)
         part.replace(path)
     except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
+        raise AudioError(f"{path}: {_NOT_WRITTEN} ({getattr(error, 'strerror', None) or error})") from None
     finally:
         part.unlink(missing_ok=True)
 
@@ -109,4 +110,4 @@ def _encoder(file: str | IO[bytes], suffix: str, rate: int, target: str | Path) 
     try:
         return soundfile.SoundFile(file, "w", rate, 1, subtype, format=kind)
     except soundfile.LibsndfileError as error:
-        raise AudioError(f"{target}: cannot be written ({error.error_string})") from None
+        raise AudioError(f"{target}: {_NOT_WRITTEN} ({error.error_string})") from None

@@ -61,7 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         explain = getattr(error, "format_message", None)
         code = MISTAKE if explain else FAILURE
         problem = (
-            explain() if explain else f"{type(error).__name__}: {error}; --debug shows where it came from"
+            f"{explain().rstrip('.')}; --help shows what there is"
+            if explain
+            else f"{type(error).__name__}: {error}; --debug shows where it came from"
         )
     terminal.complain(problem)
     return code

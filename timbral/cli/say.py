@@ -109,7 +109,7 @@ def _read_text(text: str | None, file: Path | None) -> str:
             raise TextError(f"more than {_LARGEST_TEXT >> 20} MB of text; split it into several files")
         return content.decode("utf-8-sig")
     except OSError as error:
-        raise TextError(f"{file}: cannot be read ({error.strerror})") from None
+        raise TextError(f"{file or 'stdin'}: cannot be read ({error.strerror}); check the path") from None
     except ValueError:
         raise TextError(f"{file or 'stdin'}: not a text in UTF-8; save it as UTF-8 first") from None
 

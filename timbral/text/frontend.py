@@ -102,6 +102,9 @@ def with_mark(text: str, mark: Literal[".", ","] = ".") -> str:
 def _spans(text: str, prepared: str, language: str, speaks: Collection[Language]) -> list[Span]:
     """Spans of a prepared text, checked against the languages that can be spoken."""
     spans = segment(prepared, language, speaks)
+    named = language.rpartition("_")[2]
+    if named in LANGUAGES and named not in speaks:
+        raise TextError(f"this model does not speak {named}: it speaks {', '.join(speaks)}")
     if not any(character.isalnum() for character in prepared):
         raise _unspeakable(text)
     for span in spans:
@@ -114,7 +117,8 @@ def _spans(text: str, prepared: str, language: str, speaks: Collection[Language]
 
 
 def _excerpt(text: str) -> str:
-    return ascii(text[:40]) if not text[:40].isprintable() else repr(text[:40])
+    start = text.strip()[:40]
+    return repr(start) if start.isprintable() else ascii(start)
 
 
 def _unspeakable(text: str) -> TextError:
