@@ -46,7 +46,9 @@ class Script:
         self._length = len(text)
         self._at = 0
         began = time.perf_counter()
-        self._utterances = to_utterances(text, manner.language, manifest.symbols, manifest.languages)
+        self._utterances = to_utterances(
+            text, manner.language, manifest.symbols, manifest.languages, manifest.semantic.longest
+        )
         self._first: Utterance | None = next(self._utterances)
         self.seconds = time.perf_counter() - began
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from timbral.bundle import seal
+from timbral.engine.guard import Policy
 from timbral.export.semantic import export_semantic
 from timbral.export.tiny import export_acoustic, export_reference
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
@@ -21,6 +22,10 @@ from timbral.nets.tiny_content import ContentConfig, ReferenceEncoder
 
 VERSION = "0.2"
 """Of the model: a voice file belongs to one version, since tokens and timbre mean something only there."""
+EDGES = Policy().pause_tokens / 2
+"""Tokens of silence at both ends of an utterance."""
+LONGEST = 3.0
+"""Seconds of a piece of text: longer ones lose words, of which a few hours of speech have too few examples."""
 LICENCE = "CC-BY-SA-4.0"
 ATTRIBUTION = (
     "Trained on speech of Kokoro-82M (hexgrad, Apache-2.0), hsk-sentences-audio (no7z, CC-BY-SA-4.0), audio-cmn (hugolpz, "
@@ -37,16 +42,23 @@ def checkpoint(run: Path, part: str) -> dict[str, torch.Tensor]:
 
 
 def token_rates(pairs: Path) -> dict[str, dict[str, float]]:
-    """Tokens a phone by language: what is normal, and what no sentence of the corpus goes beyond."""
+    """Tokens a phone by language: few enough for words to be missing, what is normal, too many for any sentence.
+
+    Only utterances of some length are counted, and the silence at both ends is taken off what is normal: the guard adds
+    it to every sentence.
+    """
     with np.load(pairs) as f:
         metas = json.loads(f["meta"].tobytes())
-        rate = f["token_lengths"] / f["phone_lengths"]
-        long_enough = f["phone_lengths"] >= 12
+        tokens, phones = f["token_lengths"], f["phone_lengths"]
     rates = {}
     for lang in ("zh", "en", "ja"):
-        mine = rate[[m["lang"] == lang for m in metas] & long_enough]
-        low, typical, high = np.quantile(mine, [0.005, 0.5, 0.995])
-        rates[lang] = {"low": round(0.8 * low, 2), "typical": round(typical, 2), "high": round(1.3 * high, 2)}
+        mine = np.array([m["lang"] == lang for m in metas]) & (phones >= 25)
+        whole, spoken = tokens[mine] / phones[mine], (tokens[mine] - EDGES) / phones[mine]
+        rates[lang] = {
+            "low": round(float(np.quantile(whole, 0.06)), 2),
+            "typical": round(float(np.median(spoken)), 2),
+            "high": round(1.3 * float(np.quantile(whole, 0.995)), 2),
+        }
     return rates
 
 
@@ -112,7 +124,8 @@ def main() -> None:
                 "phonemes": config.phonemes,
                 "capacity": 1600,
                 "bert": False,
-                "sampling": {"top_k": 15, "top_p": 0.9, "temperature": 0.7, "repetition_penalty": 1.0},
+                "longest": LONGEST,
+                "sampling": {"top_k": 15, "top_p": 0.9, "temperature": 0.5, "repetition_penalty": 1.0},
             },
             "acoustic": {
                 "kind": "source-filter",

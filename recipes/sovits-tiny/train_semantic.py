@@ -180,7 +180,7 @@ def main() -> None:
         scale = min(1, (step + 1) / 300) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / args.steps)))
         for group in optimizer.param_groups:
             group["lr"] = float(args.rate * scale)
-        found = losses(model, train.draw(args.positions, join=0.3), noise=0.1)
+        found = losses(model, train.draw(args.positions, join=0.5), noise=0.1)
         loss = found["cross"] + 0.3 * found["guide"]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -45,6 +45,7 @@ class Semantic(_Strict):
 
     capacity: positions in the KV cache, text and audio together.
     bert: whether stage one takes BERT features beside the phones.
+    longest: seconds of speech that a piece of text may last; longer sentences are spoken in several pieces.
     """
 
     layers: Count
@@ -55,6 +56,7 @@ class Semantic(_Strict):
     phonemes: Count
     capacity: Count
     bert: bool = False
+    longest: Annotated[float, Field(ge=2, le=30)] = 10.0
     sampling: SamplingDefaults = SamplingDefaults()
 
     @model_validator(mode="after")
