@@ -135,20 +135,6 @@ def content_graph(path: Path) -> Path:
     return b.save(path, {"audio": [1, "n"]}, {"tokens": [1, "T"]})
 
 
-def reference_graph(path: Path) -> Path:
-    """audio [1, n] at 16 kHz → tokens [1, T] and timbre [1, D], in one graph."""
-    content, timbre = (onnx.load(graph(path)) for graph in (content_graph, timbre_graph))
-    timbre = onnx.compose.add_prefix(timbre, "t_", rename_inputs=False, rename_outputs=False)
-    for node in timbre.graph.node:
-        node.input[:] = ["audio" if name == "t_audio" else name for name in node.input]
-    content.graph.node.extend(timbre.graph.node)
-    content.graph.initializer.extend(timbre.graph.initializer)
-    content.graph.output.extend(timbre.graph.output)
-    onnx.checker.check_model(content)
-    onnx.save(content, path)
-    return path
-
-
 def timbre_graph(path: Path) -> Path:
     """audio [1, n] → timbre [1, D]: mean energies of a few filters."""
     b = Builder(4)

@@ -82,7 +82,7 @@ def test_tampered_folders_are_refused(folder: Path, tamper: Callable[[Path], obj
         (lambda m: m.pop("licence"), "licence: field required"),
         (lambda m: m.update(sample_rate="24000"), "sample_rate: input should be a valid integer"),
         (lambda m: m.update(sample_rate=22050), "not sample_rate"),
-        (lambda m: m["semantic"].update(eos=1025), "eos must be below"),
+        (lambda m: m["semantic"].update(eos=1025), "eos must be the last"),
         (lambda m: m["semantic"].update(phonemes=700), "symbol table"),
         (lambda m: m["files"]["content.onnx"].update(sha256="0"), "sha256"),
         (lambda m: m.update(languages=["xx"]), "languages"),

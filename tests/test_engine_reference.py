@@ -42,14 +42,6 @@ def test_the_timbre_of_several_recordings_is_their_mean(encoder: ReferenceEncode
     np.testing.assert_allclose(encoder.timbre(recordings), np.mean(single, axis=0), rtol=1e-6)
 
 
-def test_one_graph_may_hear_both(encoder: ReferenceEncoder, tmp_path: Path) -> None:
-    both = graphs.reference_graph(tmp_path / "reference.onnx")
-    single = ReferenceEncoder.open(both, both, CPU)
-    audio = recording(1.5, 1)
-    np.testing.assert_array_equal(single.tokens(audio), encoder.tokens(audio))
-    np.testing.assert_allclose(single.timbre([audio]), encoder.timbre([audio]), rtol=1e-6)
-
-
 @pytest.mark.parametrize("audio", [np.zeros(0, np.float32), np.zeros((2, 100), np.float32)])
 def test_what_is_no_mono_recording_is_refused(encoder: ReferenceEncoder, audio: np.ndarray) -> None:  # type: ignore[type-arg]
     with pytest.raises(ValueError, match="mono"):

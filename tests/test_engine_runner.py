@@ -1,12 +1,11 @@
 """Stage one's exported graphs through the engine: the official ids, in batches, with flat memory."""
 
-import gc
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from resident import needs_resident_size, resident_mb
 
 from timbral.engine.runner import GraphRunner
 from timbral.engine.sampling import Sampling
@@ -154,18 +153,14 @@ def test_a_missing_or_wrong_graph_is_a_clear_error(folder: Path, tmp_path: Path)
         GraphRunner.open(broken, step, options, rows=1, capacity=10)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="reads the resident size as Unix tells it")
+@needs_resident_size
 def test_memory_stays_flat_over_requests_of_any_length(folder: Path, golden) -> None:  # type: ignore[no-untyped-def]
-    import resource
-
     decoder = SemanticDecoder(open_runner(folder, rows=2))
 
-    def run(times: int) -> int:
+    def run(times: int) -> float:
         for number in range(times):
             decoder.decode(golden_sequence(golden, number % 3, 12 + number % 40))
-        gc.collect()
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return resident_mb()
 
     before = run(60)
-    growth = run(400) - before
-    assert growth < 12_000 * (1024 if sys.platform == "darwin" else 1)
+    assert run(300) - before < 8

@@ -1,8 +1,5 @@
 """From lines to sound: order, seeds, streaming, takes that are drawn again, memory."""
 
-import gc
-import resource
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +9,7 @@ import numpy as np
 import pytest
 from engine_models import HistoryRunner, Logits, history_logits
 from numpy.typing import NDArray
+from resident import needs_resident_size, resident_mb
 
 from timbral.engine.acoustic import AcousticConfig, AcousticDecoder
 from timbral.engine.guard import Guard, Policy, Rate
@@ -273,16 +271,14 @@ def test_a_line_that_cannot_fit_is_a_clear_error(acoustic: AcousticDecoder) -> N
         list(engine(acoustic).speak([line(1, 1500)]))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="reads the resident size as Unix tells it")
+@needs_resident_size
 def test_memory_stays_flat(acoustic: AcousticDecoder) -> None:
     shared = engine(acoustic)
 
-    def speak(times: int) -> int:
+    def speak(times: int) -> float:
         for number in range(times):
             list(shared.speak([line(number, 5 + number % 9)]))
-        gc.collect()
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return resident_mb()
 
     before = speak(60)
-    growth = speak(240) - before
-    assert growth < 12_000 * (1024 if sys.platform == "darwin" else 1)
+    assert speak(240) - before < 8

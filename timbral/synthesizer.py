@@ -199,15 +199,14 @@ class Synthesizer:
         """
         began = time.perf_counter()
         voice.check_fit(self.manifest)
-        defaults = self.manifest.semantic.sampling
-        sampling = Sampling(
-            top_k=defaults.top_k if top_k is None else top_k,
-            top_p=defaults.top_p if top_p is None else top_p,
-            temperature=defaults.temperature if temperature is None else temperature,
-            repetition_penalty=defaults.repetition_penalty
-            if repetition_penalty is None
-            else repetition_penalty,
-        )
+        given = {
+            "top_k": top_k,
+            "top_p": top_p,
+            "temperature": temperature,
+            "repetition_penalty": repetition_penalty,
+        }
+        defaults = self.manifest.semantic.sampling.model_dump()
+        sampling = Sampling(**defaults | {name: value for name, value in given.items() if value is not None})
         _check_settings(speed, pause, rate)
         seed = secrets.randbits(32) if seed is None else seed
         manner = Manner(language, sampling, seed, speed, pause)
@@ -216,7 +215,10 @@ class Synthesizer:
 
     def _prompt(self, reference: Reference, text: str, language: str) -> tuple[Ids, Ids]:
         """Semantic tokens [T] and phone ids [m] of a recording and its transcript."""
-        utterance = to_phones(with_mark(text), language, self.manifest.symbols, self.manifest.languages)
+        try:
+            utterance = to_phones(with_mark(text), language, self.manifest.symbols, self.manifest.languages)
+        except TextError as error:
+            raise TextError(f"the transcript of the recording cannot be read: {error}") from None
         tokens = self._reference.tokens(reference.samples)
         bounds = self._engine.guard.bounds(len(utterance.ids), count_languages(utterance))
         if not bounds.low <= len(tokens) <= bounds.high:

@@ -144,7 +144,7 @@ class Voice:
         fits = (
             self.symbols == manifest.symbols
             and len(self.timbre) == manifest.acoustic.timbre_size
-            and self.prompt_tokens.max(initial=0) < manifest.semantic.vocabulary
+            and self.prompt_tokens.max(initial=0) < manifest.semantic.eos
             and self.prompt_phones.max(initial=0) < manifest.semantic.phonemes
         )
         if not fits:

@@ -7,9 +7,6 @@ from pydantic_core import PydanticCustomError
 
 from timbral.folders import is_plain_name
 
-FORMAT = 1
-"""Version of the manifest's own layout."""
-
 MANIFEST = "bundle.json"
 
 SYMBOLS = {"v1": 322, "v2": 732}
@@ -61,8 +58,8 @@ class Semantic(_Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Semantic":
-        if self.eos >= self.vocabulary:
-            raise PydanticCustomError("eos", "eos must be below vocabulary")
+        if self.eos != self.vocabulary - 1:
+            raise PydanticCustomError("eos", "eos must be the last of the vocabulary")
         if self.hidden % self.heads:
             raise PydanticCustomError("heads", "hidden must be a multiple of heads")
         return self

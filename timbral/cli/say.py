@@ -3,13 +3,16 @@
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from timbral.cli import terminal
 from timbral.cli.options import Json, Language, Model, find_voice
 from timbral.errors import TextError
+
+if TYPE_CHECKING:
+    from timbral.speech import Report
 
 _LARGEST_TEXT = 20 << 20
 
@@ -81,20 +84,24 @@ def say(
             for chunk in stream:
                 writer.write(chunk.samples)
                 bar.show(stream.progress)
-    report = stream.report
+    report, load_s, voice_s = stream.report, loaded - began, cloned - loaded
     if json:
         values = {"output": output, "model": synthesizer.manifest.name, "rate": stream.rate}
-        times = {"load_s": round(loaded - began, 4), "voice_s": round(cloned - loaded, 4)}
+        times = {"load_s": round(load_s, 4), "voice_s": round(voice_s, 4)}
         terminal.print_json({**values, **times, **report.as_dict()}, stdout_taken=output == "-")
-        return
-    lines = (
+    else:
+        lines = _in_words(output, report, load_s, voice_s)
+        print(lines, file=sys.stderr if output == "-" else sys.stdout)
+
+
+def _in_words(output: str, report: "Report", load_s: float, voice_s: float) -> str:
+    return (
         f"{output}: {report.audio_s:.1f} s of speech in {report.total_s:.2f} s, RTF {report.rtf:.2f}, "
-        f"first sound after {report.first_s or 0:.2f} s, seed {report.seed}",
-        f"load {loaded - began:.2f} s, voice {cloned - loaded:.2f} s, text {report.text_s:.2f} s, "
+        f"first sound after {report.first_s or 0:.2f} s, seed {report.seed}\n"
+        f"load {load_s:.2f} s, voice {voice_s:.2f} s, text {report.text_s:.2f} s, "
         f"semantic {report.prefill_s + report.decode_s:.2f} s, acoustic {report.acoustic_s:.2f} s, "
-        f"{report.retries} retries",
+        f"{report.retries} retries"
     )
-    print("\n".join(lines), file=sys.stderr if output == "-" else sys.stdout)
 
 
 def _read_text(text: str | None, file: Path | None) -> str:

@@ -17,7 +17,7 @@ pieces of its stream, joined::
 
 One module, one subject:
 
-sessions    ``SessionOptions(device="auto"|"cpu"|"cuda", threads=0, spinning=False)``;
+sessions    ``SessionOptions(device="auto"|"cpu"|"cuda", threads=0)``;
             ``open_session(path, options)``; ``usable_devices()``; ``Graph``: a session with checked names.
 seeds       ``derive_seed(seed, *path) -> int``: a seed for a part of a request, the same on every platform;
             ``noise(seed, start, count) -> float32 [count]``: normal noise, addressed by absolute sample.

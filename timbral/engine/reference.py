@@ -18,27 +18,21 @@ class ReferenceEncoder:
 
     @classmethod
     def open(cls, content: Path, timbre: Path, options: SessionOptions) -> "ReferenceEncoder":
-        """content: audio float32 [1, n] → tokens int64 [1, T]; timbre: audio → timbre float32 [1, D].
-
-        Where one graph gives both, it is opened once.
-        """
-        if content == timbre:
-            both = Graph(content, ("audio",), ("tokens", "timbre"), options)
-            return cls(both, both)
+        """content: audio float32 [1, n] → tokens int64 [1, T]; timbre: audio → timbre float32 [1, D]."""
         return cls(
             Graph(content, ("audio",), ("tokens",), options), Graph(timbre, ("audio",), ("timbre",), options)
         )
 
     def tokens(self, audio: NDArray[np.float32]) -> NDArray[np.int64]:
         """Semantic tokens [T] of a recording [n]."""
-        tokens: NDArray[np.int64] = self._content({"audio": _row(audio)}, ("tokens",))[0][0]
+        tokens: NDArray[np.int64] = self._content({"audio": _row(audio)})[0][0]
         return tokens
 
     def timbre(self, recordings: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Timbre [D] of one or several recordings [n] of a speaker: the mean, as in the official code."""
         if not recordings:
             raise ValueError("a timbre needs at least one recording")
-        heard = [self._timbre({"audio": _row(audio)}, ("timbre",))[0][0] for audio in recordings]
+        heard = [self._timbre({"audio": _row(audio)})[0][0] for audio in recordings]
         mean: NDArray[np.float32] = np.mean(heard, axis=0, dtype=np.float32)
         return mean
 

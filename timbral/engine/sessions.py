@@ -20,12 +20,10 @@ class SessionOptions:
 
     device: "auto" takes CUDA where onnxruntime-gpu finds it, otherwise the CPU.
     threads: threads of one graph; 0 for as many as this process may use.
-    spinning: whether idle threads keep a core busy to start sooner.
     """
 
     device: Device = "auto"
     threads: int = 0
-    spinning: bool = False
 
     def __post_init__(self) -> None:
         if self.device not in ("auto", "cpu", "cuda"):
@@ -71,8 +69,8 @@ def open_session(path: Path, options: SessionOptions) -> Any:
         session_options.intra_op_num_threads = options.threads
     elif cores < (os.cpu_count() or 1):
         session_options.intra_op_num_threads = cores
-    spinning = "1" if options.spinning else "0"
-    session_options.add_session_config_entry("session.intra_op.allow_spinning", spinning)
+    # Idle threads would keep their cores busy to start a little sooner.
+    session_options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = _providers(options.device)
     try:
         session = onnxruntime.InferenceSession(str(path), session_options, providers=providers)

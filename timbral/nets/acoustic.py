@@ -69,10 +69,6 @@ class AcousticConfig:
                 f"timbre ({self.timbre}) must equal mrte_hidden ({self.mrte_hidden}) without speaker"
             )
 
-    @property
-    def samples_per_frame(self) -> int:
-        return math.prod(self.upsample_rates)
-
 
 _V2 = AcousticConfig()
 _V2_PRO = replace(_V2, timbre=1024, speaker=20480)
@@ -183,7 +179,7 @@ class AcousticNetwork(nn.Module):
         return self.flow.reverse(mean + noise * log_deviation.exp(), mask, ge) * mask
 
     def vocode(self, z: Tensor, ge: Tensor) -> Tensor:
-        """Samples [batch, F * samples_per_frame] of z [batch, latent, F]."""
+        """Samples [batch, F * product of upsample_rates] of z [batch, latent, F]."""
         return self.dec(z, ge).squeeze(1)  # type: ignore[no-any-return]
 
     @staticmethod

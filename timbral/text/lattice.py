@@ -65,7 +65,7 @@ class Lexicon:
     """A packed dictionary; reading one takes about half a second."""
 
     def __init__(self, arrays: dict[str, Array]) -> None:
-        """arrays: contents of data/*_words.npz.xz; data/README.md tells how they are made."""
+        """arrays: contents of data/*_words.npz.xz; recipes/text tells how they are made."""
         self.classes: list[str] = arrays["class_features"].tobytes().decode("utf-8").split("\n")
         self._find = _SurfaceTable(arrays["surfaces"].tobytes().decode("utf-8"))
         self._first_tokens = np.concatenate(([0], np.cumsum(arrays["token_counts"], dtype=np.int64)))
