@@ -289,3 +289,11 @@ def test_the_public_names_are_there() -> None:
         assert getattr(timbral, name) is not None
     with pytest.raises(AttributeError):
         _ = timbral.nothing
+
+
+def test_a_transcript_is_no_prompt_where_the_model_continues_none(tts: Synthesizer) -> None:
+    assert not tts.manifest.semantic.prompts
+    told = tts.clone(ENGLISH, text=TRANSCRIPT, language="en")
+    assert len(told.prompt_tokens) > 0
+    first, second = (tts.say("Good morning.", v, "en", seed=3).samples for v in (told, tts.clone(ENGLISH)))
+    np.testing.assert_array_equal(first, second)

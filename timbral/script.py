@@ -43,6 +43,8 @@ class Script:
         self.pauses: list[float] = []
         self.spoken: list[float] = []
         self._voice, self._manner = voice, manner
+        heard = slice(None) if manifest.semantic.prompts else slice(0)
+        self._prompt_phones, self._prompt = voice.prompt_phones[heard], voice.prompt_tokens[heard]
         self._length = len(text)
         self._at = 0
         began = time.perf_counter()
@@ -67,8 +69,8 @@ class Script:
             phones=utterance.ids,
             timbre=self._voice.timbre,
             languages=count_languages(utterance),
-            prompt_phones=self._voice.prompt_phones,
-            prompt=self._voice.prompt_tokens,
+            prompt_phones=self._prompt_phones,
+            prompt=self._prompt,
             sampling=self._manner.sampling,
             seed=derive_seed(self._manner.seed, "line", len(self.pauses)),
             speed=self._manner.speed,

@@ -124,6 +124,7 @@ def main() -> None:
                 "phonemes": config.phonemes,
                 "capacity": 1600,
                 "bert": False,
+                "prompts": False,
                 "longest": LONGEST,
                 "sampling": {"top_k": 15, "top_p": 0.9, "temperature": 0.5, "repetition_penalty": 1.0},
             },

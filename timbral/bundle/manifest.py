@@ -42,6 +42,7 @@ class Semantic(_Strict):
 
     capacity: positions in the KV cache, text and audio together.
     bert: whether stage one takes BERT features beside the phones.
+    prompts: whether stage one continues a reference with a transcript; otherwise a transcript changes nothing.
     longest: seconds of speech that a piece of text may last; longer sentences are spoken in several pieces.
     """
 
@@ -53,6 +54,7 @@ class Semantic(_Strict):
     phonemes: Count
     capacity: Count
     bert: bool = False
+    prompts: bool = True
     longest: Annotated[float, Field(ge=2, le=30)] = 10.0
     sampling: SamplingDefaults = SamplingDefaults()
 
