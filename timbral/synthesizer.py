@@ -141,7 +141,8 @@ class Synthesizer:
         """A voice from one or several recordings (paths, or bytes of files) of 3 to 10 s of one speaker.
 
         text: what is said in the first recording, in `language`; with it the voice takes over the manner of
-        speaking as well as the timbre, where the model can (see Semantic.prompts). consent: the speaker's. Notes on recordings come as TimbralWarning.
+        speaking as well as the timbre, where the model can (see Semantic.prompts). consent: the speaker's.
+        Notes on recordings come as TimbralWarning.
         Raises AudioError: a recording that cannot be used; TextError: a transcript that cannot be spoken.
         """
         segment("", language)  # an unknown language is a mistake even where no transcript is read in it

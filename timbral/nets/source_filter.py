@@ -75,7 +75,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor, timbre: Tensor) -> Tensor:
         scale, shift = self.film(timbre[:, None]).chunk(2, -1)
         y = self.norm(self.mix(x).transpose(1, 2)) * (1 + scale) + shift
-        return x + self.down(F.gelu(self.up(y), approximate="tanh")).transpose(1, 2)
+        more: Tensor = self.down(F.gelu(self.up(y), approximate="tanh"))
+        return x + more.transpose(1, 2)
 
 
 class TimbreProjection(nn.Module):
@@ -123,7 +124,7 @@ class LatentNet(nn.Module):
         for block in self.token_blocks:
             x = block(x, condition)
         spread: Tensor = self.spread(x.transpose(1, 2))
-        x = spread.unflatten(-1, (self.config.frames_per_token, -1)).flatten(1, 2).transpose(1, 2)
+        x = spread.reshape(len(spread), -1, self.config.hidden).transpose(1, 2)
         for block in self.frame_blocks:
             x = block(x, condition)
         octaves = (self.to_pitch(x)[:, 0] + timbre[:, -1:]).clamp(5.5, 9.5)
@@ -205,9 +206,10 @@ class SourceFilterVocoder(nn.Module):
         Frames are four shifted copies of the hops, half a hop off: a product with one matrix, no strided convolution.
         """
         hop = self.config.hop
-        hops = F.pad(x, (3 * hop // 2, 3 * hop // 2)).unflatten(1, (-1, hop))
+        hops = F.pad(x, (3 * hop // 2, 3 * hop // 2)).reshape(len(x), -1, hop)
         count = hops.shape[1] - 3
-        return torch.cat([hops[:, i : i + count] for i in range(4)], 2) @ self.basis().T
+        basis: Tensor = self.basis()
+        return torch.cat([hops[:, i : i + count] for i in range(4)], 2) @ basis.T
 
     def samples(self, spectrum: Tensor) -> Tensor:
         """Real and imaginary parts [batch, F, 2 * bins] → samples [batch, F * hop] by overlap-add."""

@@ -44,7 +44,7 @@ class SpeakerEncoder(nn.Module):
         windows = mel.unfold(1, WINDOW, STRIDE).transpose(2, 3)  # [batch, windows, 160, 40]
         _, (hidden, _) = self.lstm(windows.flatten(0, 1))
         partial = F.normalize(torch.relu(self.linear(hidden[-1])), dim=1)
-        return F.normalize(partial.unflatten(0, windows.shape[:2]).mean(1), dim=1)
+        return F.normalize(partial.reshape(*windows.shape[:2], -1).mean(1), dim=1)
 
 
 class TimbreEncoder(nn.Module):
