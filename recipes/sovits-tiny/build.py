@@ -44,20 +44,19 @@ def checkpoint(run: Path, part: str) -> dict[str, torch.Tensor]:
 def token_rates(pairs: Path) -> dict[str, dict[str, float]]:
     """Tokens a phone by language: few enough for words to be missing, what is normal, too many for any sentence.
 
-    Only utterances of some length are counted, and the silence at both ends is taken off what is normal: the guard adds
-    it to every sentence.
+    What is normal is read off longer sentences, without the silence at both ends: the guard adds it to every sentence.
     """
     with np.load(pairs) as f:
         metas = json.loads(f["meta"].tobytes())
         tokens, phones = f["token_lengths"], f["phone_lengths"]
     rates = {}
     for lang in ("zh", "en", "ja"):
-        mine = np.array([m["lang"] == lang for m in metas]) & (phones >= 25)
-        whole, spoken = tokens[mine] / phones[mine], (tokens[mine] - EDGES) / phones[mine]
+        mine = np.array([m["lang"] == lang for m in metas])
+        some, long = mine & (phones >= 12), mine & (phones >= 25)
         rates[lang] = {
-            "low": round(float(np.quantile(whole, 0.06)), 2),
-            "typical": round(float(np.median(spoken)), 2),
-            "high": round(1.3 * float(np.quantile(whole, 0.995)), 2),
+            "low": round(float(np.quantile(tokens[some] / phones[some], 0.02)), 2),
+            "typical": round(float(np.median((tokens[long] - EDGES) / phones[long])), 2),
+            "high": round(1.3 * float(np.quantile(tokens[long] / phones[long], 0.995)), 2),
         }
     return rates
 
