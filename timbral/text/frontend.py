@@ -18,7 +18,7 @@ from timbral.text.clean import clean
 from timbral.text.pronunciation import Pronunciation, SymbolVersion
 from timbral.text.scripts import HAN, KANA
 from timbral.text.segment import LANGUAGES, Language, Span, segment
-from timbral.text.split import LONGEST, split_text
+from timbral.text.split import LONGEST, SHORTEST, split_text
 from timbral.text.symbols import PAUSES, known_phones, phone_ids
 
 _MODULES: dict[Language, str] = {
@@ -217,7 +217,8 @@ def to_utterances(
     Parameters and errors are those of `to_phones`; an error comes before the first piece.
     """
     speaks = [spoken for spoken in _SPOKEN_BY[version] if spoken in languages]
-    sources = split_text(text, longest)
+    # A model that loses words in long pieces is better off with short ones than with joined ones.
+    sources = split_text(text, longest, min(SHORTEST, longest / 3))
     pieces = [_piece(source, last=source is sources[-1]) for source in sources]
     spans = _spans(text, "".join(pieces), language, speaks)
 
