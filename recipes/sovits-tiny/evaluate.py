@@ -29,7 +29,6 @@ def main() -> None:
     parser.add_argument("--cross", action="store_true", help="let zh voices speak en and the other way round")
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--top-p", type=float)
-    parser.add_argument("--top-k", type=int)
     parser.add_argument(
         "--transcript", action="store_true", help="tell the model what is said in each recording"
     )
@@ -55,7 +54,6 @@ def main() -> None:
                     seed=i,
                     temperature=args.temperature,
                     top_p=args.top_p,
-                    top_k=args.top_k,
                 )
                 speech.save(wav)
                 case = {

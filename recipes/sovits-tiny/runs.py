@@ -15,17 +15,15 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 
-def held_out(utterances: list[Utterance], share: float = 0.02) -> tuple[list[int], list[int]]:
-    """Indices for training and for validation, decided by the id alone: a warped copy stays with its original."""
-    chosen = [zlib.crc32(u.meta["id"].rstrip("~").encode()) % 1000 < share * 1000 for u in utterances]
+def held_out(utterances: list[Utterance]) -> tuple[list[int], list[int]]:
+    """Indices for training and for validation, decided by the id alone."""
+    chosen = [is_held_out(u.meta["id"]) for u in utterances]
     return [i for i, c in enumerate(chosen) if not c], [i for i, c in enumerate(chosen) if c]
 
 
-def save(path: Path, **state: object) -> None:
-    """Write a checkpoint so that a kill at any moment leaves the old one or the new one."""
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
+def is_held_out(name: str) -> bool:
+    """Whether the utterance of this id is for validation: one in fifty, and a warped copy with its original."""
+    return zlib.crc32(name.rstrip("~").encode()) % 1000 < 20
 
 
 class Ema:
@@ -57,6 +55,37 @@ class Ema:
         with torch.no_grad():
             for k, v in model.named_parameters():
                 v.copy_(kept[k])
+
+
+class Checkpoint:
+    """A run on disk: what it has learned and how far it is, in `last.pt` of its folder."""
+
+    def __init__(
+        self, folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema | None = None
+    ) -> None:
+        self.path, self.model, self.optimizer, self.ema = folder / "last.pt", model, optimizer, ema
+
+    def resume(self) -> int:
+        """Take up the run, and return its steps so far. Without the optimizer's state, weights are a beginning."""
+        if not self.path.exists():
+            return 0
+        state = torch.load(self.path, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        if self.ema is not None:
+            self.ema.load(state["ema"])
+        if "optimizer" in state:
+            self.optimizer.load_state_dict(state["optimizer"])
+        step: int = state["step"]
+        return step
+
+    def save(self, step: int) -> None:
+        """Write it so that a kill at any moment leaves the old one or the new one."""
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "step": step}
+        if self.ema is not None:
+            state["ema"] = self.ema.state()
+        part = self.path.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(self.path)
 
 
 class Curves:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from packed import SAMPLES_PER_TOKEN, Utterance, read
-from runs import Curves, Ema, held_out, save
+from runs import Checkpoint, Curves, Ema, held_out
 from teachers import WhisperEncoder
 from tokens import Codebook
 from torch import Tensor, nn
@@ -187,6 +187,12 @@ def filled_pitch(u: Utterance) -> np.ndarray:
     return np.exp(np.interp(np.arange(len(u.f0)), at, np.log(u.f0[at]))).clip(50, 700).astype(np.float32)
 
 
+def octaves_off(pitch: Tensor, batch: dict[str, Tensor]) -> Tensor:
+    """Mean error of predicted F0 [batch, frames] in octaves, over the voiced frames."""
+    octaves = (torch.log2(pitch) - torch.log2(batch["f0"])).abs() * batch["voiced"]
+    return octaves.sum() / batch["voiced"].sum().clamp_min(1)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -215,14 +221,8 @@ def main() -> None:
     model = AcousticModel(config)
     ema = Ema(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01)
-    step, curves = 0, Curves(args.run)
-    if (args.run / "last.pt").exists():
-        state = torch.load(args.run / "last.pt", weights_only=True)
-        model.load_state_dict(state["model"])
-        ema.load(state["ema"])
-        if "optimizer" in state:
-            optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
+    checkpoint = Checkpoint(args.run, model, optimizer, ema)
+    step, curves = checkpoint.resume(), Curves(args.run)
     spectral, likeness = SpectralLoss(), SpeakerLoss(args.site_packages / "resemblyzer/pretrained.pt")
     content = ContentLoss(args.site_packages, codebook)
     began, shown = time.time(), time.time()
@@ -244,9 +244,7 @@ def main() -> None:
             torch.randn(args.batch, TOKENS * SAMPLES_PER_TOKEN),
         )
         mel, fine = spectral(made, b["audio"])
-        wrong = ((torch.log2(pitch) - torch.log2(b["f0"])).abs() * b["voiced"]).sum() / b[
-            "voiced"
-        ].sum().clamp_min(1)
+        wrong = octaves_off(pitch, b)
         same = likeness(made[:4], b["speaker"][:4]).mean()
         with torch.no_grad():
             said = content.features(b["audio"])
@@ -298,9 +296,7 @@ def main() -> None:
                     torch.randn(24, TOKENS * SAMPLES_PER_TOKEN),
                 )
                 mel, fine = spectral(made, check["audio"])
-                wrong = ((torch.log2(pitch) - torch.log2(check["f0"])).abs() * check["voiced"]).sum() / check[
-                    "voiced"
-                ].sum()
+                wrong = octaves_off(pitch, check)
                 curves.log(
                     step,
                     valid_mel=mel,
@@ -309,20 +305,8 @@ def main() -> None:
                     valid_speaker=likeness(made, check["speaker"]).mean(),
                     valid_content=content(made, content.features(check["audio"])),
                 )
-            save(
-                args.run / "last.pt",
-                model=model.state_dict(),
-                ema=ema.state(),
-                optimizer=optimizer.state_dict(),
-                step=step,
-            )
-    save(
-        args.run / "last.pt",
-        model=model.state_dict(),
-        ema=ema.state(),
-        optimizer=optimizer.state_dict(),
-        step=step,
-    )
+            checkpoint.save(step)
+    checkpoint.save(step)
     (args.run / "config.json").write_text(json.dumps(vars(config)))
 
 

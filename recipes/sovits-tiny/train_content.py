@@ -12,7 +12,7 @@ import numpy as np
 import soxr
 import torch
 from packed import SAMPLES_PER_TOKEN, read
-from runs import Curves, held_out, save
+from runs import Checkpoint, Curves, held_out
 from tokens import Codebook
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -40,13 +40,8 @@ def main() -> None:
     train, valid = held_out(utterances)
     model = ContentEncoder(ContentConfig(vocabulary=len(codebook.centroids)))
     optimizer = torch.optim.AdamW(model.parameters(), args.rate, betas=(0.9, 0.98))
-    step, curves = 0, Curves(args.run)
-    if (args.run / "last.pt").exists():
-        state = torch.load(args.run / "last.pt", weights_only=True)
-        model.load_state_dict(state["model"])
-        if "optimizer" in state:
-            optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
+    checkpoint = Checkpoint(args.run, model, optimizer)
+    step, curves = checkpoint.resume(), Curves(args.run)
 
     def draw(indices: list[int], size: int) -> tuple[Tensor, ...]:
         rows = []
@@ -103,8 +98,8 @@ def main() -> None:
         if step % 500 == 0:
             with torch.no_grad():
                 curves.log(step, **{f"valid_{k}": v for k, v in losses(valid, 32).items()})
-            save(args.run / "last.pt", model=model.state_dict(), optimizer=optimizer.state_dict(), step=step)
-    save(args.run / "last.pt", model=model.state_dict(), optimizer=optimizer.state_dict(), step=step)
+            checkpoint.save(step)
+    checkpoint.save(step)
     (args.run / "config.json").write_text(json.dumps(vars(model.config)))
 
 

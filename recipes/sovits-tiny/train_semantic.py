@@ -11,12 +11,11 @@ texts, and prompts. Some of the tokens that the model reads are replaced at rand
 import argparse
 import json
 import time
-import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
-from runs import Curves, Ema, save
+from runs import Checkpoint, Curves, Ema, is_held_out
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -57,9 +56,7 @@ class Pairs:
                 np.split(f["tokens"].astype(np.int64), cuts),
                 np.split(f["paths"].astype(np.int64), cuts),
             )
-        keep = [
-            i for i, m in enumerate(metas) if (zlib.crc32(m["id"].rstrip("~").encode()) % 1000 < 20) == valid
-        ]
+        keep = [i for i, m in enumerate(metas) if is_held_out(m["id"]) == valid]
         self.items = [(phones[i], tokens[i], paths[i], metas[i]["lang"]) for i in keep]
         self.rng = np.random.default_rng(seed)
 
@@ -164,14 +161,8 @@ def main() -> None:
         lr=args.rate,
         betas=(0.9, 0.98),
     )
-    step, curves = 0, Curves(args.run)
-    if (args.run / "last.pt").exists():
-        state = torch.load(args.run / "last.pt", weights_only=True)
-        model.load_state_dict(state["model"])
-        ema.load(state["ema"])
-        if "optimizer" in state:
-            optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
+    checkpoint = Checkpoint(args.run, model, optimizer, ema)
+    step, curves = checkpoint.resume(), Curves(args.run)
     hours = sum(len(t) for _, t, _, _ in train.items) / 90_000
     parameters = sum(p.numel() for p in model.parameters()) / 1e6
     print(f"{len(train.items)} utterances, {hours:.2f} h; {parameters:.1f} M parameters", flush=True)
@@ -200,20 +191,8 @@ def main() -> None:
             curves.log(
                 step, **{f"valid_{k}": sum(float(s[k]) for s in scores) / len(scores) for k in scores[0]}
             )
-            save(
-                args.run / "last.pt",
-                model=model.state_dict(),
-                ema=ema.state(),
-                optimizer=optimizer.state_dict(),
-                step=step,
-            )
-    save(
-        args.run / "last.pt",
-        model=model.state_dict(),
-        ema=ema.state(),
-        optimizer=optimizer.state_dict(),
-        step=step,
-    )
+            checkpoint.save(step)
+    checkpoint.save(step)
     (args.run / "config.json").write_text(json.dumps(vars(config)))
 
 

@@ -9,8 +9,9 @@ from functools import cache
 
 from timbral.errors import TextError
 from timbral.text import chinese_official_rules as official_rules
-from timbral.text.chinese_normalization import PAUSES, rewrite, with_pauses
+from timbral.text.chinese_normalization import rewrite, with_pauses
 from timbral.text.pronunciation import Pronunciation, SymbolVersion
+from timbral.text.scripts import PAUSES
 
 __all__ = ["normalize", "pronounce", "pronounce_officially"]
 

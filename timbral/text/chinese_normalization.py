@@ -15,10 +15,7 @@ from timbral.text.chinese_official_rules import clauses, verbalize
 from timbral.text.chinese_quantities import PLAIN_NUMBER_RULES, QUANTITY_RULES
 from timbral.text.chinese_rules import Rule, apply, pattern
 from timbral.text.chinese_simplification import simplify
-from timbral.text.scripts import HAN
-
-PAUSES = "!?…,.-"
-"""The punctuation that has a phone."""
+from timbral.text.scripts import EAST_ASIAN_PAUSES, HAN, PAUSES
 
 _WIDE = str.maketrans(
     {0xFF01 + offset: chr(0x21 + offset) for offset in range(94) if chr(0x21 + offset) not in "!,:;?"}
@@ -39,20 +36,7 @@ _SIGNS: tuple[Rule, ...] = (
     (pattern(rf"([{HAN}])々"), lambda match: match[1] * 2),
 )
 _PAUSE_MARKS = str.maketrans(
-    {
-        "：": ",",
-        "；": ",",
-        "，": ",",
-        "。": ".",
-        "！": "!",
-        "？": "?",
-        "·": ",",
-        "、": ",",
-        "~": "…",
-        "～": "…",
-        "\n": ".",
-    }
-    | {"⋯": "…", "｡": ".", "､": ","}
+    EAST_ASIAN_PAUSES | {"~": "…", "～": "…", "\n": ".", "⋯": "…", "｡": ".", "､": ","}
 )
 _NOT_PRONOUNCED = re.compile(rf"[^{HAN}{PAUSES}]+")
 _NEEDS_PINYIN = re.compile(rf"[^\W\d_]|[{HAN}]")  # not all of these ideographs are letters to all Pythons

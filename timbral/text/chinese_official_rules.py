@@ -10,9 +10,7 @@ from functools import cache
 from timbral.text.chinese_lists import words_in
 from timbral.text.chinese_numbers import DIGITS, cardinal, number, spell
 from timbral.text.chinese_rules import Rule, apply, pattern
-
-PAUSES = "!?…,.-"
-"""The punctuation that has a phone."""
+from timbral.text.scripts import EAST_ASIAN_PAUSES, PAUSES
 
 
 def _signed(sign: str | None, value: str, minus: str = "负") -> str:
@@ -221,22 +219,7 @@ _NAMES = str.maketrans(
 )
 _UNSPOKEN = re.compile(r"[—《》【】<>{}()（）#&@“”^_|\\]")
 _PAUSE_AFTER = re.compile(r"([：、，；。？！,;?!][”’]?)")
-_PAUSE_MARKS = str.maketrans(
-    {
-        "：": ",",
-        "；": ",",
-        "，": ",",
-        "。": ".",
-        "！": "!",
-        "？": "?",
-        "·": ",",
-        "、": ",",
-        "$": ".",
-        "~": "…",
-        "～": "…",
-    }
-    | {"嗯": "恩", "呣": "母"}
-)
+_PAUSE_MARKS = str.maketrans(EAST_ASIAN_PAUSES | {"$": ".", "~": "…", "～": "…", "嗯": "恩", "呣": "母"})
 _NOT_PRONOUNCED = re.compile(rf"[^一-龥{PAUSES}]+")
 _REPEATED_PAUSE = re.compile(rf"([{PAUSES}])[{PAUSES}]+")
 

@@ -13,20 +13,11 @@ from timbral.text.japanese_numbers import read_numbers
 from timbral.text.japanese_prosody import phones_with_marks
 from timbral.text.japanese_words import morphemes
 from timbral.text.pronunciation import Pronunciation, SymbolVersion
+from timbral.text.scripts import EAST_ASIAN_PAUSES
 
 _SPOKEN = re.compile(r"[A-Za-z\d々\u3040-\u30ff\u4e00-\u9fff１-９Ａ-Ｚａ-ｚ\uff66-\uff9d]+")
 _REPEATED_PUNCTUATION = re.compile(r"([!?….,\-])[!?….,\-]+")
-_MARKS = {
-    "：": ",",
-    "；": ",",
-    "，": ",",
-    "。": ".",
-    "！": "!",
-    "？": "?",
-    "\n": ".",
-    "·": ",",
-    "、": ",",
-}
+_MARKS = EAST_ASIAN_PAUSES | {"\n": "."}
 
 
 def normalize(text: str) -> str:

@@ -1,6 +1,6 @@
 """Which characters belong to which writing system: the ranges that the text front end decides by.
 
-Each constant is the inside of a regular expression's character class. Latin covers the letters of European
+The ranges are the insides of regular expressions' character classes. Latin covers the letters of European
 languages; Han holds the ideographs, whose language only their neighbours can tell.
 """
 
@@ -11,6 +11,12 @@ KANA = r"\u3031-\u3035\u3041-\u3096\u3099-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0
 HANGUL = r"\u1100-\u11ff\u3131-\u318e\ua960-\ua97c\uac00-\ud7a3\ud7b0-\ud7fb"
 LATIN = r"A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02af\u1e00-\u1eff"
 GREEK = r"\u0391-\u03a1\u03a3-\u03a9\u03b1-\u03c9"
+
+PAUSES = "!?…,.-"
+"""The punctuation that has a phone."""
+
+EAST_ASIAN_PAUSES = {"：": ",", "；": ",", "，": ",", "。": ".", "！": "!", "？": "?", "·": ",", "、": ","}
+"""Punctuation of Chinese and Japanese, and the phone that stands for it."""
 
 # Forms that Japanese printing returned to after its encodings were made, so that they would look Chinese.
 _LATE_KANJI = frozenset("剝頰噓繫屛")
