@@ -104,6 +104,31 @@ def test_a_take_goes_on_from_what_was_spoken() -> None:
     assert rest.tokens == whole
 
 
+def test_takes_of_one_line_are_begun_once() -> None:
+    begun: list[int] = []
+
+    class Counting(HistoryRunner):
+        def prefill(self, row, phones, features, tokens):  # type: ignore[no-untyped-def]
+            begun.append(row)
+            return super().prefill(row, phones, features, tokens)
+
+    decoder = SemanticDecoder(Counting(4))
+    sampled = Sampling(temperature=2.0)
+    takes = [
+        Sequence(r.phones, r.prompt, sampled, seed=5, limit=40, take=take)
+        for r, take in [(request(1, sampled), 0), (request(1, sampled), 1), (request(2, sampled), 0)]
+    ]
+    for sequence in takes:
+        decoder.submit(sequence)
+    for sequence in takes:
+        decoder.wait(sequence, 40)
+    assert begun == [0, 2]
+    assert takes[0].tokens != takes[1].tokens
+    for sequence, take in zip(takes, (0, 1, 0), strict=True):
+        alone = Sequence(sequence.phones, sequence.prompt, sampled, seed=5, limit=40, take=take)
+        assert SemanticDecoder(HistoryRunner(1)).decode(alone).tolist() == sequence.tokens
+
+
 def test_a_request_that_fails_does_not_trouble_the_others() -> None:
     class Choosy(HistoryRunner):
         def prefill(self, row, phones, features, tokens):  # type: ignore[no-untyped-def]

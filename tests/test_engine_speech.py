@@ -14,6 +14,7 @@ from resident import needs_resident_size, resident_mb
 from timbral.engine.acoustic import AcousticConfig, AcousticDecoder
 from timbral.engine.guard import Guard, Policy, Rate
 from timbral.engine.line import Line
+from timbral.engine.listener import Listener
 from timbral.engine.sampling import Sampling
 from timbral.engine.semantic import SemanticDecoder
 from timbral.engine.sessions import SessionOptions
@@ -56,7 +57,9 @@ def open_acoustic(folder: Path, gain: float = 1.0) -> AcousticDecoder:
 
 def engine(acoustic: AcousticDecoder, rule=speaks_well, rows: int = 3, retries: int = 2) -> SpeechEngine:  # type: ignore[no-untyped-def]
     runner = HistoryRunner(rows, vocabulary=END + 1, rule=rule)
-    return SpeechEngine(SemanticDecoder(runner), acoustic, Guard(RATES, Policy(retries, pause_tokens=10)))
+    return SpeechEngine(
+        SemanticDecoder(runner), acoustic, Guard(RATES, Policy(retries=retries, pause_tokens=10))
+    )
 
 
 def line(number: int, phones: int = 20, **more: object) -> Line:
@@ -255,6 +258,42 @@ def test_takes_are_drawn_again_alike_alone_and_among_others(acoustic: AcousticDe
         (sound,) = joined(list(single)).values()
         np.testing.assert_array_equal(together[number], sound)
     assert 1 <= speech.report.retries == sum(single.report.retries for single in alone)
+
+
+class Fussy(Listener):
+    """Likes takes whose sixth token is high."""
+
+    def __init__(self) -> None:
+        super().__init__(np.zeros((1, END), np.float32), np.zeros(60, np.int64))
+
+    def scores(self, phones, takes):  # type: ignore[no-untyped-def]
+        return np.array([take[5] if len(take) > 5 else -1.0 for take in takes], float)
+
+
+def test_of_several_takes_the_clearest_good_one_is_heard(acoustic: AcousticDecoder) -> None:
+    def often_stops_early(history: list[int], vocabulary: int) -> Logits:
+        logits = speaks_well(history, vocabulary)
+        if len(history) - 1 - history.index(-1) == 14 and history[-1] % 2:
+            logits[END] = 50.0
+        return logits
+
+    def speak(rule, listener: Listener | None, rows: int = 5):  # type: ignore[no-untyped-def]
+        runner = HistoryRunner(rows, vocabulary=END + 1, rule=rule)
+        guard = Guard(RATES, Policy(takes=5, retries=0, pause_tokens=10), listener)
+        speech = SpeechEngine(SemanticDecoder(runner), acoustic, guard).speak([line(n) for n in range(4)])
+        return joined(list(speech)), speech.report
+
+    one, plain = speak(speaks_well, None)
+    best, report = speak(speaks_well, Fussy())
+    assert report.tokens == 5 * plain.tokens == 5 * 4 * 60
+    assert any(not np.array_equal(one[n], best[n]) for n in range(4))
+    again, _ = speak(speaks_well, Fussy(), rows=2)
+    for number in range(4):
+        np.testing.assert_array_equal(best[number], again[number])
+
+    _, alone = speak(often_stops_early, None)
+    _, chosen = speak(often_stops_early, Fussy())
+    assert sum(chosen.faults.values()) < sum(alone.faults.values())
 
 
 def test_silence_is_noticed_held_back_and_reported(tmp_path: Path) -> None:

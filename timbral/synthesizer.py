@@ -23,6 +23,7 @@ from timbral.bundle import Bundle, open_bundle
 from timbral.engine.acoustic import FASTEST, SLOWEST, AcousticConfig, AcousticDecoder
 from timbral.engine.guard import RATES as TOKEN_RATES
 from timbral.engine.guard import Guard, Rate
+from timbral.engine.listener import Listener
 from timbral.engine.reference import ReferenceEncoder
 from timbral.engine.runner import GraphRunner
 from timbral.engine.sampling import Sampling
@@ -56,8 +57,11 @@ RATES = (24_000, 32_000, 48_000)
 LONGEST_PAUSE = 5.0
 """Seconds between two sentences that may be asked for."""
 
-ROWS = 4
-"""Sentences that stage one speaks at a time, of one text or of several requests."""
+ROWS = 8
+"""Takes that stage one speaks at a time, of one sentence or of several requests."""
+
+LISTENER = "listener.safetensors"
+"""The file of a bundle whose sentences are spoken in several takes; see engine.listener."""
 
 
 class Settings(TypedDict, total=False):
@@ -103,6 +107,7 @@ class Synthesizer:
         )
         acoustic = AcousticConfig(sample_rate=self.manifest.sample_rate, **dict(self.manifest.acoustic))
         rates: dict[str, Rate] = {name: Rate(**dict(rate)) for name, rate in self.manifest.guard.items()}
+        listener = Listener.open(bundle.path(LISTENER)) if LISTENER in self.manifest.files else None
         runner = GraphRunner.open(
             bundle.path("semantic_prefill.onnx"),
             bundle.path("semantic_step.onnx"),
@@ -113,7 +118,7 @@ class Synthesizer:
         self._engine = SpeechEngine(
             SemanticDecoder(runner),
             AcousticDecoder.open(bundle.path("latent.onnx"), bundle.path("vocoder.onnx"), acoustic, options),
-            Guard({**TOKEN_RATES, **rates}),
+            Guard({**TOKEN_RATES, **rates}, listener=listener),
         )
 
     def warm_up(self, languages: Collection[Language]) -> None:

@@ -37,7 +37,9 @@ reference   ``ReferenceEncoder.open(content, timbre, options)``;
             ``.tokens(audio float32 [n] at 16 kHz) -> int64 [T]``;
             ``.timbre([audio, ...]) -> float32 [D]``: the mean over several references.
 detectors   loops, leaks of the prompt, silence: noticed while they happen.
-guard       ``Guard(rates, Policy(retries=2))``; ``Rate(low, typical, high)`` in tokens a phone, by language;
+audition    ``Audition``: several takes of a line at once, of which the guard keeps one.
+listener    ``Listener.open(path)``; ``.scores(phones, takes)``: how well takes say their phones.
+guard       ``Guard(rates, Policy(retries=2), listener)``; ``Rate(low, typical, high)`` in tokens a phone, by language;
             ``RATES``: defaults; ``Fault``: what can be wrong.
 line        ``Line(phones int64 [n], timbre float32 [D], languages={"zh": 12, "en": 5},
             prompt_phones int64 [m], prompt int64 [p], features=None, prompt_features=None,

@@ -6,7 +6,7 @@ prompt, by a missing end, by silence.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timbral.engine.detectors import LeakDetector, LoopDetector, longest_common_run
+from timbral.engine.listener import Listener
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ _WEIGHTS: Mapping[Fault, float] = MappingProxyType(
 class Policy:
     """How strict the guard is.
 
-    retries: further takes after a bad one; 0 only reports.
+    takes: of a line at once, where there is a listener to choose between them.
+    retries: how often takes are drawn again after bad ones; 0 only reports.
     pause_tokens: what pauses and the silence at both ends may add to a sentence.
     short_tokens: a sentence of which no more are expected is not heard before it has ended well.
     leak_points, leak_window: likeness to the prompt that counts as a leak (see LeakDetector), and the
@@ -82,6 +84,7 @@ class Policy:
     is silence.
     """
 
+    takes: int = 8
     retries: int = 2
     pause_tokens: int = 30
     short_tokens: int = 50
@@ -116,10 +119,23 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Guard:
-    """Judges takes; knows rates by language, and keeps nothing of what it judges."""
+    """Judges takes; knows rates by language, and keeps nothing of what it judges.
+
+    listener: tells how well a take says its phones; a model may come without one.
+    """
 
     rates: Mapping[str, Rate] = field(default_factory=lambda: RATES)
     policy: Policy = field(default_factory=Policy)
+    listener: Listener | None = None
+
+    @property
+    def takes(self) -> int:
+        """Takes of a line at once."""
+        return self.policy.takes if self.listener else 1
+
+    def clarity(self, phones: NDArray[np.int64], takes: Sequence[NDArray[np.int64]]) -> NDArray[np.float64]:
+        """How well each take [T] says the phones [n], higher is better; zeros without a listener."""
+        return self.listener.scores(phones, takes) if self.listener else np.zeros(len(takes))
 
     def bounds(self, phones: int, languages: Mapping[str, int]) -> Bounds:
         """Bounds for a sentence of so many phones; `languages` says how many of them are of each language."""
@@ -187,6 +203,12 @@ class Watch:
             return Verdict(None, self._count, 0.0)
         fault = Fault.TOO_MANY if self._count >= self._bounds.high else Fault.MISSING_END
         return self._verdict(fault, self._count)
+
+    def judge(self, tokens: Iterable[int], *, by_itself: bool) -> Verdict:
+        """The verdict on a whole take."""
+        verdicts = (self.push(token) for token in tokens)
+        early = next((verdict for verdict in verdicts if verdict is not None), None)
+        return early or self.end(by_itself=by_itself)
 
     def silence(self) -> Verdict:
         """The verdict on a take whose sound died away."""

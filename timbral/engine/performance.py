@@ -9,14 +9,16 @@ of this holds whether or not anyone listens along, so that a stream and a whole 
 import time
 from collections import Counter
 from collections.abc import Hashable
+from collections.abc import Sequence as Several
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timbral.engine.acoustic import AcousticDecoder
+from timbral.engine.audition import Audition
 from timbral.engine.detectors import is_silent
-from timbral.engine.guard import Fault, Guard, Verdict
+from timbral.engine.guard import Fault, Guard, Verdict, Watch
 from timbral.engine.line import Line
 from timbral.engine.seeds import derive_seed
 from timbral.engine.semantic import SemanticDecoder
@@ -28,11 +30,11 @@ from timbral.errors import TextError
 class Account:
     """What one line has cost.
 
-    takes: how often it was begun. faults: what was wrong with takes, counted. tokens: all that were drawn.
+    attempts: how often it was begun. faults: what was wrong with takes, counted. tokens: all that were drawn.
     prefill_s, decode_s, acoustic_s: seconds in the stages; steps shared with others count by share.
     """
 
-    takes: int = 0
+    attempts: int = 0
     faults: Counter[Fault] = field(default_factory=Counter)
     tokens: int = 0
     prefill_s: float = 0.0
@@ -41,9 +43,9 @@ class Account:
 
 
 class Performance:
-    """The state of one line between its phones and its last sample; the first take is submitted at once.
+    """The state of one line between its phones and its last sample; the first takes are submitted at once.
 
-    sequence: the take that is running. done: whether the last sound is out.
+    done: whether the last sound is out.
     Raises TextError if the line is longer than the model can speak.
     """
 
@@ -74,8 +76,8 @@ class Performance:
         Raises what made the take fail, if something did.
         """
         while not self.done:
-            finished = self.sequence.finished  # read before the tokens: none come after it
-            for token in self.sequence.tokens[self._seen :]:
+            finished = self._audition.finished  # read before the tokens: none come after it
+            for token in self._audition.tokens[self._seen :]:
                 self._seen += 1
                 verdict = self._hear(token)
                 if verdict is not None:
@@ -93,16 +95,16 @@ class Performance:
 
     def wait(self) -> None:
         """Returns when the running take has more to take in, or is over."""
-        self._semantic.wait(self.sequence, self._seen)
+        self._audition.wait(self._seen)
 
     def cancel(self) -> None:
-        """Stops the running take, if there is one."""
-        self._semantic.cancel(self.sequence)
+        """Stops the running takes, if there are any."""
+        self._audition.cancel()
 
     @property
     def _last_take(self) -> bool:
         """Whether this take is the last one, so that there is no point in stopping it early."""
-        return self.account.takes > self._guard.policy.retries or self._line.sampling.greedy
+        return self.account.attempts > self._guard.policy.retries or self._line.sampling.greedy
 
     def _room(self) -> int:
         room = self._semantic.capacity - len(self._line.all_phones) - len(self._line.prompt)
@@ -111,28 +113,45 @@ class Performance:
         return min(self._bounds.high, LONGEST, room)
 
     def _begin(self) -> None:
-        """Starts a take that goes on from where sound has been let out."""
+        """Starts takes that go on from where sound has been let out."""
         line = self._line
         self._stream = self._safe.copy()
         self._stream.forget()
         self._held, self._quiet = [], 0
-        self._watch = self._guard.watch(self._bounds, line.phones, line.prompt_phones, line.prompt)
+        self._watch = self._new_watch()
         spoken = self._stream.tokens
         for token in spoken:
             self._watch.push(token)
         self._seen = len(spoken)
-        self.sequence = Sequence(
-            line.all_phones,
-            line.prompt,
-            line.sampling,
-            line.seed,
-            features=line.all_features,
-            spoken=spoken,
-            limit=self._limit,
-            take=self.account.takes,
-        )
-        self.account.takes += 1
-        self._semantic.submit(self.sequence, self._group)
+        count = 1 if line.sampling.greedy else self._guard.takes
+        takes = [
+            Sequence(
+                line.all_phones,
+                line.prompt,
+                line.sampling,
+                line.seed,
+                features=line.all_features,
+                spoken=spoken,
+                limit=self._limit,
+                take=self.account.attempts * count + number,
+            )
+            for number in range(count)
+        ]
+        self.account.attempts += 1
+        self._audition = Audition(self._semantic, takes, self._best, self._group)
+
+    def _new_watch(self) -> Watch:
+        line = self._line
+        return self._guard.watch(self._bounds, line.phones, line.prompt_phones, line.prompt)
+
+    def _best(self, takes: Several[Sequence]) -> int:
+        """The take with the least fault; of those without any, the one that says the phones best."""
+        heard = [np.asarray(take.tokens, np.int64) for take in takes]
+        faults = [
+            self._new_watch().judge(take.tokens, by_itself=take.finished is Finish.END).score
+            for take in takes
+        ]
+        return int(np.lexsort((-self._guard.clarity(self._line.phones, heard), np.array(faults)))[0])
 
     def _hear(self, token: int) -> Verdict | None:
         verdict = self._watch.push(token)
@@ -155,8 +174,6 @@ class Performance:
         return None
 
     def _conclude(self, finished: Finish) -> None:
-        if self.sequence.error is not None:
-            raise self.sequence.error
         verdict = self._watch.end(by_itself=finished is Finish.END)
         if verdict.fault is None:
             self._finish_stream()
@@ -172,7 +189,7 @@ class Performance:
     def _refuse(self, verdict: Verdict) -> None:
         assert verdict.fault is not None
         self.account.faults[verdict.fault] += 1
-        self._refused.append((verdict, tuple(self.sequence.tokens[: self._seen])))
+        self._refused.append((verdict, tuple(self._audition.tokens[: self._seen])))
         self.cancel()
         self._add_up()
         if self._last_take:
@@ -216,6 +233,6 @@ class Performance:
         self.done = True
 
     def _add_up(self) -> None:
-        self.account.tokens += self._seen - len(self.sequence.spoken)
-        self.account.prefill_s += self.sequence.prefill_s
-        self.account.decode_s += self.sequence.decode_s
+        self.account.tokens += self._audition.drawn
+        self.account.prefill_s += self._audition.prefill_s
+        self.account.decode_s += self._audition.decode_s

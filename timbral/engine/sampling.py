@@ -55,25 +55,30 @@ def penalise(logits: NDArray[np.float32], previous: NDArray[np.int64], penalty: 
 
 
 def probabilities(logits: NDArray[np.float32], settings: Sampling) -> NDArray[np.float32]:
-    """Penalised logits [vocabulary] to probabilities [vocabulary]: top-p, then temperature, then top-k."""
-    kept = logits
+    """Penalised logits [vocabulary] to probabilities [vocabulary]: top-p, then temperature, then top-k.
+
+    Top-p and top-k both keep the likeliest, so the few that top-k leaves are all that has to be sorted for top-p.
+    """
+    kept = np.arange(len(logits))
+    if 0 < settings.top_k < len(logits):
+        pivot = np.partition(logits, -settings.top_k)[-settings.top_k]
+        kept = np.flatnonzero(logits >= pivot)
     if settings.top_p < 1.0:
-        order = np.argsort(-kept, kind="stable")
-        removed = np.cumsum(_softmax(kept[order])) > settings.top_p
+        kept = kept[np.argsort(-logits[kept], kind="stable")]
+        powers = np.exp(logits - logits.max())
+        removed = np.cumsum(powers[kept] / powers.sum()) > settings.top_p
         removed[0] = False
-        kept = kept.copy()
-        kept[order[removed]] = -np.inf
-    kept = kept / np.float32(max(settings.temperature, LOWEST_TEMPERATURE))
-    if 0 < settings.top_k < len(kept):
-        pivot = np.partition(kept, -settings.top_k)[-settings.top_k]
-        kept = np.where(kept < pivot, np.float32(-np.inf), kept)
-    return _softmax(kept)
+        kept = kept[~removed]
+    shares = np.zeros_like(logits)
+    shares[kept] = _softmax(logits[kept] / np.float32(max(settings.temperature, LOWEST_TEMPERATURE)))
+    return shares
 
 
 def draw(shares: NDArray[np.float32], rng: np.random.Generator) -> int:
     """One token by its probability: the argmax of p / e, with e exponentially distributed."""
-    waits = rng.standard_exponential(len(shares), np.float32)
-    return int(np.argmax(shares / np.maximum(waits, np.finfo(np.float32).tiny)))
+    possible = np.flatnonzero(shares)
+    waits = rng.standard_exponential(len(possible), np.float32)
+    return int(possible[np.argmax(shares[possible] / np.maximum(waits, np.finfo(np.float32).tiny))])
 
 
 def _softmax(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -118,8 +118,7 @@ class SemanticDecoder:
         self._condition.release()
         try:
             self._step(running)
-            for row, sequence in admitted:
-                self._prefill(row, sequence)
+            self._prefill(admitted)
         finally:
             self._condition.acquire()
             self._driving = False
@@ -144,15 +143,22 @@ class SemanticDecoder:
         for sequence in running:
             sequence.decode_s += share
 
-    def _prefill(self, row: int, sequence: Sequence) -> None:
-        began = time.perf_counter()
-        try:
-            logits = self._runner.prefill(row, sequence.phones, sequence.features, sequence.context)
-        except Exception as error:
-            sequence.fail(error)
-            return
-        sequence.accept(logits)
-        sequence.prefill_s = time.perf_counter() - began
+    def _prefill(self, admitted: list[tuple[int, Sequence]]) -> None:
+        """Starts new rows; takes of one line begin alike, so that one prefill does for them."""
+        begun: dict[Hashable, tuple[int, NDArray[np.float32]]] = {}
+        for row, sequence in admitted:
+            began = time.perf_counter()
+            try:
+                if sequence.beginning in begun:
+                    twin, logits = begun[sequence.beginning]
+                    self._runner.move(twin, row)
+                else:
+                    logits = self._runner.prefill(row, sequence.phones, sequence.features, sequence.context)
+                    begun[sequence.beginning] = row, logits
+                sequence.accept(logits.copy())
+            except Exception as error:
+                sequence.fail(error)
+            sequence.prefill_s = time.perf_counter() - began
 
     def _sweep(self) -> None:
         """Gives back the rows and places of sequences that are over."""

@@ -1,5 +1,6 @@
 """One request of stage one and everything that belongs to it, so that no request can see another's state."""
 
+from collections.abc import Hashable
 from enum import Enum
 
 import numpy as np
@@ -70,6 +71,12 @@ class Sequence:
     def context(self) -> NDArray[np.int64]:
         """The tokens that a prefill reads: the prompt and what has been spoken already, int64 [p + s]."""
         return np.concatenate([self.prompt, np.asarray(self.spoken, np.int64)])
+
+    @property
+    def beginning(self) -> Hashable:
+        """What a prefill depends on: equal for sequences that go on from the same place."""
+        features = None if self.features is None else self.features.tobytes()
+        return self.phones.tobytes(), features, self.context.tobytes()
 
     @property
     def positions(self) -> int:

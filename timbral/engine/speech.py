@@ -29,7 +29,7 @@ class Piece:
 class Report:
     """What a speech has cost so far.
 
-    tokens: drawn in all takes. retries: takes beyond the first of each line. faults: what was wrong with
+    tokens: drawn in all takes. retries: of lines whose takes were no good. faults: what was wrong with
     takes, by name. prefill_s, decode_s, acoustic_s: seconds in the stages, of the lines that are over.
     first_s: seconds to the first piece. samples: sound so far, at `sample_rate` Hz.
     """
@@ -129,7 +129,7 @@ class Speech:
         report = self.report
         report.lines += 1
         report.tokens += account.tokens
-        report.retries += account.takes - 1
+        report.retries += account.attempts - 1
         report.faults.update(fault.value for fault in account.faults.elements())
         report.prefill_s += account.prefill_s
         report.decode_s += account.decode_s
