@@ -88,7 +88,7 @@ def _content(file: BufferedReader, head: bytes, size: int) -> _Content:
         return _Content(stream.value, stream.spans, {})
     if is_safe_file(head):
         safe = read_safe_file(file, size)
-        return _Content(safe.value, safe.spans, dict(safe.metadata))
+        return _Content(safe.value, safe.spans, safe.metadata)
     raise DefectError(_stranger(head))
 
 

@@ -33,7 +33,7 @@ class SafeFile:
     """What a safetensors file holds: tensors and texts by name, and where the bytes of the tensors lie."""
 
     value: dict[str, object]
-    metadata: dict[str, object]
+    metadata: dict[object, object]
     spans: dict[str, Span]
 
 
