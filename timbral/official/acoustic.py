@@ -35,7 +35,7 @@ def measure(ruler: Ruler) -> AcousticSizes:
     return AcousticSizes(
         **asdict(prior.measure(ruler)),
         **asdict(measure_generator(ruler, "dec.", "ups.{}", "weight_v")),
-        speaker=ruler.length("sv_emb.weight", 1) if ruler.has("sv_emb.weight") else 0,
+        speaker=ruler.length("sv_emb.weight", 1) if ruler.has("prelu.weight") else 0,
     )
 
 

@@ -145,7 +145,7 @@ def _entries(directory: bytes) -> Iterator[tuple[str, int, Span]]:
         size, packed, header = _widened(extra, size, packed, header)
         if method or flags & _ENCRYPTED or packed != size:
             raise DefectError(
-                f"its member {shown(name)} is compressed or encrypted, which torch never does; {RESAVE}"
+                f"its member {shown(name)} is compressed or encrypted; {UNSAFE}"
             )
         yield name, header, Span(0, size, crc)
 

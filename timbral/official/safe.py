@@ -50,7 +50,7 @@ def read_safe_file(file: BufferedReader, size: int) -> SafeFile:
     if start > size:
         raise DefectError(f"it ends too early; {DAMAGED}")
     try:
-        contents = json.loads(file.read(length), object_pairs_hook=_unique)
+        contents = json.loads(file.read(length).decode(), object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         raise DefectError(f"its table of contents cannot be read; {DAMAGED}") from None
     metadata = contents.pop("__metadata__", {})
