@@ -82,12 +82,12 @@ def saved(value: object, *, mark: str = "", legacy: bool = False, protocol: int 
     return mark.encode() + data[2:] if mark else data
 
 
-def archive(pickle: bytes, **members: bytes) -> bytes:
+def archive(pickle: bytes, *, version: str = "3\n", **members: bytes) -> bytes:
     """A zip as torch writes it around a pickle; members: further ones, by name under `archive/`."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as made:
         made.writestr("archive/data.pkl", pickle)
-        made.writestr("archive/version", "3\n")
+        made.writestr("archive/version", version)
         for name, content in members.items():
             made.writestr(f"archive/{name}", content)
     return file.getvalue()

@@ -359,7 +359,7 @@ def test_truncated_anywhere(damaged: Path, sample: bytes) -> None:
 
 
 @pytest.mark.parametrize("sample", _SAMPLES, ids=["zip", "legacy", "safetensors"])
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(data=st.data())
 def test_any_damage_is_a_clear_error_or_harmless(damaged: Path, sample: bytes, data: st.DataObject) -> None:
     changes = st.lists(

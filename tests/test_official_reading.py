@@ -1,5 +1,6 @@
 """Checkpoints as torch and safetensors write them come out as they went in."""
 
+import pickle
 import subprocess
 import sys
 from collections import OrderedDict
@@ -8,6 +9,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.lib.stride_tricks import as_strided
 from official_files import (
     acoustic_checkpoint,
     archive,
@@ -20,6 +24,10 @@ from safetensors.torch import save_file
 
 from timbral.errors import CheckpointError
 from timbral.official import Checkpoint, read_checkpoint
+
+_MAGIC = 0x1950A86A20F9469CFC6C
+_STREAM = pickle.dumps(_MAGIC, 2) + pickle.dumps(1001, 2) + pickle.dumps({"little_endian": True}, 2)
+"""How a file of the old torch.save begins."""
 
 
 def read(tmp_path: Path, data: bytes) -> Checkpoint:
@@ -132,6 +140,26 @@ def test_other_byte_order(tmp_path: Path) -> None:
     assert np.array_equal(checkpoint.tensors["a"], values.reshape(2, 2).astype(np.float32))
 
 
+_SMALL = st.lists(st.integers(0, 5), max_size=3).map(tuple)
+
+
+@given(shape=_SMALL, strides=_SMALL, offset=st.integers(0, 12))
+def test_views_stay_within_their_storage(
+    tmp_path_factory: pytest.TempPathFactory, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+) -> None:
+    values = np.arange(12, dtype=np.float32)
+    data = archive(tensor_pickle(shape, strides, offset=offset, count=12), **{"data/0": values.tobytes()})
+    reach = sum((n - 1) * step for n, step in zip(shape, strides, strict=False))
+    inside = offset <= 12 if 0 in shape else offset + reach < 12
+    if len(shape) == len(strides) and inside and np.prod(shape) <= 12:
+        found = read(tmp_path_factory.getbasetemp(), data).tensors["a"]
+        expected = as_strided(values[offset:], shape, [4 * step for step in strides])
+        assert np.array_equal(found, expected)
+    else:
+        with pytest.raises(CheckpointError):
+            read(tmp_path_factory.getbasetemp(), data)
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [
@@ -144,6 +172,16 @@ def test_other_byte_order(tmp_path: Path) -> None:
         (archive(tensor_pickle((4,), (1,)), **{"data/0": bytes(16), "code/x.py": b""}), "TorchScript"),
         (archive(tensor_pickle((4,), (1,)), **{"data/0": bytes(16), "byteorder": b"middle"}), "byte order"),
         (archive(tensor_pickle((4,), (1,))), "is missing"),
+        (archive(tensor_pickle((4,), (1,)), version="99"), "unknown version '99'"),
+        (archive(tensor_pickle((4,), (1,)), version="3" * 17), "no valid archive/version"),
+        (pickle.dumps({"a": 1}), "a pickle, but not a checkpoint"),
+        (pickle.dumps(_MAGIC, 2) + pickle.dumps(7, 2), "unknown version 7"),
+        (_STREAM + pickle.dumps({}, 2) + pickle.dumps(["0"], 2), "that no tensor uses"),
+        (_STREAM + pickle.dumps({}, 2) + pickle.dumps([[]], 2), "list of storages"),
+        (_STREAM + tensor_pickle((4,), (1,)) + pickle.dumps(["0", "0"], 2), "list of storages"),
+        (_STREAM + tensor_pickle((4,), (1,)) + pickle.dumps(["0"], 2) + bytes(24), "another size"),
+        (_STREAM + tensor_pickle((4,), (1,)) + pickle.dumps([], 2), "is missing"),
+        (_STREAM + tensor_pickle((1 << 40,), (1,), count=1 << 40) + pickle.dumps(["0"], 2), "too early"),
     ],
 )
 def test_what_is_no_checkpoint_is_named(tmp_path: Path, data: bytes, says: str) -> None:

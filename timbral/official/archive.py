@@ -144,9 +144,7 @@ def _entries(directory: bytes) -> Iterator[tuple[str, int, Span]]:
             raise DefectError(f"its zip directory is broken; {DAMAGED}")
         size, packed, header = _widened(extra, size, packed, header)
         if method or flags & _ENCRYPTED or packed != size:
-            raise DefectError(
-                f"its member {shown(name)} is compressed or encrypted; {UNSAFE}"
-            )
+            raise DefectError(f"its member {shown(name)} is compressed or encrypted; {UNSAFE}")
         yield name, header, Span(0, size, crc)
 
 

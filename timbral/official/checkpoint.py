@@ -11,7 +11,7 @@ from timbral.official.archive import MARKS, is_archive, read_archive
 from timbral.official.defects import DAMAGED, DefectError, shown
 from timbral.official.legacy import read_stream
 from timbral.official.plain import NotPlainError, Plain, PlainReader
-from timbral.official.safe import is_safe_file, read_safe_file
+from timbral.official.safetensors import is_safe_file, read_safe_file
 from timbral.official.tensors import Array, Span, TensorView, read_tensors
 
 _HEAD = 8192
