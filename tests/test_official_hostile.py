@@ -157,9 +157,14 @@ def _laughing() -> bytes:
     return tensor_pickle((4,), (1,))[:-1] + text("config") + nested + b"s."
 
 
-def _copied(copy: bytes) -> bytes:
-    """Copies one long list over and over."""
-    return b"\x80\x02](" + b"N" * 50_000 + b"eq\x01" + copy * 50_000 + b"."
+def _copied(value: bytes, copy: bytes) -> bytes:
+    """Notes one long value and copies it over and over."""
+    return b"\x80\x02" + value + b"q\x01" + copy * 1_000 + b"."
+
+
+_LONG_LIST = b"](" + b"N" * 1_000 + b"e"
+_LONG_DICTIONARY = b"}(" + b"".join(b"M" + struct.pack("<H", i) + b"N" for i in range(1_000)) + b"u"
+_LONG_TEXT = text("a" * 100_000)
 
 
 _BOMBS = {
@@ -168,9 +173,11 @@ _BOMBS = {
     "deep": tensor_pickle((4,), (1,))[:-1] + text("config") + b"]" * 100_000 + b"a" * 99_999 + b"s.",
     "deep_key": b"\x80\x02}" + b")" + b"\x85" * 50_000 + b"Ns.",
     "deep_called": b"\x80\x02)" + b"\x85" * 50_000 + b"q\x01h\x01R.",
-    "copied_sizes": _copied(b"ctorch\nSize\nh\x01\x85R"),
-    "copied_state": _copied(b"cutils\nHParams\n)\x81}b"),
-    "many_dictionaries": b"\x80\x02" + b"}" * 10_000_000 + b".",
+    "copied_sizes": _copied(_LONG_LIST, b"ctorch\nSize\nh\x01\x85R"),
+    "copied_state": _copied(_LONG_DICTIONARY, b"cutils\nHParams\n)\x81h\x01b"),
+    "copied_path": _copied(_LONG_TEXT, b"cpathlib\nPosixPath\nh\x01\x85R"),
+    "copied_bytes": _copied(_LONG_TEXT, b"c_codecs\nencode\nh\x01" + text("latin1") + b"\x86R"),
+    "many_dictionaries": b"\x80\x02" + b"}" * 1_000_000 + b".",
     "long_text": b"\x80\x02X\xff\xff\xff\xff.",
     "long_bytes": b"\x80\x04\x8d" + b"\xff" * 7 + b"\x00.",
     "elements": tensor_pickle((1 << 40,), (1,), count=1 << 40),

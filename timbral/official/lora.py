@@ -52,7 +52,7 @@ def separate(tensors: Mapping[str, Array], rank: Plain) -> tuple[LoraSizes, dict
     ranks = {_rank(named, name) for name in changed}
     if len(ranks) != 1 or (rank is not None and ranks != {rank}):
         raise DefectError(
-            f"its matrices have the ranks {sorted(ranks)}, and it says {shown(rank)}; {DAMAGED}"
+            f"its matrices have the ranks {shown(str(sorted(ranks)))}, and it says {shown(rank)}; {DAMAGED}"
         )
     return LoraSizes(ranks.pop(), tuple(changed)), named
 

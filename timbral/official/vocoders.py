@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from timbral.official.defects import DAMAGED, DefectError
+from timbral.official.defects import DAMAGED, DefectError, shown
 from timbral.official.shapes import Ruler, Shapes, layer, normed, upsampling
 
 HIFIGAN_LANDMARK = "ups.0.weight"
@@ -58,7 +58,9 @@ def measure_generator(ruler: Ruler, prefix: str, up: str, suffix: str) -> Genera
     kernels = tuple(ruler.length(f"{prefix}{up}.{suffix}".format(i), 2) for i in range(ups))
     rates = ruler.numbers("model", "upsample_rates", count=ups) or _RATES.get(kernels)
     if rates is None:
-        raise DefectError(f"its upsamplings with the kernels {kernels} are of no official version")
+        raise DefectError(
+            f"its upsamplings with the kernels {shown(str(kernels))} are of no official version"
+        )
     per_stage = blocks // ups
     depths = [ruler.count(f"{prefix}resblocks.{i}.convs1.{{}}.{suffix}") for i in range(per_stage)]
     return GeneratorSizes(
@@ -81,7 +83,7 @@ def _dilations(ruler: Ruler, depths: list[int]) -> tuple[tuple[int, ...], ...]:
     for row, depth in zip(rows, depths, strict=True):
         numbers = tuple(n for n in row if type(n) is int and 0 < n < 1000)
         if len(numbers) != depth or len(row) != depth:
-            raise DefectError(f"its residual blocks have {depth} convolutions, not one for each of {row}")
+            raise DefectError(f"its residual blocks do not have one convolution for each dilation; {DAMAGED}")
         dilations.append(numbers)
     return tuple(dilations)
 
