@@ -21,6 +21,10 @@ class VoiceError(TimbralError):
     """A voice that is unknown, unreadable or made for another model family."""
 
 
+class CheckpointError(TimbralError):
+    """A file of weights that is no checkpoint, damaged, unsafe, or of a network that is not known."""
+
+
 class SettingError(TimbralError):
     """A setting outside its range, such as a speed of zero."""
 
