@@ -23,7 +23,6 @@ def test_embedding() -> None:
     network = SpeakerNetwork(SpeakerConfig()).eval()
     fill(network, seed=6)
     assert network.config.embedding == golden["sv_emb"].shape[1]
-    assert relative_error(network.embed(golden["fbank"][None]), golden["sv_emb"]) < 1e-4
     assert relative_error(network(golden["wav16k"][None]), golden["sv_emb"]) < 1e-4
 
 

@@ -84,6 +84,13 @@ def test_what_was_read_is_kept_and_read_once(graph: Path) -> None:
         first[0][:] = 0
 
 
+def test_a_text_reads_the_same_alone_and_among_others(graph: Path) -> None:
+    ids = [PIECES(text).ids for text in ("你好，我们说的是什么？", "他说了", "人")]
+    together = TextFeatures.open(graph, CPU)(ids)
+    for text, features in zip(ids, together, strict=True):
+        assert np.array_equal(TextFeatures.open(graph, CPU)([text])[0], features)
+
+
 def test_the_cache_forgets_what_was_used_longest_ago() -> None:
     cache = FeatureCache(capacity=3 * 40)
     arrays = {key: np.zeros(10, np.float32) for key in (b"a", b"b", b"c", b"d")}
