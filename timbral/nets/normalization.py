@@ -1,4 +1,4 @@
-"""Normalisations of stage two: over channels, and of the weights that convolutions are stored with."""
+"""Normalisations over channels, and of the weights that convolutions are stored with."""
 
 from abc import abstractmethod
 
@@ -22,21 +22,24 @@ class ChannelNorm(nn.Module):
 
 
 class WeightNormed(nn.Module):
-    """A convolution whose weight is a direction times a length, for each entry of its first dimension.
+    """A convolution whose weight is a direction times a length, for each entry of one dimension, mostly the first.
 
     Weight normalisation (Salimans and Kingma 2016), stored as `weight_g` (length) and `weight_v` (direction).
     """
 
+    direction: tuple[int, int] = (1, 2)
+    """The dimensions of the weight that make one direction."""
+
     def __init__(self, plain: nn.Conv1d | nn.ConvTranspose1d) -> None:
         super().__init__()
         weight = plain.weight.detach()
-        self.weight_g = nn.Parameter(torch.linalg.vector_norm(weight, dim=(1, 2), keepdim=True))
+        self.weight_g = nn.Parameter(torch.linalg.vector_norm(weight, dim=self.direction, keepdim=True))
         self.weight_v = nn.Parameter(weight)
         self.bias = plain.bias
 
     def weight(self) -> Tensor:
         """The weight that the convolution uses."""
-        length = torch.linalg.vector_norm(self.weight_v, dim=(1, 2), keepdim=True)
+        length = torch.linalg.vector_norm(self.weight_v, dim=self.direction, keepdim=True)
         weight: Tensor = self.weight_v * (self.weight_g / length)
         return weight
 

@@ -1,0 +1,23 @@
+"""Opens a published G2PW model for the Chinese front end: joins its tables and vocabulary with the engine's graphs."""
+
+from pathlib import Path
+
+from timbral.engine.sessions import Graph, SessionOptions
+from timbral.errors import BundleError
+from timbral.text.g2pw import G2PW, INPUTS, OUTPUT, G2PWTables
+from timbral.text.word_pieces import WordPieces
+
+_GRAPHS = ("g2pW.onnx", "g2pw.onnx")
+
+
+def open_g2pw(folder: Path, vocabulary: Path, options: SessionOptions) -> G2PW:
+    """The model in `folder`, which decides on characters with several readings for `timbral.text.chinese`.
+
+    vocabulary: `vocab.txt` or `tokenizer.json` of bert-base-chinese; chinese-roberta-wwm-ext-large has the same.
+    Raises BundleError for a folder or vocabulary that is none.
+    """
+    graph = next((folder / name for name in _GRAPHS if (folder / name).is_file()), None)
+    if graph is None:
+        raise BundleError(f"{folder} has no {_GRAPHS[0]}: give the folder of a G2PW model")
+    network = Graph(graph, INPUTS, (OUTPUT,), options)
+    return G2PW(network, G2PWTables.read(folder), WordPieces.read(vocabulary))
