@@ -3,7 +3,15 @@
 import torch
 from nets_weights import golden_arrays, relative_error
 
-from timbral.nets.spectrogram import TIMBRE, V3, V4, linear_spectrogram, log_mel
+from timbral.nets.spectrogram import (
+    TIMBRE,
+    V3,
+    V4,
+    denormalized,
+    linear_spectrogram,
+    log_mel,
+    normalized,
+)
 
 
 def test_linear_and_mel_spectrograms() -> None:
@@ -22,3 +30,9 @@ def test_a_batch_is_its_rows() -> None:
     both = linear_spectrogram(samples)
     assert both.shape == (2, 1025, 20)
     assert torch.allclose(both[1:], linear_spectrogram(samples[1:]), atol=1e-6)
+
+
+def test_normalised_mel_lies_between_minus_one_and_one() -> None:
+    mel = torch.tensor([-12.0, -5.0, 2.0])
+    assert torch.equal(normalized(mel), torch.tensor([-1.0, 0.0, 1.0]))
+    assert torch.allclose(denormalized(normalized(mel)), mel)

@@ -23,6 +23,9 @@ TIMBRE = SpectrogramConfig()
 V3 = SpectrogramConfig(rate=24000, n_fft=1024, hop=256, bands=100)
 V4 = SpectrogramConfig(rate=32000, n_fft=1280, hop=320, bands=100)
 
+LOWEST, HIGHEST = -12.0, 2.0
+"""Range of a log mel spectrogram that v3 and v4 normalise."""
+
 
 def linear_spectrogram(samples: Tensor, config: SpectrogramConfig = TIMBRE) -> Tensor:
     """Magnitudes [batch, n_fft // 2 + 1, n // hop] of samples [batch, n]; frames are centred."""
@@ -36,6 +39,16 @@ def linear_spectrogram(samples: Tensor, config: SpectrogramConfig = TIMBRE) -> T
 def log_mel(linear: Tensor, config: SpectrogramConfig = TIMBRE) -> Tensor:
     """Logarithm of mel magnitudes, [batch, bands, frames], of a linear spectrogram [batch, bins, frames]."""
     return (mel_filters(config).to(linear) @ linear).clamp(min=1e-5).log()
+
+
+def normalized(mel: Tensor) -> Tensor:
+    """A log mel spectrogram as the flow matching of v3 and v4 sees it: -12 to 2 becomes -1 to 1."""
+    return (mel - LOWEST) / (HIGHEST - LOWEST) * 2 - 1
+
+
+def denormalized(mel: Tensor) -> Tensor:
+    """The inverse of `normalized`."""
+    return (mel + 1) / 2 * (HIGHEST - LOWEST) + LOWEST
 
 
 @lru_cache

@@ -1,0 +1,50 @@
+"""The small networks of v3 and v4 whose outputs the golden files hold, and these outputs."""
+
+import json
+from dataclasses import replace
+from functools import cache
+
+from nets_weights import GOLDENS, fill, golden_arrays
+from torch import Tensor
+
+from timbral.nets.diffusion_transformer import TransformerConfig
+from timbral.nets.mel_acoustic import MEL_FAMILIES, MelAcousticConfig, MelAcousticNetwork
+
+
+def config_of(family: str) -> MelAcousticConfig:
+    """Our configuration for the official constructor arguments of the golden files."""
+    official = json.loads((GOLDENS / "s2_v3v4_small_config.json").read_text())
+    dit = official["dit"]
+    return replace(
+        MEL_FAMILIES[family],
+        latent=official["inter_channels"],
+        hidden=official["hidden_channels"],
+        feed_forward=official["filter_channels"],
+        heads=official["n_heads"],
+        layers=official["n_layers"],
+        kernel=official["kernel_size"],
+        dropout=official["p_dropout"],
+        timbre=official["gin_channels"],
+        transformer=TransformerConfig(
+            mel=dit["mel_dim"],
+            features=dit["text_dim"],
+            width=dit["dim"],
+            layers=dit["depth"],
+            heads=dit["heads"],
+            head_size=dit["dim_head"],
+            feed_forward=dit["ff_mult"],
+            feature_blocks=dit["conv_layers"],
+        ),
+    )
+
+
+@cache
+def small_network(family: str) -> MelAcousticNetwork:
+    model = MelAcousticNetwork(config_of(family)).eval()
+    fill(model, seed=3)
+    return model
+
+
+@cache
+def golden_of(family: str) -> dict[str, Tensor]:
+    return golden_arrays(f"s2_{family}_small.npz")
