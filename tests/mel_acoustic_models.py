@@ -4,11 +4,15 @@ import json
 from dataclasses import replace
 from functools import cache
 
+import torch
 from nets_weights import GOLDENS, fill, golden_arrays
 from torch import Tensor
 
+from timbral.nets.bigvgan import BigVgan
 from timbral.nets.diffusion_transformer import TransformerConfig
+from timbral.nets.hifigan import Generator
 from timbral.nets.mel_acoustic import MEL_FAMILIES, MelAcousticConfig, MelAcousticNetwork
+from timbral.nets.mel_vocoders import MEL_BANDS
 
 
 def config_of(family: str) -> MelAcousticConfig:
@@ -48,3 +52,16 @@ def small_network(family: str) -> MelAcousticNetwork:
 @cache
 def golden_of(family: str) -> dict[str, Tensor]:
     return golden_arrays(f"s2_{family}_small.npz")
+
+
+@cache
+def small_vocoder(family: str) -> BigVgan | Generator:
+    """A vocoder of few channels with the weights that it starts its training with.
+
+    The golden weights make of BigVGAN a network that magnifies rounding.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        if family == "v3":
+            return BigVgan(MEL_BANDS, 16, (4, 2), (8, 4), (3,), ((1, 3),)).eval()
+        return Generator(MEL_BANDS, 16, (5, 2), (9, 4), (3,), ((1, 3),), timbre=0, output_bias=True).eval()

@@ -12,7 +12,6 @@ The vocoder is a checkpoint of its own: see `timbral.nets.mel_vocoders`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from types import MappingProxyType
 
 import torch
@@ -29,11 +28,11 @@ from timbral.nets.wavenet import FrameEncoder
 class MelAcousticConfig(PriorConfig):
     """Sizes of stage two; the defaults are those of the official v3.
 
-    mel_rate: frames of mel for each frame of the prior.
+    mel_rate: frames of mel for each frame of the prior (50 Hz).
     feature_layers, feature_kernel: of the WaveNet that makes features; transformer: of the flow matching.
     """
 
-    mel_rate: Fraction = Fraction(15, 8)
+    mel_rate: float = 1.875
     feature_layers: int = 8
     feature_kernel: int = 5
     transformer: TransformerConfig = field(default_factory=TransformerConfig)
@@ -41,7 +40,7 @@ class MelAcousticConfig(PriorConfig):
 
 _V3 = MelAcousticConfig()
 MEL_FAMILIES: Mapping[str, MelAcousticConfig] = MappingProxyType(
-    {"v3": _V3, "v4": replace(_V3, mel_rate=Fraction(2))}
+    {"v3": _V3, "v4": replace(_V3, mel_rate=2.0)}
 )
 """The official sizes by family."""
 
@@ -75,18 +74,18 @@ class MelAcousticNetwork(PriorNetwork):
         return self.wns1.encoded(x, mask_of(x, lengths), ge)
 
 
-def mel_places(tokens: int, mel_rate: Fraction, speed: float = 1.0) -> tuple[Tensor, int]:
+def mel_places(tokens: int, mel_rate: float, speed: float = 1.0) -> tuple[Tensor, int]:
     """Where in the 2 T frames of T tokens each frame of mel is read, float [M], and how many of these count.
 
     As in the official code: frames are stretched linearly to another speed, then repeated to the rate of the
-    mel, and what exceeds the duration is 0.
+    mel; features beyond the duration, at most one frame, are 0.
     """
     frames = FRAMES_PER_TOKEN * tokens
     stretched = frames if speed == 1 else int(frames / speed) + 1
     count = int(stretched * mel_rate)
-    # The official durations are a little generous in v3: two more frames of mel for each token.
-    duration = tokens * (2 + float(mel_rate))
+    # Officially a token lasts 2 + mel_rate frames of mel, a little more than it has in v3.
+    duration = tokens * (FRAMES_PER_TOKEN + mel_rate)
     length = int(duration) if speed == 1 else int(duration / speed) + 1
-    source = torch.arange(count) * mel_rate.denominator // mel_rate.numerator
+    source = (torch.arange(count, dtype=torch.float64) / mel_rate).floor()
     places = ((source + 0.5) * (frames / stretched) - 0.5).clamp(min=0)
-    return places, min(length, count)
+    return places.float(), min(length, count)

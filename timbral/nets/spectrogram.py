@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+
+from timbral.nets.tiny_mel import FourierBasis
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,30 @@ LOWEST, HIGHEST = -12.0, 2.0
 
 def linear_spectrogram(samples: Tensor, config: SpectrogramConfig = TIMBRE) -> Tensor:
     """Magnitudes [batch, n_fft // 2 + 1, n // hop] of samples [batch, n]; frames are centred."""
-    edge = (config.n_fft - config.hop) // 2
-    padded = functional.pad(samples[:, None], (edge, edge), mode="reflect")[:, 0]
+    padded = _padded(samples, config)
     window = torch.hann_window(config.n_fft, dtype=samples.dtype, device=samples.device)
     spectrum = torch.stft(padded, config.n_fft, config.hop, window=window, center=False, return_complex=True)
     return torch.sqrt(torch.view_as_real(spectrum).square().sum(-1) + 1e-8)
+
+
+class LinearSpectrogram(nn.Module):
+    """`linear_spectrogram` as a matrix product, for export: onnxruntime's STFT is too coarse for n_fft 1280."""
+
+    def __init__(self, config: SpectrogramConfig = TIMBRE) -> None:
+        super().__init__()
+        self.config = config
+        self.basis = FourierBasis(config.n_fft)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        padded = _padded(samples, self.config)[:, None]
+        parts = functional.conv1d(padded, self.basis()[:, None], stride=self.config.hop).chunk(2, dim=1)
+        return torch.sqrt(parts[0].square() + parts[1].square() + 1e-8)
+
+
+def _padded(samples: Tensor, config: SpectrogramConfig) -> Tensor:
+    """Samples [batch, n] reflected at both ends, so that the first frame is centred in the first hop."""
+    edge = (config.n_fft - config.hop) // 2
+    return functional.pad(samples[:, None], (edge, edge), mode="reflect")[:, 0]
 
 
 def log_mel(linear: Tensor, config: SpectrogramConfig = TIMBRE) -> Tensor:
