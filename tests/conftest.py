@@ -39,7 +39,7 @@ def mel_graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     from timbral.nets.spectrogram import V3
 
     root = tmp_path_factory.mktemp("mel_acoustic")
-    export.export_mel_acoustic(models.small_network("v3"), V3, root / "v3")
+    export.export_mel_acoustic(models.small_network(), V3, root / "v3")
     shutil.copytree(root / "v3", root / "v4")
     for family in ("v3", "v4"):
         export.export_mel_vocoder(models.small_vocoder(family), root / family)

@@ -63,9 +63,9 @@ from timbral.nets.normalization import fold_weight_norm
 from timbral.nets.spectrogram import TIMBRE as SPECTRUM
 from timbral.nets.spectrogram import (
     LinearSpectrogram,
+    MelSpectrogram,
     SpectrogramConfig,
     denormalized,
-    log_mel,
     normalized,
 )
 
@@ -116,12 +116,12 @@ def export_mel_vocoder(vocoder: BigVgan | Generator, folder: Path) -> None:
 
 
 def _mel(config: SpectrogramConfig) -> onnx.ModelProto:
-    linear = LinearSpectrogram(config)
+    network = MelSpectrogram(config)
 
     def mel(audio: Tensor) -> tuple[Tensor]:
-        return (normalized(log_mel(linear(audio), config)),)
+        return (normalized(network(audio)),)
 
-    return to_graph(linear, mel, _audio(config), ("mel",), {"audio": {1: "n"}})
+    return to_graph(network, mel, _audio(config), ("mel",), {"audio": {1: "n"}})
 
 
 def _timbre(network: MelAcousticNetwork) -> onnx.ModelProto:

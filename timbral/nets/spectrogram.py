@@ -59,7 +59,25 @@ def _padded(samples: Tensor, config: SpectrogramConfig) -> Tensor:
 
 def log_mel(linear: Tensor, config: SpectrogramConfig = TIMBRE) -> Tensor:
     """Logarithm of mel magnitudes, [batch, bands, frames], of a linear spectrogram [batch, bins, frames]."""
-    return (mel_filters(config).to(linear) @ linear).clamp(min=1e-5).log()
+    return _logarithm(mel_filters(config).to(linear) @ linear)
+
+
+def _logarithm(mel: Tensor) -> Tensor:
+    return mel.clamp(min=1e-5).log()
+
+
+class MelSpectrogram(nn.Module):
+    """`log_mel` of samples [batch, n], for export."""
+
+    filters: Tensor
+
+    def __init__(self, config: SpectrogramConfig) -> None:
+        super().__init__()
+        self.linear = LinearSpectrogram(config)
+        self.register_buffer("filters", mel_filters(config), persistent=False)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        return _logarithm(self.filters @ self.linear(samples))
 
 
 def normalized(mel: Tensor) -> Tensor:
@@ -75,6 +93,12 @@ def denormalized(mel: Tensor) -> Tensor:
 @lru_cache
 def mel_filters(config: SpectrogramConfig) -> Tensor:
     """Triangular filters [bands, n_fft // 2 + 1] of equal area on Slaney's mel scale (as in librosa)."""
+    # They are kept, so they must not be tensors of the mode that the first caller happens to be in.
+    with torch.inference_mode(False):
+        return _mel_filters(config)
+
+
+def _mel_filters(config: SpectrogramConfig) -> Tensor:
     bins = torch.linspace(0, config.rate / 2, config.n_fft // 2 + 1, dtype=torch.float64)
     top = _to_mel(torch.tensor(config.rate / 2, dtype=torch.float64))
     corners = _to_hertz(torch.linspace(0, 1, config.bands + 2, dtype=torch.float64) * top)
