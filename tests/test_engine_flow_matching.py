@@ -21,8 +21,8 @@ from timbral.nets.spectrogram import denormalized
 
 CPU = SessionOptions(device="cpu", threads=1)
 CONFIGS = {
-    "v3": replace(V3, hop=8, reference_frames=14, chunk_frames=30, steps=3),
-    "v4": replace(V4, hop=10, reference_frames=16, chunk_frames=31, steps=2),
+    "v3": replace(V3, reference_frames=14, chunk_frames=30, steps=3),
+    "v4": replace(V4, reference_frames=16, chunk_frames=31, steps=2),
 }
 Ids = NDArray[np.int64]
 

@@ -1,6 +1,6 @@
 """Stage two of v3 and v4: tokens to sound by way of mel, which is solved in chunks, each going on from what is before it.
 
-A sentence is made as a whole: a chunk is up to ten seconds, and the first one needs all of its steps.
+A sentence is made as a whole: the vocoder runs once, over the mel of all chunks.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,19 +27,15 @@ Array = NDArray[np.float32]
 class FlowConfig:
     """What the manifest says of stage two.
 
-    sample_rate: Hz; hop: samples of the sound for a frame of mel. mel_bands: rows of the mel.
     mel_rate: frames of mel for each frame of the prior: 1.875 in v3, 2 in v4.
     reference_frames: of mel, which a chunk goes on from at most; chunk_frames: these and the new ones.
     steps: of the solver, unless a request says otherwise.
     """
 
-    sample_rate: int
-    hop: int
     mel_rate: float
     reference_frames: int
     chunk_frames: int
     steps: int
-    mel_bands: int = 100
 
     def __post_init__(self) -> None:
         if not 0 < self.reference_frames < self.chunk_frames:
@@ -48,8 +44,8 @@ class FlowConfig:
             )
 
 
-V3 = FlowConfig(sample_rate=24000, hop=256, mel_rate=1.875, reference_frames=468, chunk_frames=934, steps=32)
-V4 = FlowConfig(sample_rate=48000, hop=480, mel_rate=2.0, reference_frames=500, chunk_frames=1000, steps=8)
+V3 = FlowConfig(mel_rate=1.875, reference_frames=468, chunk_frames=934, steps=32)
+V4 = FlowConfig(mel_rate=2.0, reference_frames=500, chunk_frames=1000, steps=8)
 
 
 @dataclass(frozen=True)
@@ -136,7 +132,7 @@ class FlowDecoder:
         """The same as normalised mel [bands, M]; the seed names its noise, the speed divides its duration."""
         return np.concatenate(
             [
-                np.zeros((self.config.mel_bands, 0), np.float32),
+                np.zeros((len(reference.mel), 0), np.float32),
                 *self.chunks(tokens, phones, reference, seed, speed, steps),
             ],
             axis=1,
