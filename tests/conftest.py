@@ -5,6 +5,7 @@ Properties are tested on the same examples in every run, so that a failure is du
 """
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,25 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     folder = tmp_path_factory.mktemp("home") / "timbral"
     monkeypatch.setenv("TIMBRAL_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def mel_graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The graphs of small networks of v3 and v4, in a folder for each.
+
+    The golden recipe gives the same weights to both, so what differs is the mel of a reference and the vocoder.
+    """
+    import mel_acoustic_models as models
+
+    from timbral.export import mel_acoustic as export
+    from timbral.nets.spectrogram import V3
+
+    root = tmp_path_factory.mktemp("mel_acoustic")
+    export.export_mel_acoustic(models.small_network(), V3, root / "v3")
+    shutil.copytree(root / "v3", root / "v4")
+    for family in ("v3", "v4"):
+        export.export_mel_vocoder(models.small_vocoder(family), root / family)
+    return {"v3": root / "v3", "v4": root / "v4"}
 
 
 @pytest.fixture

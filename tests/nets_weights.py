@@ -34,9 +34,14 @@ def golden_array(key: str, shape: tuple[int, ...], seed: int) -> npt.NDArray[np.
 
 
 def fill(module: nn.Module, seed: int) -> None:
-    """Gives every float tensor of the module's state its synthetic value, and zeroes its integers."""
+    """Gives every float tensor of the module's state its synthetic value, and zeroes its integers.
+
+    What is computed, not learned, stays as it is.
+    """
     with torch.no_grad():
         for key, tensor in module.state_dict().items():
+            if key.rsplit(".", 1)[-1] in ("inv_freq", "filter"):
+                continue
             if tensor.is_floating_point():
                 tensor.copy_(torch.from_numpy(golden_array(key, tuple(tensor.shape), seed)))
             else:

@@ -3,7 +3,16 @@
 import torch
 from nets_weights import golden_arrays, relative_error
 
-from timbral.nets.spectrogram import TIMBRE, V3, V4, linear_spectrogram, log_mel
+from timbral.nets.spectrogram import (
+    TIMBRE,
+    V3,
+    V4,
+    MelSpectrogram,
+    denormalized,
+    linear_spectrogram,
+    log_mel,
+    normalized,
+)
 
 
 def test_linear_and_mel_spectrograms() -> None:
@@ -17,8 +26,21 @@ def test_linear_and_mel_spectrograms() -> None:
         assert relative_error(mel, golden[name]) < 1e-4
 
 
+def test_the_exported_spectrogram_is_the_same() -> None:
+    golden = golden_arrays("mel.npz")
+    for config, name in ((V3, "mel100_24k_v3"), (V4, "mel100_32k_v4")):
+        wave = golden["wav24k" if config is V3 else "wav32k"][None]
+        assert relative_error(MelSpectrogram(config)(wave), golden[name]) < 1e-3
+
+
 def test_a_batch_is_its_rows() -> None:
     samples = golden_arrays("mel.npz")["wav32k"][:25600].view(2, -1)
     both = linear_spectrogram(samples)
     assert both.shape == (2, 1025, 20)
     assert torch.allclose(both[1:], linear_spectrogram(samples[1:]), atol=1e-6)
+
+
+def test_normalised_mel_lies_between_minus_one_and_one() -> None:
+    mel = torch.tensor([-12.0, -5.0, 2.0])
+    assert torch.equal(normalized(mel), torch.tensor([-1.0, 0.0, 1.0]))
+    assert torch.allclose(denormalized(normalized(mel)), mel)

@@ -33,6 +33,11 @@ acoustic    ``AcousticConfig(kind, sample_rate, hop, frames_per_token, context_t
             ``AcousticDecoder.open(latent, vocoder, config, options)``;
             ``.whole(tokens int64 [T], timbre float32 [D], seed=0, speed=1.0) -> float32 [n]``;
             ``.stream(timbre, seed=0, speed=1.0)`` with ``push(token) -> float32 [n] | None``, ``finish()``.
+flow_matching
+            ``FlowConfig(mel_rate, reference_frames, chunk_frames, steps)``,
+            ``V3``, ``V4``; ``FlowDecoder.open(features, condition, flow, vocoder, config, options)``;
+            ``.reference(mel, timbre, tokens, phones) -> MelReference``;
+            ``.whole(tokens, phones, reference, seed=0, speed=1.0, steps=None) -> float32 [n]``: whole sentences.
 reference   ``ReferenceEncoder.open(content, timbre, options)``;
             ``.tokens(audio float32 [n] at 16 kHz) -> int64 [T]``;
             ``.timbre([audio, ...]) -> float32 [D]``: the mean over several references.

@@ -19,42 +19,23 @@ import torch
 from torch import Tensor, nn
 
 from timbral.nets.hifigan import Generator
-from timbral.nets.masks import length_mask
-from timbral.nets.mel_style import StyleEncoder
-from timbral.nets.quantizer import Quantizer
-from timbral.nets.text_encoder import TextEncoder, stretched
+from timbral.nets.prior import PriorConfig, PriorNetwork, mask_of
+from timbral.nets.text_encoder import stretched
 from timbral.nets.wavenet import Flow, PosteriorEncoder
-
-FRAMES_PER_TOKEN = 2
 
 
 @dataclass(frozen=True)
-class AcousticConfig:
+class AcousticConfig(PriorConfig):
     """Sizes of stage two; the defaults are those of the official v2.
 
-    phonemes, codes: rows of the phone table and of the codebook; features: channels of the speech features.
-    spectrum_bins: of a recording, for the posterior; timbre_bins: the lowest of these, for the timbre.
-    timbre: size of ge; speaker: size of the speaker embedding that is added to it, 0 for none (v1, v2).
-    mrte_hidden: width where timbre meets content; without a speaker embedding it must equal `timbre`.
+    spectrum_bins: of a recording, for the posterior.
+    speaker: size of the speaker embedding that is added to ge, 0 for none (v1, v2); without it `timbre` must
+    equal `mrte_hidden`.
     upsample_*, block_*: see `timbral.nets.hifigan.Generator`.
     posterior: whether the posterior encoder, which training needs, is there.
     """
 
-    phonemes: int = 732
-    codes: int = 1024
-    features: int = 768
     spectrum_bins: int = 1025
-    timbre_bins: int = 704
-    latent: int = 192
-    hidden: int = 192
-    feed_forward: int = 768
-    heads: int = 2
-    layers: int = 6
-    kernel: int = 3
-    dropout: float = 0.1
-    mrte_hidden: int = 512
-    mrte_heads: int = 4
-    timbre: int = 512
     speaker: int = 0
     upsample_channels: int = 512
     upsample_rates: tuple[int, ...] = (10, 8, 2, 2, 2)
@@ -83,32 +64,16 @@ FAMILIES: Mapping[str, AcousticConfig] = MappingProxyType(
 """The official sizes by family."""
 
 
-class AcousticNetwork(nn.Module):
+class AcousticNetwork(PriorNetwork):
     """Semantic tokens to samples, 640 a frame at the official sizes (32 kHz)."""
 
     def __init__(self, config: AcousticConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
-        self.ssl_proj = nn.Conv1d(config.features, config.features, FRAMES_PER_TOKEN, stride=FRAMES_PER_TOKEN)
-        self.quantizer = Quantizer(config.codes, config.features)
-        self.ref_enc = StyleEncoder(config.timbre_bins, config.timbre)
         if config.speaker:
             self.sv_emb = nn.Linear(config.speaker, config.timbre)
             self.prelu = nn.PReLU(config.timbre)
             self.ge_to512 = nn.Linear(config.timbre, config.mrte_hidden)
-        self.enc_p = TextEncoder(
-            features=config.features,
-            phonemes=config.phonemes,
-            latent=config.latent,
-            hidden=config.hidden,
-            inner=config.feed_forward,
-            heads=config.heads,
-            layers=config.layers,
-            kernel=config.kernel,
-            dropout=config.dropout,
-            mrte_hidden=config.mrte_hidden,
-            mrte_heads=config.mrte_heads,
-        )
         self.flow = Flow(config.latent, config.hidden, 5, 4, config.timbre)
         if config.posterior:
             self.enc_q = PosteriorEncoder(
@@ -135,17 +100,10 @@ class AcousticNetwork(nn.Module):
         """
         if (speaker is not None) != bool(self.config.speaker):
             raise ValueError("a speaker embedding must be given exactly when the configuration asks for one")
-        if lengths is None:
-            lengths = torch.full(spectrum.shape[:1], spectrum.shape[2], device=spectrum.device)
-        mask = length_mask(lengths, spectrum.shape[2])
-        ge: Tensor = self.ref_enc(spectrum[:, : self.config.timbre_bins], mask)
+        ge = self.style(spectrum, lengths)
         if speaker is not None:
             ge = self.prelu(ge + self.sv_emb(speaker).unsqueeze(2))
         return ge
-
-    def codes_of(self, features: Tensor) -> Tensor:
-        """Semantic tokens [batch, time // 2] of speech features [batch, features, time] (50 Hz)."""
-        return self.quantizer.encode(self.ssl_proj(features))[:, 0]
 
     def prior(
         self,
@@ -155,16 +113,10 @@ class AcousticNetwork(nn.Module):
         code_lengths: Tensor | None = None,
         phone_lengths: Tensor | None = None,
     ) -> Tensor:
-        """Frames [batch, hidden, 2 T] of semantic tokens [batch, T], phones [batch, P] and timbre ge.
-
-        Lengths [batch] of rows that are padded on the right; by default there is no padding.
-        """
-        features = self.quantizer.decode(codes[:, None]).repeat_interleave(FRAMES_PER_TOKEN, dim=2)
-        mask = self._mask(features, None if code_lengths is None else code_lengths * FRAMES_PER_TOKEN)
-        phone_mask = self._mask(phones[:, None], phone_lengths)
+        """As `PriorNetwork.prior`, of ge [batch, timbre, 1]."""
         if self.config.speaker:
             ge = self.ge_to512(ge.transpose(1, 2)).transpose(1, 2)
-        return self.enc_p(features, mask, phones, phone_mask, ge)  # type: ignore[no-any-return]
+        return super().prior(codes, phones, ge, code_lengths, phone_lengths)
 
     def latent(self, frames: Tensor, ge: Tensor, noise: Tensor, lengths: Tensor | None = None) -> Tensor:
         """What the vocoder speaks, z [batch, latent, F], of frames [batch, hidden, 2 T].
@@ -174,19 +126,13 @@ class AcousticNetwork(nn.Module):
         lengths: F of each row, by default all.
         """
         frames = stretched(frames, noise.shape[2])
-        mask = self._mask(noise, lengths)
+        mask = mask_of(noise, lengths)
         mean, log_deviation = self.enc_p.statistics(frames, mask)
         return self.flow.reverse(mean + noise * log_deviation.exp(), mask, ge) * mask
 
     def vocode(self, z: Tensor, ge: Tensor) -> Tensor:
         """Samples [batch, F * product of upsample_rates] of z [batch, latent, F]."""
         return self.dec(z, ge).squeeze(1)  # type: ignore[no-any-return]
-
-    @staticmethod
-    def _mask(x: Tensor, lengths: Tensor | None) -> Tensor:
-        if lengths is None:
-            return torch.ones_like(x[:, :1], dtype=torch.float32)
-        return length_mask(lengths, x.shape[2])
 
 
 def joined(frames: Tensor, overlap: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The vocoder of stage two: HiFi-GAN's generator (Kong et al. 2020, https://github.com/jik876/hifi-gan)."""
+"""The vocoder of all families but v3: HiFi-GAN's generator (Kong et al. 2020, https://github.com/jik876/hifi-gan)."""
 
 from collections.abc import Sequence
 
@@ -27,8 +27,9 @@ class ResidualBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """Latent frames to samples, upsampled in stages whose channels halve.
+    """Frames of a latent or of mel to samples, upsampled in stages whose channels halve.
 
+    timbre: size of the timbre that is added to the frames, 0 for none.
     rates, kernels: of each upsampling; block_kernels, block_dilations: of the residual blocks after each,
     whose outputs are averaged; output_bias: whether the last convolution has a bias.
     """
@@ -47,7 +48,7 @@ class Generator(nn.Module):
         super().__init__()
         self.blocks_per_stage = len(block_kernels)
         self.conv_pre = nn.Conv1d(latent, channels, 7, padding=3)
-        self.cond = nn.Conv1d(timbre, channels, 1)
+        self.cond = nn.Conv1d(timbre, channels, 1) if timbre else None
         self.ups = nn.ModuleList()
         self.resblocks = nn.ModuleList()
         for rate, kernel in zip(rates, kernels, strict=True):
@@ -59,12 +60,14 @@ class Generator(nn.Module):
             )
         self.conv_post = nn.Conv1d(channels, 1, 7, padding=3, bias=output_bias)
 
-    def forward(self, z: Tensor, timbre: Tensor) -> Tensor:
-        """Samples [batch, 1, frames * product of rates] of z [batch, latent, frames] and a timbre vector.
+    def forward(self, z: Tensor, timbre: Tensor | None = None) -> Tensor:
+        """Samples [batch, 1, frames * product of rates] of z [batch, latent, frames].
 
-        timbre: [batch, timbre, 1].
+        timbre: [batch, timbre, 1], exactly if the generator has been made for one.
         """
-        x = self.conv_pre(z) + self.cond(timbre)
+        x = self.conv_pre(z)
+        if self.cond is not None:
+            x = x + self.cond(timbre)
         for stage, up in enumerate(self.ups):
             x = up(functional.leaky_relu(x, SLOPE))
             blocks = self.resblocks[stage * self.blocks_per_stage : (stage + 1) * self.blocks_per_stage]

@@ -59,9 +59,10 @@ class WeightNormed(nn.Module):
 class NormedConv1d(WeightNormed):
     """Weight-normed convolution that keeps the length: [batch, inputs, time] to [batch, outputs, time]."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, dilation: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int, dilation: int = 1, bias: bool = True) -> None:
         self.shape = (inputs, outputs, kernel)
         self.dilation = dilation
+        self.has_bias = bias
         self.padding = (kernel - 1) * dilation // 2
         super().__init__(self._plain())
 
@@ -69,7 +70,7 @@ class NormedConv1d(WeightNormed):
         return functional.conv1d(x, self.weight(), self.bias, 1, self.padding, self.dilation)
 
     def _plain(self) -> nn.Conv1d:
-        return nn.Conv1d(*self.shape, padding=self.padding, dilation=self.dilation)
+        return nn.Conv1d(*self.shape, padding=self.padding, dilation=self.dilation, bias=self.has_bias)
 
 
 class NormedConvTranspose1d(WeightNormed):

@@ -82,10 +82,13 @@ class TextEncoder(nn.Module):
 
 def stretched(x: Tensor, time: int) -> Tensor:
     """x [batch, channels, frames] as `time` frames, interpolated linearly; the same if it has that many."""
-    frames = x.shape[2]
-    place = (torch.arange(time, device=x.device) + 0.5) * (frames / time) - 0.5
-    place = place.clamp(min=0)
-    before = place.floor().long()
-    after = (before + 1).clamp(max=frames - 1)
-    fraction = (place - before).to(x.dtype)
+    place = (torch.arange(time, device=x.device) + 0.5) * (x.shape[2] / time) - 0.5
+    return read_at(x, place.clamp(min=0))
+
+
+def read_at(x: Tensor, places: Tensor) -> Tensor:
+    """x [batch, channels, frames] at float places [time] from 0 on, interpolated linearly between frames."""
+    before = places.floor().long()
+    after = (before + 1).clamp(max=x.shape[2] - 1)
+    fraction = (places - before).to(x.dtype)
     return x.index_select(2, before) * (1 - fraction) + x.index_select(2, after) * fraction

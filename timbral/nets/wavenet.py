@@ -1,4 +1,4 @@
-"""WaveNet blocks of stage two, and what is made of them: the flow, and the posterior encoder that trains it.
+"""WaveNet blocks of stage two, and what is made of them: the flow, the posterior encoder that trains it, and others.
 
 As in VITS (Kim et al. 2021, https://github.com/jaywalnut310/vits).
 """
@@ -83,23 +83,36 @@ class Flow(nn.Module):
         return z
 
 
-class PosteriorEncoder(nn.Module):
+class FrameEncoder(nn.Module):
+    """A WaveNet between two projections: frames, in a timbre, to other frames."""
+
+    def __init__(self, inputs: int, outputs: int, hidden: int, kernel: int, layers: int, timbre: int) -> None:
+        super().__init__()
+        self.pre = nn.Conv1d(inputs, hidden, 1)
+        self.enc = WaveNet(hidden, kernel, layers, timbre)
+        self.proj = nn.Conv1d(hidden, outputs, 1)
+
+    def encoded(self, x: Tensor, mask: Tensor, timbre: Tensor) -> Tensor:
+        """Frames [batch, outputs, time] of x [batch, inputs, time].
+
+        mask [batch, 1, time]; timbre [batch, timbre, 1], which gets no gradient from here.
+        """
+        x = self.enc(self.pre(x) * mask, mask, timbre.detach())
+        return self.proj(x) * mask  # type: ignore[no-any-return]
+
+
+class PosteriorEncoder(FrameEncoder):
     """A recording's spectrum to the mean and log deviation of its latent; used in training only."""
 
     def __init__(
         self, spectrum: int, latent: int, hidden: int, kernel: int, layers: int, timbre: int
     ) -> None:
-        super().__init__()
-        self.latent = latent
-        self.pre = nn.Conv1d(spectrum, hidden, 1)
-        self.enc = WaveNet(hidden, kernel, layers, timbre)
-        self.proj = nn.Conv1d(hidden, 2 * latent, 1)
+        super().__init__(spectrum, 2 * latent, hidden, kernel, layers, timbre)
 
     def forward(self, spectrum: Tensor, mask: Tensor, timbre: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log deviation, each [batch, latent, frames], of a spectrum [batch, bins, frames].
 
         mask [batch, 1, frames]; timbre [batch, timbre, 1], which gets no gradient from here.
         """
-        x = self.enc(self.pre(spectrum) * mask, mask, timbre.detach())
-        mean, log_deviation = (self.proj(x) * mask).split(self.latent, dim=1)
+        mean, log_deviation = self.encoded(spectrum, mask, timbre).chunk(2, dim=1)
         return mean, log_deviation
