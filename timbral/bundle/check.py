@@ -64,7 +64,7 @@ def seal(folder: Path, description: dict[str, Any]) -> Bundle:
     return Bundle(folder, manifest)
 
 
-_NEWER = {("format",), ("family",), ("acoustic", "kind")}
+_NEWER = {("format",), ("family",)}
 """Fields whose unknown values a newer version of Timbral may know."""
 
 _AGAIN = "get the model again, or reinstall timbral if it is the embedded one"
@@ -90,6 +90,8 @@ def _first_problem(error: ValidationError) -> str:
     """One line for a manifest that does not hold; the cause where one mistake has several symptoms."""
     problems = error.errors(include_url=False)
     for problem in problems:
+        if problem["type"] == "union_tag_invalid":
+            return f"acoustic.kind {ascii(problem['ctx']['tag'])[:40]} is unknown to this version of timbral; upgrade timbral"
         if problem["type"] == "literal_error" and problem["loc"] in _NEWER:
             what, value = ".".join(map(str, problem["loc"])), ascii(problem["input"])[:40]
             return f"{what} {value} is unknown to this version of timbral; upgrade timbral"

@@ -84,6 +84,41 @@ class SourceFilter(_Strict):
     timbre_size: Count
 
 
+class Vits(_Strict):
+    """Shape of stage two of v1, v2, v2Pro and v2ProPlus: frames, flow, HiFi-GAN.
+
+    hop: samples a frame; frames_per_token: frames a semantic token. timbre_size: length D of the timbre vector.
+    latent: channels of the noise; noise_scale: its deviation. speaker: whether the timbre needs `speaker.onnx`.
+    """
+
+    kind: Literal["vits"]
+    hop: Count
+    frames_per_token: Count
+    timbre_size: Count
+    latent: Count
+    noise_scale: Annotated[float, Field(ge=0)] = 0.5
+    speaker: bool = False
+
+
+class FlowMatching(_Strict):
+    """Shape of stage two of v3 and v4: frames, mel by flow matching, a vocoder.
+
+    frames_per_token: frames of the prior a semantic token; mel_rate: frames of mel for each of them.
+    mel_sample_rate: Hz, of the recording whose mel is continued. timbre_size: length D of the timbre vector.
+    reference_frames: of mel, which a chunk goes on from at most; chunk_frames: these and the new ones.
+    steps: of the solver, unless a request says otherwise.
+    """
+
+    kind: Literal["flow-matching"]
+    frames_per_token: Count
+    mel_rate: Annotated[float, Field(gt=0)]
+    mel_sample_rate: Count
+    timbre_size: Count
+    reference_frames: Count
+    chunk_frames: Count
+    steps: Annotated[int, Field(ge=1, le=128)]
+
+
 class TokenRate(_Strict):
     """Tokens that a phone of a language takes: outside `low` to `high` words were dropped or repeated."""
 
@@ -99,9 +134,15 @@ class TokenRate(_Strict):
 
 
 class ReferenceFormat(_Strict):
-    """What the graphs that hear a reference recording expect: mono at `rate` Hz."""
+    """What the graphs that hear a reference recording expect: mono at `rate` Hz.
+
+    silence: samples of it behind the recording, for the tokens only; official models are used to 9600.
+    timbre_rate: Hz, of what `timbre.onnx` hears; None for `rate`.
+    """
 
     rate: Count
+    silence: Annotated[int, Field(ge=0)] = 0
+    timbre_rate: Count | None = None
 
 
 class Manifest(_Strict):
@@ -109,12 +150,13 @@ class Manifest(_Strict):
 
     family and version: which voices fit; a voice made by one version of a family is no use to another.
     sample_rate: of the speech, in Hz; token_rate: semantic tokens a second.
+    reading: how Chinese and Cantonese are read: "best", or "official", as the official front end does, mistakes included.
     guard: what the guard takes for normal, measured on the model. files: all files but the manifest itself.
     """
 
     format: Literal[1]
     name: Name
-    family: Literal["sovits-tiny"]
+    family: Literal["sovits-tiny", "gpt-sovits"]
     version: Name
     languages: Annotated[tuple[Language, ...], Field(min_length=1)]
     symbols: Literal["v1", "v2"]
@@ -122,8 +164,9 @@ class Manifest(_Strict):
     token_rate: Count
     precision: Literal["fp32", "fp16", "int8", "int4"]
     semantic: Semantic
-    acoustic: SourceFilter
+    acoustic: Annotated[SourceFilter | Vits | FlowMatching, Field(discriminator="kind")]
     reference: ReferenceFormat
+    reading: Literal["best", "official"] = "best"
     guard: dict[Language, TokenRate] = {}
     files: Annotated[dict[str, FileEntry], Field(min_length=1)]
     licence: str
@@ -143,6 +186,10 @@ class Manifest(_Strict):
     def _consistent(self) -> "Manifest":
         if self.semantic.phonemes != SYMBOLS[self.symbols]:
             raise PydanticCustomError("phonemes", "semantic.phonemes does not fit the symbol table")
-        if self.token_rate * self.acoustic.frames_per_token * self.acoustic.hop != self.sample_rate:
+        shape = self.acoustic
+        if shape.kind == "flow-matching":
+            if not shape.reference_frames < shape.chunk_frames:
+                raise PydanticCustomError("frames", "chunk_frames must be more than reference_frames")
+        elif self.token_rate * shape.frames_per_token * shape.hop != self.sample_rate:
             raise PydanticCustomError("rate", "token_rate x frames_per_token x hop is not sample_rate")
         return self
