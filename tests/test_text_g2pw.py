@@ -74,9 +74,8 @@ def scores(rows: Sequence[str], opinions: Mapping[str, str], weight: float) -> N
     return table
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("g2pw")
+def write_model(path: Path) -> None:
+    """Writes the files of the small model."""
     model = onnx.parser.parse_model(GRAPH.format(labels=len(LABELS)))
     for name, table in (
         ("by_next", scores(VOCABULARY, BY_NEXT, 4)),
@@ -89,6 +88,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "MONOPHONIC_CHARS.txt").write_text("\n".join(SINGLE) + "\n", "utf-8")
     (path / "bopomofo_to_pinyin_wo_tune_dict.json").write_text(json.dumps(SYLLABLES), "utf-8")
     (path / "vocab.txt").write_text("\n".join(VOCABULARY), "utf-8")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("g2pw")
+    write_model(path)
     return path
 
 
