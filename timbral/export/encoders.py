@@ -23,7 +23,6 @@ every precision.
     features float32 [B, L - 2, D]  D is 1024 at the official size; beyond lengths - 2 a row is meaningless
 """
 
-import copy
 from pathlib import Path
 
 import onnx
@@ -36,7 +35,7 @@ from timbral.export.weights import write_graphs
 from timbral.nets.bert import Bert
 from timbral.nets.eres2net import SpeakerNetwork
 from timbral.nets.hubert import Hubert
-from timbral.nets.normalization import fold_weight_norm
+from timbral.nets.normalization import folded_copy
 from timbral.nets.prior import PriorNetwork
 
 CONTENT = "content.onnx"
@@ -48,8 +47,7 @@ def export_content(
     hubert: Hubert, acoustic: PriorNetwork, folder: Path, precision: Precision = "fp32"
 ) -> None:
     """Writes the graph that hears semantic tokens: HuBERT, then the projection and codebook of stage two."""
-    hubert = copy.deepcopy(hubert)
-    fold_weight_norm(hubert)
+    hubert = folded_copy(hubert)
     graph = to_graph(
         nn.ModuleList([hubert, acoustic.ssl_proj, acoustic.quantizer]),
         lambda audio: (acoustic.codes_of(hubert(audio).transpose(1, 2)),),

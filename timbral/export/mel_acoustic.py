@@ -47,7 +47,6 @@ number of mel bands (100), D the width of the transformer. Mel is normalised: -1
     audio      float32 [1, M * hop]  hop: 256 samples (24 kHz) in v3, 480 (48 kHz) in v4
 """
 
-import copy
 from pathlib import Path
 
 import onnx
@@ -61,7 +60,7 @@ from timbral.nets.bigvgan import BigVgan
 from timbral.nets.hifigan import Generator
 from timbral.nets.mel_acoustic import MelAcousticNetwork
 from timbral.nets.mel_vocoders import MEL_BANDS
-from timbral.nets.normalization import fold_weight_norm
+from timbral.nets.normalization import folded_copy
 from timbral.nets.spectrogram import TIMBRE as SPECTRUM
 from timbral.nets.spectrogram import (
     LinearSpectrogram,
@@ -94,8 +93,7 @@ def export_mel_acoustic(
 
     spectrogram: of the mel that the network was trained on (`V3` or `V4` of `timbral.nets.spectrogram`).
     """
-    network = copy.deepcopy(network)
-    fold_weight_norm(network)
+    network = folded_copy(network)
     write_graphs(
         folder,
         {
@@ -113,8 +111,7 @@ def export_mel_acoustic(
 
 def export_mel_vocoder(vocoder: BigVgan | Generator, folder: Path, precision: Precision = "fp32") -> None:
     """Writes the graph of a vocoder and its weights, with weight norm folded, into `folder`."""
-    vocoder = copy.deepcopy(vocoder)
-    fold_weight_norm(vocoder)
+    vocoder = folded_copy(vocoder)
 
     def samples(mel: Tensor) -> tuple[Tensor]:
         return (vocoder(denormalized(mel)).squeeze(1),)

@@ -80,6 +80,7 @@ class _Conversion:
         self.fingerprint.add("hubert", hubert)
         self.fingerprint.add_hearing(network)
         del hubert
+        gc.collect()
         if isinstance(network, AcousticNetwork):
             export_acoustic(network, self._folder, self._precision)
         else:
