@@ -67,9 +67,11 @@ class Generator(nn.Module):
         x = self.conv_pre(z) + self.cond(timbre)
         for stage, up in enumerate(self.ups):
             x = up(functional.leaky_relu(x, SLOPE))
-            blocks = self.resblocks[stage * self.blocks_per_stage : (stage + 1) * self.blocks_per_stage]
-            total = torch.zeros_like(x)
-            for block in blocks:
+            first, *others = self.resblocks[
+                stage * self.blocks_per_stage : (stage + 1) * self.blocks_per_stage
+            ]
+            total = first(x)
+            for block in others:
                 total = total + block(x)
             x = total / self.blocks_per_stage
         return torch.tanh(self.conv_post(functional.leaky_relu(x)))
