@@ -139,6 +139,7 @@ def _quantized(
         nodes_to_quantize=list(layers),
         nodes_to_exclude=[],
         op_types_to_quantize=["Conv"],
+        extra_options={},
     )
     quantizer.quantize_model()
     quantized: onnx.ModelProto = quantizer.model.model
