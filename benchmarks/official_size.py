@@ -31,6 +31,7 @@ from measuring import Memory, Timing, interleaved  # noqa: E402
 from nets_weights import fill  # noqa: E402
 from official_peer import SemanticPeer, vocode  # noqa: E402
 
+from timbral.engine.rows import vocode_in_rows  # noqa: E402
 from timbral.engine.runner import GraphRunner  # noqa: E402
 from timbral.engine.sessions import Graph, SessionOptions, usable_cores  # noqa: E402
 from timbral.export import acoustic, losses, semantic  # noqa: E402
@@ -43,9 +44,9 @@ PHONES, PROMPT, SPOKEN = 60, 125, 125
 """Of a row when steps are timed: the middle of a sentence of 10 s after a prompt of 5 s."""
 JUDGED = 120
 """Tokens under teacher forcing."""
-VOCODED = 40
+VOCODED = 125
 """Tokens that the vocoder speaks in a turn; its time grows in proportion."""
-RATE = 32_000
+RATE, HOP = 32_000, 640
 console = Console()
 
 
@@ -190,11 +191,14 @@ def vocoder_table(folder: Path, network: AcousticNetwork, threads: int, turns: i
             vocode(network, **tensors)
 
         candidates[f"torch, {count} threads"] = peer
-    candidates |= {
-        name: lambda graph=graph: graph(example)  # type: ignore[misc]
-        for name, graph in graphs.items()
-    }
     sounds = {name: graph(example)[0][0] for name, graph in graphs.items()}
+    for name, graph in graphs.items():
+        for rows in sorted({1, threads}):
+
+            def speak(graph: Graph = graph, rows: int = rows) -> None:
+                vocode_in_rows(graph, **example, rows=rows, reach=network.dec.reach, hop=HOP)
+
+            candidates[name if rows == 1 else f"{name} in {rows} rows"] = speak
     found = interleaved(candidates, turns)
     scale = 250 / VOCODED / 1000
     peers = [timing for name, timing in found.items() if name.startswith("torch")]

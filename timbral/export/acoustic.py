@@ -16,10 +16,12 @@ Files: `latent.onnx`, `vocoder.onnx`, and `acoustic.weights`, which must lie bes
     frames   float32 [1, H, R]      of which the next piece's overlap is taken
 
 `vocoder`
-    latent   float32 [1, C, F]
-    timbre   float32 [1, D]
+    latent   float32 [B, C, F]
+    timbre   float32 [B, D]
   gives
-    audio    float32 [1, F * 640]   samples at 32 kHz
+    audio    float32 [B, F * 640]   samples at 32 kHz
+  Rows may be overlapping windows of one utterance, which onnxruntime works on in parallel where it would not
+  share out a single row (`timbral.engine.rows`).
 """
 
 import copy
@@ -87,9 +89,9 @@ def export_acoustic(
     voice = to_graph(
         network,
         vocoder,
-        {"latent": torch.zeros(1, config.latent, 17), "timbre": timbre},
+        {"latent": torch.zeros(2, config.latent, 17), "timbre": torch.zeros(2, config.timbre)},
         ("audio",),
-        {"latent": {2: "F"}},
+        {"latent": {0: "B", 2: "F"}, "timbre": {0: "B"}},
     )
     if examples:
         voice = quantize_convolutions(voice, examples)

@@ -1,5 +1,6 @@
 """The vocoder of stage two: HiFi-GAN's generator (Kong et al. 2020, https://github.com/jik876/hifi-gan)."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -29,6 +30,7 @@ class ResidualBlock(nn.Module):
 class Generator(nn.Module):
     """Latent frames to samples, upsampled in stages whose channels halve.
 
+    reach: frames on each side that a sample depends on.
     rates, kernels: of each upsampling; block_kernels, block_dilations: of the residual blocks after each,
     whose outputs are averaged; output_bias: whether the last convolution has a bias.
     """
@@ -46,6 +48,7 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         self.blocks_per_stage = len(block_kernels)
+        self.reach = _reach(rates, kernels, block_kernels, block_dilations)
         self.conv_pre = nn.Conv1d(latent, channels, 7, padding=3)
         self.cond = nn.Conv1d(timbre, channels, 1)
         self.ups = nn.ModuleList()
@@ -75,3 +78,22 @@ class Generator(nn.Module):
                 total = total + block(x)
             x = total / self.blocks_per_stage
         return torch.tanh(self.conv_post(functional.leaky_relu(x)))
+
+
+def _reach(
+    rates: Sequence[int],
+    kernels: Sequence[int],
+    block_kernels: Sequence[int],
+    block_dilations: Sequence[Sequence[int]],
+) -> int:
+    """Frames on each side that the generator sees around a sample, rounded up."""
+    frames, rate = 3.0, 1
+    for factor, kernel in zip(rates, kernels, strict=True):
+        frames += kernel / factor / rate
+        rate *= factor
+        seen = (
+            (width - 1) // 2 * (sum(dilations) + len(dilations))
+            for width, dilations in zip(block_kernels, block_dilations, strict=True)
+        )
+        frames += max(seen) / rate
+    return math.ceil(frames + 3 / rate)
