@@ -4,14 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from nets_weights import fill
 from numpy.typing import NDArray
+from onnx import TensorProto
 
 from timbral.engine.runner import GraphRunner
 from timbral.engine.sessions import SessionOptions
 from timbral.export import losses
-from timbral.export.precision import Precision
+from timbral.export.half import in_half
+from timbral.export.precision import Precision, compact
 from timbral.export.semantic import PREFILL, STEP, WEIGHTS, export_semantic
 from timbral.export.weights import write_graphs
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
@@ -74,6 +77,52 @@ def test_both_graphs_point_to_the_same_weights(folders: dict[Precision, Path], p
     assert places[1] <= places[0], "prefill has all that step has, and bert_proj"
     stored = sum((folders[precision] / name).stat().st_size for name in (PREFILL, STEP))
     assert stored < 0.1 * (folders["fp32"] / WEIGHTS).stat().st_size
+
+
+def test_a_graph_that_computes_in_half_shares_the_weights_of_fp16(
+    folders: dict[Precision, Path], tmp_path: Path
+) -> None:
+    model = onnx.load(folders["fp32"] / STEP)
+    wide = onnx.load(folders["fp32"] / STEP)
+    write_graphs(tmp_path, {"wide.onnx": compact(wide, "fp16"), "half.onnx": in_half(model)}, "w")
+    once = tmp_path / "once"
+    write_graphs(once, {"wide.onnx": compact(onnx.load(folders["fp32"] / STEP), "fp16")}, "w")
+    assert (tmp_path / "w").stat().st_size < 1.05 * (once / "w").stat().st_size
+    half = onnx.load(tmp_path / "half.onnx", load_external_data=False)
+    types = {item.name: item.type.tensor_type.elem_type for item in (*half.graph.input, *half.graph.output)}
+    assert types["logits"] == TensorProto.FLOAT
+    assert types["key_0"] == types["value_1_next"] == TensorProto.FLOAT16
+    caches = {name: np.zeros((1, 4, 8, 32), np.float16) for name in types if name in CACHES}
+    inputs = {
+        "token": np.array([[3]]),
+        "positions": np.array([500]),
+        "cache_lengths": np.zeros(1, np.int32),
+        "total_length": np.ones(1, np.int32),
+    }
+    found = onnxruntime.InferenceSession(tmp_path / "half.onnx").run(["logits"], {**inputs, **caches})[0]
+    floats = {name: cache.astype(np.float32) for name, cache in caches.items()}
+    reference = onnxruntime.InferenceSession(tmp_path / "wide.onnx").run(["logits"], {**inputs, **floats})[0]
+    assert losses.relative_error(reference, found) < 0.01
+
+
+def test_prefill_computes_in_half(folders: dict[Precision, Path]) -> None:
+    model = onnx.load(folders["fp32"] / PREFILL)
+    rng = np.random.default_rng(0)
+    inputs = {
+        "phones": rng.integers(0, 732, (1, 20)),
+        "phone_lengths": np.array([17]),
+        "prompt": rng.integers(0, 1024, (1, 9)),
+        "prompt_lengths": np.array([9]),
+        "bert": rng.standard_normal((1, 1024, 20)).astype(np.float32),
+    }
+    reference, found = (
+        onnxruntime.InferenceSession(graph.SerializeToString()).run(["logits"], inputs)[0]
+        for graph in (model, in_half(model))
+    )
+    assert losses.relative_error(reference, found) < 0.01
+
+
+CACHES = ("key_0", "value_0", "key_1", "value_1")
 
 
 def test_quantising_leaves_logging_alone(folders: dict[Precision, Path]) -> None:
