@@ -63,7 +63,8 @@ def _narrow_constants(node: onnx.NodeProto) -> None:
 
 
 def _narrowed(tensor: onnx.TensorProto) -> onnx.TensorProto:
-    with np.errstate(over="ignore"):  # the lowest number of a mask becomes minus infinity, which masks as well
+    # The lowest number of a mask becomes minus infinity, which masks as well.
+    with np.errstate(over="ignore"):
         return numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name)
 
 
