@@ -2,9 +2,9 @@
 
     python run.py CORPUS TEXT WORK SITE_PACKAGES [--hours 1.5]
 
-TEXT holds sentences, LANG.txt for each language. CORPUS holds lists (NAME.jsonl) and what they list; SITE_PACKAGES is where the teachers are installed. WORK gets everything:
-features, alignment, codebook, the three runs with curves, and the bundle in WORK/sovits-tiny. --hours is the length of each of
-the two large trainings; they run side by side, a core each.
+TEXT holds sentences, LANG.txt for each language; CORPUS lists (NAME.jsonl) and what they list; SITE_PACKAGES is where the
+teachers are installed. WORK gets everything: features, alignment, codebook, the three runs with curves, and the bundle in
+WORK/sovits-tiny. --hours is the length of each of the two large trainings; they run side by side, a core each.
 """
 
 import argparse
