@@ -25,6 +25,10 @@ class CheckpointError(TimbralError):
     """A file of weights that is no checkpoint, damaged, unsafe, or of a network that is not known."""
 
 
+class HubError(TimbralError):
+    """A published model that cannot be had: no network, no room, or files that are not what they should be."""
+
+
 class SettingError(TimbralError):
     """A setting outside its range, such as a speed of zero."""
 
