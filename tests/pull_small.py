@@ -24,7 +24,7 @@ SMALL = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
-class OfficialFiles:
+class Sources:
     gpt: Path
     sovits: Path
     hubert: Path
@@ -36,13 +36,13 @@ class OfficialFiles:
 
 
 def import_model(
-    files: OfficialFiles, target: Path, name: str, precision: Precision, report: Callable[[str, float], None]
+    sources: Sources, target: Path, *, name: str, precision: Precision, tell: Callable[[str, float], None]
 ) -> Bundle:
     """A bundle that lists the files by their roles and fingerprints."""
     target.mkdir(parents=True)
-    given = {role: path for role, path in asdict(files).items() if path}
+    given = {role: path for role, path in asdict(sources).items() if path}
     for role, path in given.items():
-        report(f"importing {role}", 0.5)
+        tell(f"importing {role}", 0.5)
         parts = sorted(path.iterdir()) if path.is_dir() else [path]
         seen = {part.name: sha256(part) for part in parts}
         (target / f"{role}.onnx").write_text(json.dumps(seen), encoding="utf-8")
@@ -63,7 +63,7 @@ def _model(entry: dict[str, Any]) -> catalog.PublishedModel:
 
 if __name__ == "__main__":
     importing: Any = types.ModuleType("timbral.importing")
-    importing.OfficialFiles, importing.import_model = OfficialFiles, import_model
+    importing.Sources, importing.import_model = Sources, import_model
     sys.modules["timbral.importing"] = importing
     catalog.MODELS = tuple(_model(entry) for entry in SMALL["models"])
     sys.exit(main(sys.argv[2:]))

@@ -164,7 +164,6 @@ def test_a_model_is_downloaded_imported_and_nothing_else_stays(desk: Desk) -> No
     assert {request.token for request in desk.hub.requests} == {None}
     assert desk.downloads == []
     assert [path.name for path in desk.models.iterdir()] == ["v2Pro"]
-    assert not (desk.folder / "timbral" / "unfinished").exists()
     listed = desk.run("models")
     assert "v2Pro" in listed.out
 
@@ -316,7 +315,6 @@ def test_an_import_that_fails_leaves_no_model(desk: Desk) -> None:
     desk.small["broken"] = desk.small["models"][0]["files"]["sovits"]["sha256"]
     one_line(desk.run("pull", "v1"), "it is no checkpoint")
     assert not desk.models.exists()
-    assert not (desk.folder / "timbral" / "unfinished").exists()
     assert len(desk.downloads) == 5
 
 
@@ -331,6 +329,23 @@ def test_what_is_in_the_way_is_not_touched(desk: Desk) -> None:
     (desk.models / "v1" / "mine.txt").write_text("mine")
     one_line(desk.run("pull", "v1"), "is in the way")
     assert (desk.models / "v1" / "mine.txt").read_text() == "mine"
+    assert desk.hub.requests == []
+
+
+def test_what_is_not_installed_is_known_before_anything_comes(desk: Desk) -> None:
+    arguments = desk.command("pull", "v1")[2:]
+    program = "import sys; sys.modules['huggingface_hub'] = None; from timbral.cli import main; sys.exit(main(sys.argv[2:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env=desk.settings(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    one_line(
+        Run(done.returncode, done.stdout, done.stderr),
+        r"huggingface_hub, .*pip install 'timbral\[hub,train\]'",
+    )
     assert desk.hub.requests == []
 
 

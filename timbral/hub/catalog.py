@@ -20,11 +20,6 @@ class HubFile:
     bytes: int
     sha256: str
 
-    @property
-    def name(self) -> str:
-        """The last part of the path."""
-        return self.path.rpartition("/")[2]
-
 
 @dataclass(frozen=True)
 class PublishedModel:

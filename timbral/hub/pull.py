@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING
 
 from timbral.bundle import Bundle, Precision, models_folder, read_bundle
 from timbral.bundle.manifest import MANIFEST
-from timbral.errors import BundleError, HubError, SettingError
-from timbral.folders import data_folder
+from timbral.errors import BundleError, HubError, InstallationError
 from timbral.hub import catalog, g2pw
 from timbral.hub.catalog import HubFile, PublishedModel
 
 if TYPE_CHECKING:
-    from timbral.importing import OfficialFiles  # type: ignore[import-not-found]
+    from timbral.importing import Sources  # type: ignore[import-not-found]
 
 Report = Callable[[str, float], None]
 """Is told what is being done and how much of it, 0 to 1."""
 
 _GROWTH = 2
 """Bytes of a model in float32 for one of the published checkpoints, which are in float16."""
-_INSTALL = "pip install 'timbral[hub,train]'"
+_INSTALL = "pip install 'timbral[hub,train]' brings it"
 
 
 def find(name: str) -> PublishedModel:
@@ -88,25 +87,24 @@ def _pull(
     model: PublishedModel, parts: _Parts, precision: Precision, downloads: Path, report: Report
 ) -> Bundle:
     with _workspace() as workspace:
-        files = _get(parts, downloads, workspace, report)
-        made = _import(files, workspace / model.name, model.name, precision, report)
+        sources = _get(parts, downloads, workspace, report)
+        made = _import(sources, workspace / model.name, model.name, precision, report)
         home = models_folder() / model.name
-        home.parent.mkdir(parents=True, exist_ok=True)
         if home.exists():
             home.replace(workspace / "replaced")
         made.folder.replace(home)
     return Bundle(home, made.manifest)
 
 
-def _get(parts: _Parts, downloads: Path, workspace: Path, report: Report) -> "OfficialFiles":
+def _get(parts: _Parts, downloads: Path, workspace: Path, report: Report) -> "Sources":
     """What the importer takes: the file of each part, the folder of one that has several or is an archive."""
     from timbral.hub import download
-    from timbral.importing import OfficialFiles
+    from timbral.importing import Sources
 
     order = {file: at for at, file in enumerate((f for part in parts.values() for f in part), 1)}
 
     def share(file: HubFile, done: float) -> None:
-        report(f"{file.name} ({order[file]} of {len(order)}, {file.bytes / 1e6:.0f} MB)", done)
+        report(f"file {order[file]} of {len(order)}, {file.bytes / 1e6:.0f} MB", done)
 
     paths = {}
     for role, part in parts.items():
@@ -114,14 +112,14 @@ def _get(parts: _Parts, downloads: Path, workspace: Path, report: Report) -> "Of
         paths[role] = found[0] if len(found) == 1 else found[0].parent
     if "g2pw" in paths:
         paths["g2pw"] = g2pw.unpack(paths["g2pw"], workspace / "g2pw")
-    return OfficialFiles(**paths)
+    return Sources(**paths)
 
 
-def _import(files: "OfficialFiles", target: Path, name: str, precision: Precision, report: Report) -> Bundle:
+def _import(sources: "Sources", target: Path, name: str, precision: Precision, report: Report) -> Bundle:
     """The one call of the importer."""
     from timbral.importing import import_model
 
-    made: Bundle = import_model(files, target, name, precision, report)
+    made: Bundle = import_model(sources, target, name=name, precision=precision, tell=report)
     return made
 
 
@@ -132,7 +130,7 @@ def _require_importer() -> None:
 
         import timbral.importing  # noqa: F401
     except ImportError as error:
-        raise SettingError(f"pulling needs {error.name}, which is not installed: {_INSTALL}") from error
+        raise InstallationError(f"pulling needs {error.name}, which is not installed; {_INSTALL}") from error
 
 
 def _check_way_is_free(home: Path) -> None:
@@ -158,14 +156,16 @@ def _alone() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _workspace() -> Iterator[Path]:
-    """An empty folder beside the models, for what is not finished."""
-    folder = data_folder() / "unfinished"
+    """An empty folder among the models, for what is not finished and therefore hidden."""
+    folder = models_folder() / ".unfinished"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            folder.parent.rmdir()
 
 
 def _check_room(parts: Mapping[str, _Parts], downloads: Path) -> None:
@@ -176,7 +176,7 @@ def _check_room(parts: Mapping[str, _Parts], downloads: Path) -> None:
     needs = [(downloads, sum(download.missing_bytes(group, downloads) for group in groups))]
     for some in parts.values():
         made = sum(_GROWTH * file.bytes for part in some.values() for file in part)
-        needs.append((data_folder(), made))
+        needs.append((models_folder(), made))
     disks: dict[int, tuple[Path, int]] = {}
     for folder, size in needs:
         existing = _existing(folder)
