@@ -198,6 +198,7 @@ def test_g2pw_is_an_extra_of_which_only_known_files_are_unpacked(desk: Desk) -> 
     assert desk.run("pull", "v2", "--g2pw").code == 0
     assert desk.imported("v2")["g2pw"] == {name: sha(content) for name, content in G2PW.items()}
     assert not list(desk.folder.rglob("escaped.txt"))
+    assert desk.run("pull", "v1", "--g2pw").err == "note: v1 was trained without G2PW, and goes without\n"
 
 
 def test_a_broken_connection_is_resumed(desk: Desk) -> None:

@@ -65,6 +65,9 @@ def _pull(names: list[str], precision: Precision | None, g2pw: bool, keep: bool)
                 f"{name} is here in {bundle.manifest.precision}; remove {bundle.folder} to pull it in {precision}"
             )
     missing = [model for model in wanted if here[model.name] is None]
+    for model in missing:
+        if g2pw and model.g2pw is None:
+            terminal.note(f"{model.name} was trained without G2PW, and goes without")
     if missing:
         with terminal.progress("pulling") as bar:
             report = _Narrator(bar)

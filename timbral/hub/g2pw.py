@@ -15,11 +15,6 @@ _NAMES = (
 _LARGEST = 1 << 30
 
 
-def unpacked_bytes(archive_bytes: int) -> int:
-    """Room that the files take, by the size of the archive: weights shrink little, so twice that is plenty."""
-    return 2 * archive_bytes
-
-
 def unpack(archive: Path, folder: Path) -> Path:
     """The folder of the model, made in `folder`. Raises HubError for an archive that is damaged or lacks a file."""
     try:

@@ -19,7 +19,7 @@ Report = Callable[[str, float], None]
 """Is told what is being done and how much of it, 0 to 1."""
 
 _GROWTH = 2
-"""Bytes of a model in float32 for one of the published checkpoints, which are in float16."""
+"""Bytes of a model for one of its downloads: these are in float16, it may be in float32; G2PW is also unpacked."""
 _INSTALL = "pip install 'timbral[hub,train]' brings it"
 
 
