@@ -17,12 +17,20 @@ class BundleError(TimbralError):
     """A model folder that is missing, incomplete, altered, or of an unknown format."""
 
 
+class HubError(TimbralError):
+    """A published model that cannot be had: no network, no room, or files that are not what they should be."""
+
+
 class VoiceError(TimbralError):
     """A voice that is unknown, unreadable or made for another model family."""
 
 
 class CheckpointError(TimbralError):
     """A file of weights that is no checkpoint, damaged, unsafe, or of a network that is not known."""
+
+
+class InstallationError(TimbralError):
+    """A package that is needed for this and was not installed along."""
 
 
 class SettingError(TimbralError):
