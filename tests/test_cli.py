@@ -157,6 +157,7 @@ def test_help_everywhere(capfd: Captured) -> None:
         ["voices", "remove"],
         ["models"],
         ["import"],
+        ["pull"],
         ["doctor"],
     ]
     for command in commands:

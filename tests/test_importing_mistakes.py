@@ -118,7 +118,7 @@ def test_what_does_not_go_together(
         (["--name", "../me"], "cannot be named '../me'"),
         (["--name", "声音"], "cannot be named"),
         (["-o", "声音"], "cannot be named.*give --name"),
-        (["-o", "new", "--precision", "int2"], "give one of fp32, fp16, int8, int4"),
+        (["-o", "new", "--precision", "int2"], "choose from fp32, fp16, int8, int4"),
     ],
 )
 def test_where_and_how(

@@ -17,6 +17,10 @@ class BundleError(TimbralError):
     """A model folder that is missing, incomplete, altered, or of an unknown format."""
 
 
+class HubError(TimbralError):
+    """A published model that cannot be had: no network, no room, or files that are not what they should be."""
+
+
 class VoiceError(TimbralError):
     """A voice that is unknown, unreadable or made for another model family."""
 

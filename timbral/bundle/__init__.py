@@ -4,7 +4,7 @@
 """
 
 from timbral.bundle.check import Bundle, read_bundle, seal
-from timbral.bundle.manifest import FileEntry, Manifest, SamplingDefaults, Semantic, SourceFilter
+from timbral.bundle.manifest import FileEntry, Manifest, Precision, SamplingDefaults, Semantic, SourceFilter
 from timbral.bundle.shelf import EMBEDDED, embedded_path, list_bundles, models_folder, open_bundle
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Bundle",
     "FileEntry",
     "Manifest",
+    "Precision",
     "SamplingDefaults",
     "Semantic",
     "SourceFilter",

@@ -1,6 +1,5 @@
 """Nothing of a bundle is loaded before its manifest is understood and every file is as it says."""
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from timbral.bundle.manifest import MANIFEST, FileEntry, Manifest
+from timbral.digest import sha256
 from timbral.errors import BundleError
 
 _MANIFEST_LIMIT = 1 << 20
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def seal(folder: Path, description: dict[str, Any]) -> Bundle:
     description: the manifest without `format` and `files`. Raises BundleError where it is invalid.
     """
     names = sorted(n for n in _listing(folder) if n != MANIFEST)
-    files = {n: {"sha256": _sha256(folder / n), "bytes": (folder / n).stat().st_size} for n in names}
+    files = {n: {"sha256": sha256(folder / n), "bytes": (folder / n).stat().st_size} for n in names}
     try:
         manifest = Manifest.model_validate({**description, "format": 1, "files": files}, strict=False)
     except ValidationError as error:
@@ -119,14 +118,6 @@ def _listing(folder: Path) -> set[str]:
 
 def _is_unaltered(path: Path, entry: FileEntry) -> bool:
     try:
-        return path.is_file() and path.stat().st_size == entry.bytes and _sha256(path) == entry.sha256
+        return path.is_file() and path.stat().st_size == entry.bytes and sha256(path) == entry.sha256
     except OSError as error:
         raise BundleError(f"{path}: cannot be read ({error.strerror}); {_AGAIN}") from None
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

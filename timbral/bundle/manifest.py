@@ -13,6 +13,8 @@ SYMBOLS = {"v1": 322, "v2": 732}
 """Number of phones in each symbol table."""
 
 Language = Literal["zh", "en", "ja", "ko", "yue"]
+Precision = Literal["fp32", "fp16", "int8", "int4"]
+"""In which the weights are stored."""
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Count = Annotated[int, Field(gt=0)]
 
@@ -162,7 +164,7 @@ class Manifest(_Strict):
     symbols: Literal["v1", "v2"]
     sample_rate: Count
     token_rate: Count
-    precision: Literal["fp32", "fp16", "int8", "int4"]
+    precision: Precision
     semantic: Semantic
     acoustic: Annotated[SourceFilter | Vits | FlowMatching, Field(discriminator="kind")]
     reference: ReferenceFormat

@@ -1,17 +1,16 @@
 """`timbral import`: official checkpoints become a model."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.options import Json
+from timbral.cli.options import Json, read_precision
 from timbral.errors import InstallationError, SettingError
 
 if TYPE_CHECKING:
     from timbral.bundle import Bundle
-    from timbral.export.precision import Precision
 
 _TRAIN = ("torch", "onnx", "onnxscript")
 """What `timbral[train]` brings and importing needs."""
@@ -83,7 +82,7 @@ def import_checkpoints(
             Sources(gpt, sovits, hubert, lora, bert, speaker, vocoder, g2pw),
             folder,
             name=called,
-            precision=_precision(precision),
+            precision=read_precision(precision),
             tell=tell,
         )
     model = called if output is None else str(folder)
@@ -110,16 +109,6 @@ def _place(output: Path | None, name: str | None) -> tuple[Path, str]:
     if name == EMBEDDED:
         raise SettingError(f"{EMBEDDED} is the model inside the package; give another --name")
     return models_folder() / name, name
-
-
-def _precision(value: str) -> "Precision":
-    from timbral.export.precision import Precision
-
-    known: tuple[Precision, ...] = get_args(Precision)
-    for precision in known:
-        if precision == value:
-            return precision
-    raise SettingError(f"precision is {value[:40]!r}: give one of {', '.join(known)}")
 
 
 def _facts(bundle: "Bundle") -> dict[str, object]:

@@ -1,10 +1,11 @@
 """Options that several commands take, and what their values stand for."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
+from timbral.bundle import Precision
 from timbral.errors import SettingError, VoiceError
 
 if TYPE_CHECKING:
@@ -17,6 +18,14 @@ Model = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
 
 _RECORDINGS = {".wav", ".flac", ".ogg", ".mp3", ".oga", ".opus", ".aif", ".aiff", ".m4a", ".aac"}
+
+
+def read_precision(value: str) -> Precision:
+    """The precision that --precision names. Raises SettingError."""
+    for known in get_args(Precision):
+        if value == known:
+            return known  # type: ignore[no-any-return]
+    raise SettingError(f"precision {value[:40]!r} is unknown; choose from {', '.join(get_args(Precision))}")
 
 
 def find_voice(value: str, text: str | None) -> "Voice | None":

@@ -53,6 +53,12 @@ class Listener:
         steps = np.clip(np.rint(self._evidence[:-1] / _STEP), -127, 127).astype(np.int8)
         save_file({"evidence": steps, "rows": self._rows.astype(np.int16)}, path)
 
+    def path(self, phones: Ids, tokens: Ids) -> Ids:
+        """Which place among the phones [n] each of the tokens [T] speaks."""
+        heard = self._evidence[self._rows[phones]][:, tokens].T[:, None]
+        path: Ids = _best_paths(heard, np.array([len(tokens)]))[0]
+        return path
+
     def scores(self, phones: Ids, takes: Sequence[Ids]) -> NDArray[np.float64]:
         """How well each take [T] says the phones [n]: the mean of their evidence in nats, higher is better."""
         lengths = np.array([len(take) for take in takes])

@@ -23,20 +23,26 @@ Files: `timbre.onnx`, `latent.onnx`, `vocoder.onnx`, and `acoustic.weights`, whi
     frames   float32 [1, H, R]      of which the next piece's overlap is taken
 
 `vocoder`
-    latent   float32 [1, C, F]
-    timbre   float32 [1, D]
+    latent   float32 [B, C, F]
+    timbre   float32 [B, D]
   gives
-    audio    float32 [1, F * 640]   samples at 32 kHz
+    audio    float32 [B, F * 640]   samples at 32 kHz
+  Rows may be overlapping windows of one utterance, which onnxruntime works on in parallel where it would not
+  share out a single row (`timbral.engine.rows`).
 """
 
 import copy
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import onnx
 import torch
 from torch import Tensor, nn
 
+from timbral.export.calibration import Example, quantize_convolutions
 from timbral.export.graph import to_graph
+from timbral.export.planes import flatten_convolutions
 from timbral.export.precision import Precision, hearing
 from timbral.export.weights import write_graphs
 from timbral.nets.acoustic import AcousticNetwork, joined
@@ -50,10 +56,33 @@ VOCODER = "vocoder.onnx"
 WEIGHTS = "acoustic.weights"
 
 
-def export_acoustic(network: AcousticNetwork, folder: Path, precision: Precision = "fp32") -> None:
-    """Writes the three graphs of `network` and their weights, with weight norm folded, into `folder`."""
+NOISE_SCALE = 0.5
+"""Of the latent, officially; calibration hears what the vocoder will be given."""
+
+
+class Utterance(NamedTuple):
+    """What stage two speaks: semantic tokens int64 [1, T], phones int64 [1, P], timbre float32 [1, D]."""
+
+    tokens: Tensor
+    phones: Tensor
+    timbre: Tensor
+
+
+def export_acoustic(
+    network: AcousticNetwork,
+    folder: Path,
+    precision: Precision = "fp32",
+    calibration: Iterable[Utterance] = (),
+) -> None:
+    """Writes the three graphs of `network` and their weights, with weight norm folded, into `folder`.
+
+    calibration: utterances of a second or so, of several voices, by which the vocoder's convolutions are made 8-bit
+    (`timbral.export.calibration`). Without any they stay float, and a vocoder takes about as long in every precision.
+    """
+    examples = vocoder_examples(network, calibration)
     network = copy.deepcopy(network)
     fold_weight_norm(network)
+    flatten_convolutions(network.dec)
     config = network.config
 
     def latent(
@@ -65,9 +94,18 @@ def export_acoustic(network: AcousticNetwork, folder: Path, precision: Precision
         return network.latent(frames, ge, noise), frames
 
     def vocoder(latent: Tensor, timbre: Tensor) -> tuple[Tensor]:
-        return (network.vocode(latent, timbre.unsqueeze(2)),)
+        return (network.dec(latent.unsqueeze(2), timbre[:, :, None, None]).flatten(1),)
 
     timbre = torch.zeros(1, config.timbre)
+    voice = to_graph(
+        network,
+        vocoder,
+        {"latent": torch.zeros(2, config.latent, 17), "timbre": torch.zeros(2, config.timbre)},
+        ("audio",),
+        {"latent": {0: "B", 2: "F"}, "timbre": {0: "B"}},
+    )
+    if examples:
+        voice = quantize_convolutions(voice, examples)
     write_graphs(
         folder,
         {
@@ -92,13 +130,7 @@ def export_acoustic(network: AcousticNetwork, folder: Path, precision: Precision
                     "noise": {2: "F"},
                 },
             ),
-            VOCODER: to_graph(
-                network,
-                vocoder,
-                {"latent": torch.zeros(1, config.latent, 17), "timbre": timbre},
-                ("audio",),
-                {"latent": {2: "F"}},
-            ),
+            VOCODER: voice,
         },
         WEIGHTS,
         precision,
@@ -118,3 +150,17 @@ def _timbre(network: AcousticNetwork) -> onnx.ModelProto:
         return (network.timbre(spectrum(audio), speaker).squeeze(2),)
 
     return to_graph(nn.ModuleList(parts), timbre, inputs, ("timbre",), {"audio": {1: "n"}})
+
+
+@torch.inference_mode()
+def vocoder_examples(network: AcousticNetwork, utterances: Iterable[Utterance]) -> list[Example]:
+    """What the vocoder's graph is given for these utterances."""
+    rng = torch.Generator().manual_seed(0)
+    examples: list[Example] = []
+    for tokens, phones, timbre in utterances:
+        ge = timbre.unsqueeze(2)
+        frames = network.prior(tokens, phones, ge)
+        noise = NOISE_SCALE * torch.randn(1, network.config.latent, frames.shape[2], generator=rng)
+        latent = network.latent(frames, ge, noise)
+        examples.append({"latent": latent.numpy(), "timbre": timbre.numpy()})
+    return examples

@@ -1,5 +1,6 @@
 """The vocoder of all families but v3: HiFi-GAN's generator (Kong et al. 2020, https://github.com/jik876/hifi-gan)."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -30,6 +31,7 @@ class Generator(nn.Module):
     """Frames of a latent or of mel to samples, upsampled in stages whose channels halve.
 
     timbre: size of the timbre that is added to the frames, 0 for none.
+    reach: frames on each side that a sample depends on.
     rates, kernels: of each upsampling; block_kernels, block_dilations: of the residual blocks after each,
     whose outputs are averaged; output_bias: whether the last convolution has a bias.
     """
@@ -47,6 +49,7 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         self.blocks_per_stage = len(block_kernels)
+        self.reach = _reach(rates, kernels, block_kernels, block_dilations)
         self.conv_pre = nn.Conv1d(latent, channels, 7, padding=3)
         self.cond = nn.Conv1d(timbre, channels, 1) if timbre else None
         self.ups = nn.ModuleList()
@@ -70,9 +73,30 @@ class Generator(nn.Module):
             x = x + self.cond(timbre)
         for stage, up in enumerate(self.ups):
             x = up(functional.leaky_relu(x, SLOPE))
-            blocks = self.resblocks[stage * self.blocks_per_stage : (stage + 1) * self.blocks_per_stage]
-            total = torch.zeros_like(x)
-            for block in blocks:
+            first, *others = self.resblocks[
+                stage * self.blocks_per_stage : (stage + 1) * self.blocks_per_stage
+            ]
+            total = first(x)
+            for block in others:
                 total = total + block(x)
             x = total / self.blocks_per_stage
         return torch.tanh(self.conv_post(functional.leaky_relu(x)))
+
+
+def _reach(
+    rates: Sequence[int],
+    kernels: Sequence[int],
+    block_kernels: Sequence[int],
+    block_dilations: Sequence[Sequence[int]],
+) -> int:
+    """Frames on each side that the generator sees around a sample, rounded up."""
+    frames, rate = 3.0, 1
+    for factor, kernel in zip(rates, kernels, strict=True):
+        frames += kernel / factor / rate
+        rate *= factor
+        seen = (
+            (width - 1) // 2 * (sum(dilations) + len(dilations))
+            for width, dilations in zip(block_kernels, block_dilations, strict=True)
+        )
+        frames += max(seen) / rate
+    return math.ceil(frames + 3 / rate)

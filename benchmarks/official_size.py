@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+"""Speed and loss of the official networks (S1 and v2) in every precision, beside the official manner of running them.
+
+    python benchmarks/official_size.py [--graphs DIR] [--threads N] [--turns N]
+
+Weights are synthetic (the recipe of tests/data/goldens), so speeds are those of real ones and losses only a sign.
+Graphs are written to DIR, and read from there by later runs; without --graphs they are thrown away. Figures are
+medians / minima over turns in which all candidates take part; ratios are of this run alone.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from measuring import Memory, Timing, interleaved  # noqa: E402
+from nets_weights import fill  # noqa: E402
+from official_peer import SemanticPeer, vocode  # noqa: E402
+
+from timbral.engine.rows import vocode_in_rows  # noqa: E402
+from timbral.engine.runner import GraphRunner  # noqa: E402
+from timbral.engine.sessions import Graph, SessionOptions, usable_cores  # noqa: E402
+from timbral.export import acoustic, losses, semantic  # noqa: E402
+from timbral.export.precision import Precision  # noqa: E402
+from timbral.nets.acoustic import FAMILIES, AcousticNetwork  # noqa: E402
+from timbral.nets.semantic import BERT_CHANNELS, SemanticConfig, SemanticTransformer  # noqa: E402
+
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+PHONES, PROMPT, SPOKEN = 60, 125, 125
+"""Of a row when steps are timed: the middle of a sentence of 10 s after a prompt of 5 s."""
+JUDGED = 120
+"""Tokens under teacher forcing."""
+VOCODED = 125
+"""Tokens that the vocoder speaks in a turn; its time grows in proportion."""
+RATE, HOP = 32_000, 640
+console = Console()
+
+
+def semantic_network() -> SemanticTransformer:
+    network = SemanticTransformer(SemanticConfig()).eval()
+    fill(network, seed=1)
+    return network
+
+
+def acoustic_network() -> AcousticNetwork:
+    network = AcousticNetwork(replace(FAMILIES["v2"], posterior=False)).eval()
+    fill(network, seed=2)
+    return network
+
+
+@torch.inference_mode()
+def utterance(network: AcousticNetwork, seed: int, tokens: int) -> acoustic.Utterance:
+    """Random tokens and phones in a timbre of random sound: all the variety that synthetic weights can see."""
+    rng = torch.Generator().manual_seed(seed)
+    spectrum = torch.randn(1, network.config.spectrum_bins, 60, generator=rng).abs()
+    return acoustic.Utterance(
+        torch.randint(0, network.config.codes, (1, tokens), generator=rng),
+        torch.randint(0, network.config.phonemes, (1, tokens // 2), generator=rng),
+        network.timbre(spectrum)[:, :, 0],
+    )
+
+
+def export(folder: Path, one: SemanticTransformer, two: AcousticNetwork) -> None:
+    """Writes what is not there yet."""
+    for precision in PRECISIONS:
+        if not (folder / precision / semantic.WEIGHTS).exists():
+            semantic.export_semantic(one, folder / precision, precision)
+    for precision, calibration in (
+        ("fp32", []),
+        ("int8", [utterance(two, seed, 20) for seed in range(6)]),
+    ):
+        if not (folder / precision / acoustic.WEIGHTS).exists():
+            acoustic.export_acoustic(two, folder / precision, precision, calibration)
+
+
+def open_runner(folder: Path, threads: int, rows: int) -> GraphRunner:
+    options = SessionOptions(device="cpu", threads=threads)
+    return GraphRunner.open(
+        folder / semantic.PREFILL, folder / semantic.STEP, options, rows=rows, capacity=1024
+    )
+
+
+def row(tokens: int) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+    """Phones [P], features [P, d] and tokens of a made-up row."""
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((PHONES, BERT_CHANNELS)).astype(np.float32)
+    return rng.integers(0, 732, PHONES), features, rng.integers(0, 1024, tokens)
+
+
+def stepping(runner: GraphRunner, rows: int) -> Callable[[], object]:
+    phones, features, tokens = row(PROMPT + SPOKEN)
+    for place in range(rows):
+        runner.prefill(place, phones, features, tokens)
+    token = np.full(rows, 7)
+    return lambda: runner.step(token)
+
+
+def peer_stepping(network: SemanticTransformer, threads: int) -> Callable[[], object]:
+    peer, token = SemanticPeer(network, PHONES + PROMPT + SPOKEN), torch.tensor([[7]])
+
+    def step() -> None:
+        torch.set_num_threads(threads)
+        peer.step(token)
+
+    return step
+
+
+def read_by_a_step(folder: Path) -> int:
+    """Bytes of weights that a step reads: not tables, of which it looks up a row; float16 is widened when loaded."""
+    model = onnx.load(folder / semantic.STEP)
+    looked_up = {name for node in model.graph.node if node.op_type == "Gather" for name in node.input[:1]}
+    return sum(
+        len(tensor.raw_data) * (2 if tensor.data_type == TensorProto.FLOAT16 else 1)
+        for tensor in model.graph.initializer
+        if tensor.name not in looked_up
+    )
+
+
+def best(first: Timing, second: Timing) -> Timing:
+    return Timing(min(first.median, second.median), min(first.least, second.least))
+
+
+def steps_table(folder: Path, network: SemanticTransformer, threads: int, turns: int) -> Table:
+    memory = Memory(threads)
+    candidates: dict[str, Callable[[], object]] = {
+        "memory": memory,
+        "peer, 1 thread": peer_stepping(network, 1),
+        "peer": peer_stepping(network, threads),
+    }
+    for precision in PRECISIONS:
+        for rows in (1, 4):
+            runner = open_runner(folder / precision, threads, rows)
+            candidates[f"{precision} x {rows}"] = stepping(runner, rows)
+    found = interleaved(candidates, turns)
+    speed = Timing(found["memory"].median / memory.size, found["memory"].least / memory.size)
+    peer = best(found["peer, 1 thread"], found["peer"])
+
+    table = Table(title=f"Stage one, {threads} threads: a step at {PHONES + PROMPT + SPOKEN} positions")
+    for column in (
+        "",
+        "ms a step, batch 1",
+        "times the peer",
+        "share of floor",
+        "batch 4",
+        "throughput of 4",
+    ):
+        table.add_column(column)
+    table.add_row("torch, 1 thread", str(found["peer, 1 thread"]))
+    table.add_row(f"torch, {threads} threads", str(found["peer"]))
+    for precision in PRECISIONS:
+        alone, four = found[f"{precision} x 1"], found[f"{precision} x 4"]
+        read = read_by_a_step(folder / precision)
+        floor = Timing(speed.median * read, speed.least * read)
+        gained = f"{4 * alone.median / four.median:.2f} / {4 * alone.least / four.least:.2f}"
+        table.add_row(precision, str(alone), alone.over(peer), alone.over(floor), str(four), gained)
+    table.caption = f"memory: {1e-6 / speed.median:.1f} / {1e-6 / speed.least:.1f} GB/s"
+    return table
+
+
+def vocoder_table(folder: Path, network: AcousticNetwork, threads: int, turns: int) -> Table:
+    example = acoustic.vocoder_examples(network, [utterance(network, 100, VOCODED)])[0]
+    tensors = {name: torch.from_numpy(values) for name, values in example.items()}
+    graphs = {
+        precision: Graph(
+            folder / precision / acoustic.VOCODER,
+            ("latent", "timbre"),
+            ("audio",),
+            SessionOptions(device="cpu", threads=threads),
+        )
+        for precision in ("fp32", "int8")
+    }
+    candidates: dict[str, Callable[[], object]] = {}
+    for count in sorted({1, threads}):
+
+        def peer(count: int = count) -> None:
+            torch.set_num_threads(count)
+            vocode(network, **tensors)
+
+        candidates[f"torch, {count} threads"] = peer
+    sounds = {name: graph(example)[0][0] for name, graph in graphs.items()}
+    for name, graph in graphs.items():
+        for rows in sorted({1, threads}):
+
+            def speak(graph: Graph = graph, rows: int = rows) -> None:
+                vocode_in_rows(graph, **example, rows=rows, reach=network.dec.reach, hop=HOP)
+
+            candidates[name if rows == 1 else f"{name} in {rows} rows"] = speak
+    found = interleaved(candidates, turns)
+    scale = 250 / VOCODED / 1000
+    peers = [timing for name, timing in found.items() if name.startswith("torch")]
+    peer_timing = best(peers[0], peers[-1])
+    table = Table(title=f"Vocoder of v2, {threads} threads: seconds for 250 tokens (10 s of sound)")
+    for column in ("", "s", "times the peer", "SNR, dB", "log-mel, dB"):
+        table.add_column(column)
+    for name, timing in found.items():
+        cells = [name, str(Timing(timing.median * scale, timing.least * scale)), timing.over(peer_timing)]
+        if name in sounds:
+            pair = sounds["fp32"], sounds[name]
+            cells += [f"{losses.signal_to_noise(*pair):.1f}", f"{losses.log_mel_distance(*pair, RATE):.2f}"]
+        table.add_row(*cells)
+    return table
+
+
+def losses_table(folder: Path, threads: int) -> Table:
+    phones, features, tokens = row(PROMPT + JUDGED)
+    logits = {
+        precision: losses.teacher_forced(
+            open_runner(folder / precision, threads, 1), phones, features, tokens, PROMPT
+        )
+        for precision in PRECISIONS
+    }
+    table = Table(title=f"Stage one: what is lost over {JUDGED} tokens under teacher forcing")
+    for column in ("", "weights, MB", "relative error of logits", "same argmax"):
+        table.add_column(column)
+    for precision, found in logits.items():
+        table.add_row(
+            precision,
+            f"{(folder / precision / semantic.WEIGHTS).stat().st_size / 1e6:.1f}",
+            f"{losses.relative_error(logits['fp32'], found):.4f}",
+            f"{losses.argmax_agreement(logits['fp32'], found):.0%}",
+        )
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--graphs", type=Path, default=None, help="folder that keeps the graphs")
+    parser.add_argument("--threads", type=int, default=usable_cores())
+    parser.add_argument("--turns", type=int, default=30)
+    arguments = parser.parse_args()
+    one, two = semantic_network(), acoustic_network()
+    with tempfile.TemporaryDirectory() as passing:
+        folder = arguments.graphs or Path(passing)
+        export(folder, one, two)
+        console.print(losses_table(folder, arguments.threads))
+        for threads in sorted({1, arguments.threads}):
+            console.print(steps_table(folder, one, threads, arguments.turns))
+            console.print(vocoder_table(folder, two, threads, max(3, arguments.turns // 4)))
+
+
+if __name__ == "__main__":
+    main()

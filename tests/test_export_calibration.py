@@ -1,0 +1,112 @@
+"""8-bit convolutions on the small official vocoder: near the float sound, smaller, and honest about the bar."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from nets_weights import fill, golden_arrays
+from numpy.typing import NDArray
+
+from timbral.engine.rows import vocode_in_rows
+from timbral.engine.sessions import Graph, SessionOptions
+from timbral.export.acoustic import VOCODER, WEIGHTS, Utterance, export_acoustic, vocoder_examples
+from timbral.export.calibration import quantize_convolutions
+from timbral.export.losses import signal_to_noise
+from timbral.nets.acoustic import FAMILIES, AcousticNetwork
+
+SMALL = replace(
+    FAMILIES["v2"],
+    latent=16,
+    feed_forward=64,
+    layers=2,
+    timbre=512,
+    upsample_channels=64,
+    upsample_rates=(10, 8),
+    upsample_kernels=(16, 16),
+    block_kernels=(3, 7),
+    block_dilations=((1, 3), (1, 3)),
+    posterior=False,
+)
+HOP = 80
+BAR = 30.0
+
+
+def utterance(seed: int, tokens: int) -> Utterance:
+    rng = torch.Generator().manual_seed(seed)
+    return Utterance(
+        torch.randint(0, 1024, (1, tokens), generator=rng),
+        torch.randint(0, 732, (1, tokens), generator=rng),
+        golden_arrays("s2_v2_small.npz")["ge"][:, :512, 0],
+    )
+
+
+@pytest.fixture(scope="module")
+def network() -> AcousticNetwork:
+    model = AcousticNetwork(SMALL).eval()
+    fill(model, seed=2)
+    return model
+
+
+@pytest.fixture(scope="module")
+def floats(network: AcousticNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("fp32")
+    export_acoustic(network, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def example(network: AcousticNetwork) -> dict[str, NDArray[np.float32]]:
+    """An utterance that calibration has not heard."""
+    return dict(vocoder_examples(network, [utterance(9, 60)])[0])
+
+
+def run(folder: Path, example: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    (audio,) = onnxruntime.InferenceSession(folder / VOCODER).run(None, example)
+    return audio
+
+
+def test_a_calibrated_vocoder_is_near_the_float_one(
+    network: AcousticNetwork, floats: Path, example: dict[str, NDArray[np.float32]], tmp_path: Path
+) -> None:
+    export_acoustic(network, tmp_path, "int8", [utterance(seed, 15) for seed in range(3)])
+    assert signal_to_noise(run(floats, example), run(tmp_path, example)) > 30
+    assert (tmp_path / WEIGHTS).stat().st_size < 0.55 * (floats / WEIGHTS).stat().st_size
+    kinds = [node.op_type for node in onnx.load(tmp_path / VOCODER).graph.node]
+    assert kinds.count("QuantizeLinear") > 5
+
+
+def test_the_bar_decides_how_many_layers_are_rounded(network: AcousticNetwork, floats: Path) -> None:
+    model = onnx.load(floats / VOCODER)
+    examples = vocoder_examples(network, [utterance(seed, 15) for seed in range(2)])
+    expected = [run(floats, dict(example)) for example in examples]
+    rounded = []
+    for least in (25.0, 38.0):
+        small = quantize_convolutions(model, examples, least)
+        session = onnxruntime.InferenceSession(small.SerializeToString())
+        noise = [
+            10 ** (-signal_to_noise(sound, session.run(None, dict(example))[0]) / 10)
+            for sound, example in zip(expected, examples, strict=True)
+        ]
+        assert -10 * np.log10(np.mean(noise)) > least - 0.1
+        rounded.append(sum(node.op_type == "QuantizeLinear" for node in small.graph.node))
+    assert rounded[0] > rounded[1] > 0
+    with pytest.raises(ValueError, match="at least one example"):
+        quantize_convolutions(model, [])
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_rows_give_the_sound_of_one_row(
+    network: AcousticNetwork, floats: Path, example: dict[str, NDArray[np.float32]], rows: int
+) -> None:
+    graph = Graph(floats / VOCODER, ("latent", "timbre"), ("audio",), SessionOptions(device="cpu", threads=1))
+    whole = run(floats, example)
+    for frames in (120, 119, 30, 1):
+        part = {"latent": example["latent"][:, :, :frames], "timbre": example["timbre"]}
+        expected = run(floats, part)
+        found = vocode_in_rows(graph, **part, rows=rows, reach=network.dec.reach, hop=HOP)
+        assert found.shape == expected.shape
+        assert np.abs(found - expected).max() < 1e-5 * np.abs(whole).max()
