@@ -1,4 +1,4 @@
-"""Stage two: semantic tokens to sound, whole or in pieces, over graphs that keep no state.
+"""Stage two of the embedded family: semantic tokens to sound, in pieces, over graphs that keep no state.
 
 The graphs are convolutional, so a stretch of sound depends on the tokens near it alone; what does reach
 further, the phase of the harmonic source, is integrated here in double precision. Whole utterances are
@@ -14,30 +14,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from timbral.engine.acoustic import check_line
 from timbral.engine.frames import HarmonicSource, Stretch
+from timbral.engine.line import Line
 from timbral.engine.seeds import noise
 from timbral.engine.sessions import Graph, SessionOptions
-from timbral.errors import BundleError, SettingError
-
-SLOWEST, FASTEST = 0.5, 2.0
-"""Range of the speed factor."""
 
 GROWTH, LARGEST = 2, 4
 """Each piece is GROWTH times as long as the one before it, up to LARGEST times the first."""
 
 
 @dataclass(frozen=True)
-class AcousticConfig:
+class SourceFilterConfig:
     """What the manifest says of stage two.
 
-    kind: which family of graphs it is ("source-filter").
     sample_rate: Hz. hop: samples a frame. frames_per_token: frames a semantic token.
     context_tokens: how many tokens on each side, both graphs together, the sound of a token depends on.
     chunk_tokens: tokens of the first piece of a stream; later ones grow.
     timbre_size: length D of the timbre vector.
     """
 
-    kind: str
     sample_rate: int
     hop: int
     frames_per_token: int
@@ -45,23 +41,19 @@ class AcousticConfig:
     chunk_tokens: int
     timbre_size: int
 
-    def __post_init__(self) -> None:
-        if self.kind != "source-filter":
-            raise BundleError(f"stage two of kind {self.kind!r} is not known here: update timbral")
 
+class SourceFilterDecoder:
+    """Tokens and a timbre to samples. Immutable: what an utterance remembers is in its `SourceFilterStream`."""
 
-class AcousticDecoder:
-    """Tokens and a timbre to samples. Immutable: what an utterance remembers is in its `AcousticStream`."""
-
-    def __init__(self, latent: Graph, vocoder: Graph, config: AcousticConfig) -> None:
+    def __init__(self, latent: Graph, vocoder: Graph, config: SourceFilterConfig) -> None:
         self.latent = latent
         self.vocoder = vocoder
         self.config = config
 
     @classmethod
     def open(
-        cls, latent: Path, vocoder: Path, config: AcousticConfig, options: SessionOptions
-    ) -> "AcousticDecoder":
+        cls, latent: Path, vocoder: Path, config: SourceFilterConfig, options: SessionOptions
+    ) -> "SourceFilterDecoder":
         """Opens the two graphs of the source-filter family.
 
         latent: tokens int64 [1, T], timbre float32 [1, D] → latent float32 [1, C, F], f0 [1, F], Hz.
@@ -73,24 +65,18 @@ class AcousticDecoder:
             config,
         )
 
-    def whole(
-        self, tokens: NDArray[np.int64], timbre: NDArray[np.float32], seed: int = 0, speed: float = 1.0
-    ) -> NDArray[np.float32]:
-        """The sound float32 [n] of tokens [T] in a timbre [D]: what a stream of them would have given."""
-        stream = self.stream(timbre, seed, speed)
-        pieces = [piece for token in tokens if (piece := stream.push(int(token))) is not None]
-        return np.concatenate([*pieces, stream.finish()])
+    @property
+    def sample_rate(self) -> int:
+        """Of the sound, in Hz."""
+        return self.config.sample_rate
 
-    def stream(self, timbre: NDArray[np.float32], seed: int = 0, speed: float = 1.0) -> "AcousticStream":
-        """A new utterance in a timbre [D]; the seed names its noise, the speed divides its duration."""
-        if not SLOWEST <= speed <= FASTEST:
-            raise SettingError(f"speed is {speed}: give a factor from {SLOWEST} to {FASTEST}")
-        if timbre.shape != (self.config.timbre_size,):
-            raise ValueError(f"timbre has the shape {timbre.shape}, not ({self.config.timbre_size},)")
-        return AcousticStream(self, timbre, seed, speed)
+    def stream(self, line: Line, seed: int) -> "SourceFilterStream":
+        """A new utterance in the timbre [D] of a line; the seed names its noise, the speed divides its duration."""
+        check_line(line, self.config.timbre_size)
+        return SourceFilterStream(self, line.timbre, seed, line.speed)
 
 
-class AcousticStream:
+class SourceFilterStream:
     """One utterance on its way to sound: give it tokens as they come, take pieces as they are ready.
 
     A piece is decoded as soon as the tokens on its right that it depends on are there. Pieces are cut at
@@ -98,7 +84,7 @@ class AcousticStream:
     """
 
     def __init__(
-        self, decoder: AcousticDecoder, timbre: NDArray[np.float32], seed: int, speed: float
+        self, decoder: SourceFilterDecoder, timbre: NDArray[np.float32], seed: int, speed: float
     ) -> None:
         config = decoder.config
         self._decoder = decoder
@@ -137,7 +123,7 @@ class AcousticStream:
             pieces.append(self._decode(min(self._done + self._size, len(self._tokens)), ended=True))
         return np.concatenate(pieces)
 
-    def copy(self) -> "AcousticStream":
+    def copy(self) -> "SourceFilterStream":
         """The same utterance at the same place, to go another way from here."""
         twin = copy.copy(self)
         twin._tokens = list(self._tokens)
