@@ -34,8 +34,10 @@ V2 = replace(
     features=64,
     latent=16,
     feed_forward=32,
-    layers=2,
+    layers=1,
     upsample_channels=32,
+    block_kernels=(3,),
+    block_dilations=((1, 3),),
     posterior=False,
 )
 STAGE_TWO: Mapping[str, AcousticConfig] = {
