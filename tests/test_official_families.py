@@ -27,7 +27,7 @@ from timbral.bundle import read_bundle, seal
 from timbral.cli import main
 from timbral.engine.seeds import derive_seed, noise
 from timbral.engine.sessions import SessionOptions
-from timbral.errors import BundleError, VoiceError
+from timbral.errors import BundleError, SettingError, VoiceError
 from timbral.nets.mel_acoustic import mel_places
 from timbral.nets.spectrogram import V3, V4, denormalized, linear_spectrogram, log_mel, normalized
 from timbral.polyphone_model import open_g2pw
@@ -254,6 +254,19 @@ def test_several_recordings_are_one_timbre(models: dict[str, Synthesizer]) -> No
     tts = models["v2Pro"]
     both, first, second = tts.clone(CHINESE, ENGLISH), tts.clone(CHINESE), tts.clone(ENGLISH)
     np.testing.assert_allclose(both.timbre, (first.timbre + second.timbre) / 2, atol=1e-6)
+
+
+def test_steps_of_the_solver_are_chosen(models: dict[str, Synthesizer], voices: dict[str, Voice]) -> None:
+    tts, voice = models["v4"], voices["v4"]
+    usual, same, more = (
+        tts.say("今天好。", voice, seed=1, steps=n).samples for n in (None, bundles.STEPS, 3)
+    )
+    np.testing.assert_array_equal(usual, same)
+    assert len(more) == len(usual)
+    assert not np.allclose(more, usual, atol=1e-3)
+    for wrong in (0, 129):
+        with pytest.raises(SettingError, match="1 to 128"):
+            tts.stream("今天好。", voice, steps=wrong)
 
 
 @pytest.mark.parametrize("family", [*bundles.FLOWS])

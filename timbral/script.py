@@ -23,13 +23,17 @@ _CLAUSE_ENDS = frozenset("，,、；;：:—–")
 
 @dataclass(frozen=True)
 class Manner:
-    """How a text is spoken. seed: names all that is random; pause: seconds of silence after a sentence."""
+    """How a text is spoken.
+
+    seed: names all that is random; pause: seconds of silence after a sentence; steps: of the solver of v3 and v4.
+    """
 
     language: str
     sampling: Sampling
     seed: int
     speed: float
     pause: float
+    steps: int | None = None
 
 
 class Script:
@@ -80,6 +84,7 @@ class Script:
             sampling=self._manner.sampling,
             seed=derive_seed(self._manner.seed, "line", len(self.pauses)),
             speed=self._manner.speed,
+            steps=self._manner.steps,
         )
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from timbral.audio import Reference, Source, read_reference
 from timbral.bundle import Bundle, open_bundle
 from timbral.engine.acoustic import FASTEST, SLOWEST
+from timbral.engine.flow_matching import MOST_STEPS
 from timbral.engine.sampling import Sampling
 from timbral.engine.sessions import Device, SessionOptions
 from timbral.errors import AudioError, SettingError, TextError, TimbralWarning, VoiceError
@@ -60,6 +61,7 @@ class Settings(TypedDict, total=False):
     top_k: int | None
     top_p: float | None
     repetition_penalty: float | None
+    steps: int | None
 
 
 def load(
@@ -130,7 +132,8 @@ class Synthesizer:
             raise AudioError("no recording given; a voice needs one or more, of 3 to 10 s")
         if text is None and self.manifest.acoustic.kind == "flow-matching":
             raise VoiceError(
-                f"{self.manifest.name} goes on from what is said in the recording: give its transcript too"
+                f"{self.manifest.name} goes on from what is said in the recording: give its transcript "
+                "(text=, or --text, or --ref-text)"
             )
         rates = self._references.config.rates
         heard = [read_reference(s, *rates, whole=text is not None and not i) for i, s in enumerate(sources)]
@@ -170,13 +173,15 @@ class Synthesizer:
         top_k: int | None = None,
         top_p: float | None = None,
         repetition_penalty: float | None = None,
+        steps: int | None = None,
     ) -> SpeechStream:
         """Speaks a text as chunks of Audio, the first as early as can be, in memory that does not grow.
 
         language: "auto", or zh, en, ja, ko, yue for what could be several. speed: divides durations.
         seed: the same one gives the same samples; None draws one (see the report). pause: seconds between
-        sentences. rate: of the output in Hz, one of RATES; None for the model's own. The rest is for the draw
-        of tokens (see engine.sampling), and None is the model's default.
+        sentences. rate: of the output in Hz, one of RATES; None for the model's own. steps: of the solver of v3
+        and v4, 1 to 128; fewer are faster and rougher. The rest is for the draw of tokens (see
+        engine.sampling). None is the model's default.
         Raises TextError: nothing to speak, unknown language; SettingError: a setting out of its range;
         VoiceError: a voice of another model family.
         """
@@ -191,10 +196,19 @@ class Synthesizer:
         defaults = self.manifest.semantic.sampling.model_dump()
         sampling = Sampling(**defaults | {name: value for name, value in given.items() if value is not None})
         _check_settings(speed, pause, rate)
+        self._check_steps(steps)
         seed = secrets.randbits(32) if seed is None else seed
-        manner = Manner(language, sampling, seed, speed, pause)
+        manner = Manner(language, sampling, seed, speed, pause, steps)
         script = Script(text, voice, manner, self._reader)
         return SpeechStream(self._engine, script, seed, rate or self.manifest.sample_rate, began)
+
+    def _check_steps(self, steps: int | None) -> None:
+        if steps is None:
+            return
+        if self.manifest.acoustic.kind != "flow-matching":
+            raise SettingError(f"{self.manifest.name} has no solver: leave steps out; they are for v3 and v4")
+        if not 1 <= steps <= MOST_STEPS:
+            raise SettingError(f"steps is {steps}: give a count from 1 to {MOST_STEPS}")
 
     def _prompt(self, reference: Reference, text: str, language: str) -> Prompt:
         """A recording and its transcript, as the model goes on from them."""

@@ -110,7 +110,9 @@ class FlowDecoder:
         if line.mel is None:
             raise ValueError("this model goes on from the mel of a prompt, and the line has none")
         reference = self.reference(line.mel, line.timbre, line.prompt, line.prompt_phones)
-        return SentenceStream(lambda tokens: self.whole(tokens, line.phones, reference, seed, line.speed))
+        return SentenceStream(
+            lambda tokens: self.whole(tokens, line.phones, reference, seed, line.speed, line.steps)
+        )
 
     def reference(
         self, mel: Array, timbre: Array, tokens: NDArray[np.int64], phones: NDArray[np.int64]

@@ -26,6 +26,7 @@ class Line:
     prompt_phones: int64 [m], prompt: int64 [p], timbre: float32 [D]: the voice.
     features, prompt_features: float32 [n, d] and [m, d], where the model takes features beside phones.
     mel: float32 [bands, r], of the prompt, where stage two goes on from it.
+    steps: of the solver, where stage two has one; None for the model's own.
     seed: names all that is random in this line; the same line with the same seed is the same sound.
     """
 
@@ -40,6 +41,7 @@ class Line:
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0
     speed: float = 1.0
+    steps: int | None = None
 
     @property
     def all_phones(self) -> NDArray[np.int64]:
