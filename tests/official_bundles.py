@@ -17,7 +17,6 @@ from timbral.export.acoustic import export_acoustic
 from timbral.export.encoders import export_bert, export_content, export_speaker
 from timbral.export.mel_acoustic import MEL, _mel
 from timbral.export.semantic import export_semantic
-from timbral.export.timbre import export_timbre
 from timbral.export.weights import write_graphs
 from timbral.nets.acoustic import FAMILIES, AcousticConfig, AcousticNetwork
 from timbral.nets.bert import Bert, BertConfig
@@ -101,7 +100,6 @@ def build(folder: Path, mel_graphs: Mapping[str, Path]) -> dict[str, Path]:
     for family, config in STAGE_TWO.items():
         shutil.copytree(shared, folder / family)
         export_acoustic(stage_two(family), folder / family)
-        export_timbre(stage_two(family), folder / family)
         if config.speaker:
             export_speaker(speaker(), folder / family)
     for family in FLOWS:

@@ -156,6 +156,7 @@ def test_help_everywhere(capfd: Captured) -> None:
         ["voices", "show"],
         ["voices", "remove"],
         ["models"],
+        ["import"],
         ["doctor"],
     ]
     for command in commands:

@@ -7,12 +7,13 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from nets_weights import fill, golden_arrays, relative_error
+from nets_weights import fill, golden_arrays, random_floats, relative_error
 from numpy.typing import NDArray
 from torch import Tensor
 
-from timbral.export.acoustic import LATENT, VOCODER, WEIGHTS, export_acoustic
+from timbral.export.acoustic import LATENT, TIMBRE, VOCODER, WEIGHTS, export_acoustic
 from timbral.nets.acoustic import FAMILIES, AcousticNetwork
+from timbral.nets.spectrogram import linear_spectrogram
 
 FAMILY = "v2ProPlus"
 SMALL = replace(
@@ -102,15 +103,34 @@ def test_any_length_and_noise(network: AcousticNetwork, decoder: Decoder, golden
         assert relative_error(audio[:, 0], network.vocode(z, golden["ge"])) < 1e-3
 
 
+@torch.inference_mode()
+def test_timbre(network: AcousticNetwork, folder: Path, tmp_path: Path) -> None:
+    """With a speaker embedding exactly where the family has one."""
+    pro = onnxruntime.InferenceSession(folder / TIMBRE)
+    speaker = random_floats(44, 1, SMALL.speaker)
+    for samples in (705, 50_000):
+        audio = random_floats(samples, 1, samples) * 0.1
+        (timbre,) = pro.run(None, {"audio": audio.numpy(), "speaker": speaker.numpy()})
+        expected = network.timbre(linear_spectrogram(audio), speaker)[:, :, 0]
+        assert relative_error(torch.from_numpy(timbre), expected) < 1e-3
+
+    first = AcousticNetwork(replace(SMALL, timbre_bins=1025, timbre=512, speaker=0)).eval()
+    fill(first, seed=2)
+    export_acoustic(first, tmp_path)
+    (timbre,) = onnxruntime.InferenceSession(tmp_path / TIMBRE).run(None, {"audio": audio.numpy()})
+    expected = first.timbre(linear_spectrogram(audio))[:, :, 0]
+    assert relative_error(torch.from_numpy(timbre), expected) < 1e-3
+
+
 def test_weights_are_beside_the_graphs_and_folded(folder: Path, network: AcousticNetwork) -> None:
     speaking = [
         tensor.numel() * 4
         for name, tensor in network.state_dict().items()
-        if name.startswith(("enc_p", "dec", "flow", "ge_to512", "quantizer.vq.layers.0._codebook.embed"))
+        if name.startswith(("enc_p", "dec", "flow", "ge_to512", "quantizer", "ref_enc", "sv_emb"))
         and not name.endswith("embed_avg")
     ]
     size = (folder / WEIGHTS).stat().st_size + sum(
-        (folder / name).stat().st_size for name in (LATENT, VOCODER)
+        (folder / name).stat().st_size for name in (TIMBRE, LATENT, VOCODER)
     )
     assert size < 1.15 * sum(speaking)
     assert any(name.endswith("weight_g") for name in network.state_dict()), (

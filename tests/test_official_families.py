@@ -4,10 +4,12 @@ import dataclasses
 import json
 import shutil
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import import_files
 import numpy as np
 import official_bundles as bundles
 import pytest
@@ -56,6 +58,11 @@ def models(official_bundles: dict[str, Path]) -> dict[str, Synthesizer]:
 @pytest.fixture(scope="module")
 def voices(models: dict[str, Synthesizer]) -> dict[str, Voice]:
     return {family: tts.clone(CHINESE, text=TRANSCRIPT) for family, tts in models.items()}
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return import_files.write(tmp_path_factory.mktemp("checkpoints"))
 
 
 class Official:
@@ -324,8 +331,9 @@ def test_g2pw_reads_for_the_model_that_has_it(official_bundles: dict[str, Path],
 
     folder = tmp_path / "m"
     shutil.copytree(official_bundles["v2"], folder)
-    g2pw.write_model(folder, "g2pw.onnx")
-    (folder / "bert_vocab.txt").write_text("\n".join(g2pw.VOCABULARY), "utf-8")
+    g2pw.write_model(folder)
+    (folder / "g2pW.onnx").rename(folder / "g2pw.onnx")
+    (folder / "vocab.txt").replace(folder / "bert_vocab.txt")
     for name in ("bundle.json", "bert.onnx", "bert.weights"):
         (folder / name).unlink()
     seal(folder, bundles.description("v2"))
@@ -405,3 +413,35 @@ def test_the_commands_know_such_models(
     capfd.readouterr()
     assert main([*said, str(CHINESE)]) == 2
     assert "transcript" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("stages", "companions", "rate"),
+    [
+        ({"gpt": "s1-v1", "sovits": "s2-v1"}, {}, 32000),
+        (
+            {"gpt": "s1-v2", "sovits": "s2-v2Pro"},
+            {"speaker": "eres2net", "bert": "bert", "g2pw": "g2pw", "precision": "fp16"},
+            32000,
+        ),
+        ({"gpt": "s1-v2", "sovits": "s2-v4"}, {"vocoder": "vocoder", "precision": "int8"}, 48000),
+    ],
+)
+def test_imported_checkpoints_speak(
+    checkpoints: dict[str, str],
+    tmp_path: Path,
+    stages: dict[str, str],
+    companions: dict[str, str],
+    rate: int,
+) -> None:
+    given = {**stages, "hubert": "hubert", **companions}
+    options = [part for name, file in given.items() for part in (f"--{name}", checkpoints.get(file, file))]
+    assert main(["import", *options, "-o", str(tmp_path / "mine")]) == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TimbralWarning)
+        tts = timbral.load(tmp_path / "mine", device="cpu", languages=["zh", "en"])
+    voice = tts.clone(CHINESE, text=TRANSCRIPT)
+    speech = tts.say("你好。", voice, seed=1)
+    assert speech.rate == rate
+    assert speech.duration > 0.4
+    assert np.isfinite(speech.samples).all()

@@ -74,26 +74,26 @@ def scores(rows: Sequence[str], opinions: Mapping[str, str], weight: float) -> N
     return table
 
 
-def write_model(path: Path, name: str) -> None:
-    """The graph under a name, and the tables, in the folder `path`."""
+def write_model(path: Path) -> None:
+    """Writes the files of the small model."""
     model = onnx.parser.parse_model(GRAPH.format(labels=len(LABELS)))
-    for table, values in (
+    for name, table in (
         ("by_next", scores(VOCABULARY, BY_NEXT, 4)),
         ("by_itself", scores(CHARACTERS, BY_ITSELF, 2)),
     ):
-        model.graph.initializer.append(numpy_helper.from_array(values, table))
+        model.graph.initializer.append(numpy_helper.from_array(table, name))
     onnx.checker.check_model(model)
-    onnx.save(model, path / name)
+    onnx.save(model, path / "g2pW.onnx")
     (path / "POLYPHONIC_CHARS.txt").write_text("\n".join(SEVERAL) + "\n", "utf-8")
     (path / "MONOPHONIC_CHARS.txt").write_text("\n".join(SINGLE) + "\n", "utf-8")
     (path / "bopomofo_to_pinyin_wo_tune_dict.json").write_text(json.dumps(SYLLABLES), "utf-8")
+    (path / "vocab.txt").write_text("\n".join(VOCABULARY), "utf-8")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("g2pw")
-    write_model(path, "g2pW.onnx")
-    (path / "vocab.txt").write_text("\n".join(VOCABULARY), "utf-8")
+    write_model(path)
     return path
 
 

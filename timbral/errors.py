@@ -25,6 +25,10 @@ class CheckpointError(TimbralError):
     """A file of weights that is no checkpoint, damaged, unsafe, or of a network that is not known."""
 
 
+class InstallationError(TimbralError):
+    """A package that is needed for this and was not installed along."""
+
+
 class SettingError(TimbralError):
     """A setting outside its range, such as a speed of zero."""
 

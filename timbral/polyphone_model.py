@@ -7,7 +7,17 @@ from timbral.errors import BundleError
 from timbral.text.g2pw import G2PW, INPUTS, OUTPUT, G2PWTables
 from timbral.text.word_pieces import WordPieces
 
-_GRAPHS = ("g2pW.onnx", "g2pw.onnx")
+GRAPH = "g2pw.onnx"
+"""Name of the graph in a bundle."""
+_GRAPHS = ("g2pW.onnx", GRAPH)
+
+
+def find_graph(folder: Path) -> Path:
+    """The graph in the folder of a G2PW model. Raises BundleError where there is none."""
+    for name in _GRAPHS:
+        if (folder / name).is_file():
+            return folder / name
+    raise BundleError(f"{folder} has no {_GRAPHS[0]}: give the folder of a G2PW model")
 
 
 def open_g2pw(folder: Path, vocabulary: Path, options: SessionOptions) -> G2PW:
@@ -16,8 +26,5 @@ def open_g2pw(folder: Path, vocabulary: Path, options: SessionOptions) -> G2PW:
     vocabulary: `vocab.txt` or `tokenizer.json` of bert-base-chinese; chinese-roberta-wwm-ext-large has the same.
     Raises BundleError for a folder or vocabulary that is none.
     """
-    graph = next((folder / name for name in _GRAPHS if (folder / name).is_file()), None)
-    if graph is None:
-        raise BundleError(f"{folder} has no {_GRAPHS[0]}: give the folder of a G2PW model")
-    network = Graph(graph, INPUTS, (OUTPUT,), options)
+    network = Graph(find_graph(folder), INPUTS, (OUTPUT,), options)
     return G2PW(network, G2PWTables.read(folder), WordPieces.read(vocabulary))

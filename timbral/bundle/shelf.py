@@ -57,4 +57,6 @@ def _names() -> list[str]:
     folder = models_folder()
     if not folder.is_dir():
         return []
-    return sorted(p.parent.name for p in folder.glob(f"*/{MANIFEST}") if p.parent.name != EMBEDDED)
+    found = {path.parent.name for path in folder.glob(f"*/{MANIFEST}")}
+    # One that is being written has a name that is not plain until it is whole.
+    return sorted(name for name in found if is_plain_name(name) and name != EMBEDDED)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import typer
 
 from timbral import __version__
-from timbral.cli import doctor, models, say, terminal, voices
+from timbral.cli import doctor, importing, models, say, terminal, voices
 from timbral.errors import TimbralError
 
 MISTAKE, FAILURE, INTERRUPTED = 2, 1, 130
@@ -24,6 +24,7 @@ app.command("say")(say.say)
 app.command("clone")(voices.clone)
 app.add_typer(voices.app, name="voices")
 app.command("models")(models.models)
+app.command("import")(importing.import_checkpoints)
 app.command("doctor")(doctor.doctor)
 
 

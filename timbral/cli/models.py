@@ -19,7 +19,9 @@ def models(json: Json = False) -> None:
             print(f"{row['name']}  broken: {row['problem']}")
         else:
             languages = " ".join(row["languages"])
-            print(f"{row['name']}  {row['mb']} MB  {languages}  {row['precision']}  {row['licence']}")
+            print(
+                f"{row['name']}  {row['family']}  {row['mb']} MB  {languages}  {row['precision']}  {row['licence']}"
+            )
 
 
 def _row(name: str, found: Bundle | BundleError) -> dict[str, Any]:

@@ -1,6 +1,13 @@
-"""Stage two of v1, v2, v2Pro and v2ProPlus as two ONNX graphs, `latent` and `vocoder`, over one weight file.
+"""Stage two of v1, v2, v2Pro and v2ProPlus as three ONNX graphs, `timbre`, `latent` and `vocoder`, over one weight file.
 
-Files: `latent.onnx`, `vocoder.onnx`, and `acoustic.weights`, which must lie beside them.
+Files: `timbre.onnx`, `latent.onnx`, `vocoder.onnx`, and `acoustic.weights`, which must lie beside them.
+
+`timbre`
+    audio    float32 [1, n]         a reference at 32 kHz, n at least 705
+    speaker  float32 [1, S]         its speaker embedding; only where the family has it (v2Pro, v2ProPlus)
+  gives
+    timbre   float32 [1, D]
+  It runs once a reference, and all that is spoken depends on it: it computes with float weights in every precision.
 
 `latent`
     tokens   int64   [1, T]         semantic tokens, 25 a second
@@ -25,21 +32,26 @@ Files: `latent.onnx`, `vocoder.onnx`, and `acoustic.weights`, which must lie bes
 import copy
 from pathlib import Path
 
+import onnx
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from timbral.export.graph import to_graph
+from timbral.export.precision import Precision, hearing
 from timbral.export.weights import write_graphs
 from timbral.nets.acoustic import AcousticNetwork, joined
 from timbral.nets.normalization import fold_weight_norm
+from timbral.nets.spectrogram import TIMBRE as SPECTRUM
+from timbral.nets.spectrogram import LinearSpectrogram
 
+TIMBRE = "timbre.onnx"
 LATENT = "latent.onnx"
 VOCODER = "vocoder.onnx"
 WEIGHTS = "acoustic.weights"
 
 
-def export_acoustic(network: AcousticNetwork, folder: Path) -> None:
-    """Writes the two graphs of `network` and their weights, with weight norm folded, into `folder`."""
+def export_acoustic(network: AcousticNetwork, folder: Path, precision: Precision = "fp32") -> None:
+    """Writes the three graphs of `network` and their weights, with weight norm folded, into `folder`."""
     network = copy.deepcopy(network)
     fold_weight_norm(network)
     config = network.config
@@ -59,6 +71,7 @@ def export_acoustic(network: AcousticNetwork, folder: Path) -> None:
     write_graphs(
         folder,
         {
+            TIMBRE: _timbre(network),
             LATENT: to_graph(
                 network,
                 latent,
@@ -88,4 +101,20 @@ def export_acoustic(network: AcousticNetwork, folder: Path) -> None:
             ),
         },
         WEIGHTS,
+        precision,
+        {TIMBRE: hearing(precision)},
     )
+
+
+def _timbre(network: AcousticNetwork) -> onnx.ModelProto:
+    spectrum = LinearSpectrogram(SPECTRUM)
+    parts: list[nn.Module] = [spectrum, network.ref_enc]
+    inputs = {"audio": torch.zeros(1, SPECTRUM.rate)}
+    if network.config.speaker:
+        parts += [network.sv_emb, network.prelu]
+        inputs["speaker"] = torch.zeros(1, network.config.speaker)
+
+    def timbre(audio: Tensor, speaker: Tensor | None = None) -> tuple[Tensor]:
+        return (network.timbre(spectrum(audio), speaker).squeeze(2),)
+
+    return to_graph(nn.ModuleList(parts), timbre, inputs, ("timbre",), {"audio": {1: "n"}})

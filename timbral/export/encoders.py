@@ -1,6 +1,7 @@
 """The encoders around the official families as graphs: `content` and `speaker` hear recordings, `bert` reads text.
 
-Each lies beside a file of its weights.
+Each lies beside a file of its weights. `content` and `speaker`, which run once a reference, compute with float weights in
+every precision.
 
 `content.onnx`, `content.weights`
     audio    float32 [1, n]         samples at 16 kHz as they are in the file, n at least 720
@@ -22,7 +23,6 @@ Each lies beside a file of its weights.
     features float32 [B, L - 2, D]  D is 1024 at the official size; beyond lengths - 2 a row is meaningless
 """
 
-import copy
 from pathlib import Path
 
 import onnx
@@ -30,13 +30,13 @@ import torch
 from torch import nn
 
 from timbral.export.graph import to_graph
-from timbral.export.precision import Precision
+from timbral.export.precision import Precision, hearing
 from timbral.export.weights import write_graphs
-from timbral.nets.acoustic import AcousticNetwork
 from timbral.nets.bert import Bert
 from timbral.nets.eres2net import SpeakerNetwork
 from timbral.nets.hubert import Hubert
-from timbral.nets.normalization import fold_weight_norm
+from timbral.nets.normalization import folded_copy
+from timbral.nets.prior import PriorNetwork
 
 CONTENT = "content.onnx"
 SPEAKER = "speaker.onnx"
@@ -44,11 +44,10 @@ BERT = "bert.onnx"
 
 
 def export_content(
-    hubert: Hubert, acoustic: AcousticNetwork, folder: Path, precision: Precision = "fp32"
+    hubert: Hubert, acoustic: PriorNetwork, folder: Path, precision: Precision = "fp32"
 ) -> None:
     """Writes the graph that hears semantic tokens: HuBERT, then the projection and codebook of stage two."""
-    hubert = copy.deepcopy(hubert)
-    fold_weight_norm(hubert)
+    hubert = folded_copy(hubert)
     graph = to_graph(
         nn.ModuleList([hubert, acoustic.ssl_proj, acoustic.quantizer]),
         lambda audio: (acoustic.codes_of(hubert(audio).transpose(1, 2)),),
@@ -56,7 +55,7 @@ def export_content(
         ("tokens",),
         {"audio": {1: "samples"}},
     )
-    _write(folder, CONTENT, graph, precision)
+    _write(folder, CONTENT, graph, hearing(precision))
 
 
 def export_speaker(network: SpeakerNetwork, folder: Path, precision: Precision = "fp32") -> None:
@@ -68,7 +67,7 @@ def export_speaker(network: SpeakerNetwork, folder: Path, precision: Precision =
         ("speaker",),
         {"audio": {1: "samples"}},
     )
-    _write(folder, SPEAKER, graph, precision)
+    _write(folder, SPEAKER, graph, hearing(precision))
 
 
 def export_bert(network: Bert, folder: Path, precision: Precision = "fp32") -> None:

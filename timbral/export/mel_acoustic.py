@@ -4,6 +4,7 @@ Files: the graphs under these names with `.onnx`, and two files that must lie be
 vocoder is a checkpoint of its own, `vocoder.weights`. A reference takes one run of `mel`, `timbre` and `features`, a sentence
 one run of `features` and of `vocoder`, a chunk of it one run of `condition`, and one run of `flow` for each step. C is the
 number of mel bands (100), D the width of the transformer. Mel is normalised: -12 to 2 of the logarithm are -1 to 1.
+`mel` and `timbre`, which run once a reference, compute with float weights in every precision.
 
 `mel`
     audio      float32 [1, n]        a reference: at 24 kHz for v3, 32 kHz for v4
@@ -46,7 +47,6 @@ number of mel bands (100), D the width of the transformer. Mel is normalised: -1
     audio      float32 [1, M * hop]  hop: 256 samples (24 kHz) in v3, 480 (48 kHz) in v4
 """
 
-import copy
 from pathlib import Path
 
 import onnx
@@ -54,12 +54,13 @@ import torch
 from torch import Tensor, nn
 
 from timbral.export.graph import to_graph
+from timbral.export.precision import Precision, hearing
 from timbral.export.weights import write_graphs
 from timbral.nets.bigvgan import BigVgan
 from timbral.nets.hifigan import Generator
 from timbral.nets.mel_acoustic import MelAcousticNetwork
 from timbral.nets.mel_vocoders import MEL_BANDS
-from timbral.nets.normalization import fold_weight_norm
+from timbral.nets.normalization import folded_copy
 from timbral.nets.spectrogram import TIMBRE as SPECTRUM
 from timbral.nets.spectrogram import (
     LinearSpectrogram,
@@ -82,13 +83,17 @@ FRAMES = 40
 """Of the examples that are traced."""
 
 
-def export_mel_acoustic(network: MelAcousticNetwork, spectrogram: SpectrogramConfig, folder: Path) -> None:
+def export_mel_acoustic(
+    network: MelAcousticNetwork,
+    spectrogram: SpectrogramConfig,
+    folder: Path,
+    precision: Precision = "fp32",
+) -> None:
     """Writes all graphs but the vocoder, and their weights with weight norm folded, into `folder`.
 
     spectrogram: of the mel that the network was trained on (`V3` or `V4` of `timbral.nets.spectrogram`).
     """
-    network = copy.deepcopy(network)
-    fold_weight_norm(network)
+    network = folded_copy(network)
     write_graphs(
         folder,
         {
@@ -99,20 +104,21 @@ def export_mel_acoustic(network: MelAcousticNetwork, spectrogram: SpectrogramCon
             FLOW: _flow(network),
         },
         WEIGHTS,
+        precision,
+        {MEL: "fp32", TIMBRE: hearing(precision)},
     )
 
 
-def export_mel_vocoder(vocoder: BigVgan | Generator, folder: Path) -> None:
+def export_mel_vocoder(vocoder: BigVgan | Generator, folder: Path, precision: Precision = "fp32") -> None:
     """Writes the graph of a vocoder and its weights, with weight norm folded, into `folder`."""
-    vocoder = copy.deepcopy(vocoder)
-    fold_weight_norm(vocoder)
+    vocoder = folded_copy(vocoder)
 
     def samples(mel: Tensor) -> tuple[Tensor]:
         return (vocoder(denormalized(mel)).squeeze(1),)
 
     example = torch.zeros(1, MEL_BANDS, FRAMES)
     graph = to_graph(vocoder, samples, {"mel": example}, ("audio",), {"mel": {2: "M"}})
-    write_graphs(folder, {VOCODER: graph}, VOCODER_WEIGHTS)
+    write_graphs(folder, {VOCODER: graph}, VOCODER_WEIGHTS, precision)
 
 
 def _mel(config: SpectrogramConfig) -> onnx.ModelProto:

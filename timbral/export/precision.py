@@ -1,35 +1,78 @@
-"""Makes a graph small: 8-bit weights in its matrix products and embeddings, half precision for what else is large.
+"""Makes a graph small: weights with fewer bits, while numbers that depend on the input stay float32.
 
-Only weights are stored with fewer bits. Products with 8-bit weights are MatMulNBits (com.microsoft) with one scale for a
-block of 128 inputs; embeddings have a scale for each row, and the rows that are looked up are widened; everything else is
-widened to float32 when the graph is loaded.
+| precision | matrix products                       | embeddings         | other large weights | bytes |
+|-----------|---------------------------------------|--------------------|---------------------|-------|
+| fp32      | float32                               | float32            | float32             | 1     |
+| fp16      | float16                               | float16            | float16             | 1/2   |
+| int8      | 8 bits, a scale for a block of inputs | 8 bits, scaled row | float16             | 1/4   |
+| int4      | 4 bits, a scale for a block of inputs | 8 bits, scaled row | float16             | 1/7   |
+
+Products with 8- or 4-bit weights are MatMulNBits (com.microsoft), which rounds its input to 8 bits as well; rows of embeddings
+are widened when they are looked up; float16 is widened to float32 when the graph is loaded. A graph that also
+computes in float16, for an accelerator, is made of the same weights by `timbral.export.half`.
 """
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-Precision = Literal["fp32", "int8"]
+Precision = Literal["fp32", "fp16", "int8", "int4"]
 
 SMALLEST = 4096
 """Elements from which on a weight is worth making small."""
-BLOCK = 128
+BLOCKS = {8: 128, 4: 32}
+"""Inputs that share a scale, by bits."""
 
 
 def compact(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
-    """The same graph in the given precision."""
+    """The same graph in the given precision. The one passed in is changed."""
     if precision == "fp32":
         return model
-    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+    if precision != "fp16":
+        model = _quantize_products(model, 8 if precision == "int8" else 4)
+        _quantize_embeddings(model.graph)
+    _halve(model.graph)
+    return model
 
-    quantizer = MatMulNBitsQuantizer(model, bits=8, block_size=BLOCK, is_symmetric=True, accuracy_level=4)
-    quantizer.process()
+
+def hearing(precision: Precision) -> Precision:
+    """Precision of what hears a recording, in a bundle of the given one: fp16 at the least.
+
+    It runs once a reference, so that fewer bits would save little time, and their noise would be in all that is spoken.
+    """
+    return "fp32" if precision == "fp32" else "fp16"
+
+
+def _quantize_products(model: onnx.ModelProto, bits: int) -> onnx.ModelProto:
+    """Store the weights of matrix products with so many bits."""
+    with _quiet():
+        from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
+        quantizer = MatMulNBitsQuantizer(
+            model, bits=bits, block_size=BLOCKS[bits], is_symmetric=True, accuracy_level=4
+        )
+        quantizer.process()
     small: onnx.ModelProto = quantizer.model.model
-    _quantize_embeddings(small.graph)
-    _halve(small.graph)
     return small
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps a library from logging every node, and from setting up the program's logging when it is imported."""
+    root = logging.getLogger()
+    handlers, level, disabled = list(root.handlers), root.level, root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 def _quantize_embeddings(graph: onnx.GraphProto) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import onnx
 from onnx import numpy_helper
@@ -17,14 +18,18 @@ ALIGNMENT = 4096
 
 
 def write_graphs(
-    folder: Path, graphs: Mapping[str, onnx.ModelProto], weights: str, precision: Precision = "fp32"
+    folder: Path,
+    graphs: Mapping[str, onnx.ModelProto],
+    weights: str,
+    precision: Precision = "fp32",
+    exceptions: Mapping[str, Precision] = MappingProxyType({}),
 ) -> None:
     """Writes each graph to its file name in `folder`, and what they weigh to the file `weights` there.
 
     Weights are recognised by content, so it does not matter what the graphs call them. The graphs passed in
-    are changed: their large weights become references.
+    are changed: their large weights become references. exceptions: graphs that have another precision.
     """
-    graphs = {name: compact(model, precision) for name, model in graphs.items()}
+    graphs = {name: compact(model, exceptions.get(name, precision)) for name, model in graphs.items()}
     folder.mkdir(parents=True, exist_ok=True)
     places: dict[bytes, tuple[int, int]] = {}
     with (folder / weights).open("wb") as file:

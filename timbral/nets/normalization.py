@@ -1,10 +1,14 @@
 """Normalisations over channels, and of the weights that convolutions are stored with."""
 
+import copy
 from abc import abstractmethod
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class ChannelNorm(nn.Module):
@@ -96,3 +100,11 @@ def fold_weight_norm(module: nn.Module) -> None:
             setattr(module, name, child.folded())
         else:
             fold_weight_norm(child)
+
+
+def folded_copy(module: Module) -> Module:
+    """A copy with weight norm folded, for export; all other tensors are those of `module`, as memory may not hold two."""
+    shared = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
+    copied = copy.deepcopy(module, shared)
+    fold_weight_norm(copied)
+    return copied

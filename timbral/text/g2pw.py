@@ -24,6 +24,8 @@ Network = Callable[[Mapping[str, NDArray[Any]]], Sequence[NDArray[Any]]]
 
 INPUTS = ("input_ids", "token_type_ids", "attention_mask", "phoneme_mask", "char_ids", "position_ids")
 OUTPUT = "probs"
+TABLES = ("bopomofo_to_pinyin_wo_tune_dict.json", "POLYPHONIC_CHARS.txt", "MONOPHONIC_CHARS.txt")
+"""Files of a published model beside its graph: syllables in both spellings, characters with several and with one reading."""
 _CONTEXT = 16
 """Characters before the first question and after the last one that the network sees."""
 _LONGEST = 510
@@ -53,10 +55,11 @@ class G2PWTables:
 
         Raises BundleError if one is missing or is not what it should be.
         """
+        spellings, of_several, of_one = (folder / name for name in TABLES)
         try:
-            syllables = json.loads((folder / "bopomofo_to_pinyin_wo_tune_dict.json").read_text("utf-8"))
-            several = _pairs(folder / "POLYPHONIC_CHARS.txt")
-            single = _pairs(folder / "MONOPHONIC_CHARS.txt")
+            syllables = json.loads(spellings.read_text("utf-8"))
+            several = _pairs(of_several)
+            single = _pairs(of_one)
             bopomofo = sorted({sound for _, sound in several})
             places = {sound: at for at, sound in enumerate(bopomofo)}
             choices: dict[str, list[int]] = {}

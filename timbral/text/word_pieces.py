@@ -37,6 +37,21 @@ class Tokens:
     of_character: NDArray[np.int64]
 
 
+def read_vocabulary(path: Path) -> dict[str, int]:
+    """Ids by token of a `vocab.txt`, a token a line, or of a `tokenizer.json`.
+
+    Raises BundleError if the file is missing or is no vocabulary.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix != ".json":
+            return {token: at for at, token in enumerate(text.split("\n")) if token}
+        vocabulary = json.loads(text)["model"]["vocab"]
+        return {str(token): int(at) for token, at in vocabulary.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BundleError(f"{path} is not the vocabulary of a BERT model: get the model again") from error
+
+
 class WordPieces:
     """Cuts texts into tokens of a vocabulary."""
 
@@ -53,14 +68,7 @@ class WordPieces:
 
         Raises BundleError if the file is missing or is no vocabulary.
         """
-        try:
-            text = path.read_text(encoding="utf-8")
-            if path.suffix != ".json":
-                return cls({token: at for at, token in enumerate(text.split("\n")) if token})
-            vocabulary = json.loads(text)["model"]["vocab"]
-            return cls({str(token): int(at) for token, at in vocabulary.items()})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise BundleError(f"{path} is not the vocabulary of a BERT model: get the model again") from error
+        return cls(read_vocabulary(path))
 
     def __call__(self, text: str) -> Tokens:
         """The tokens of a text."""
