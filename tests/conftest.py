@@ -46,6 +46,16 @@ def mel_graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {"v3": root / "v3", "v4": root / "v4"}
 
 
+@pytest.fixture(scope="session")
+def official_bundles(
+    mel_graphs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Small random bundles of v2, v2Pro, v3 and v4."""
+    import official_bundles
+
+    return official_bundles.build(tmp_path_factory.mktemp("official"), mel_graphs)
+
+
 @pytest.fixture
 def description() -> dict[str, Any]:
     """The manifest of a small model, without its files."""

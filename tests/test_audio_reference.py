@@ -50,6 +50,18 @@ def test_rate_and_channels_do_not_matter(tmp_path: Path) -> None:
     assert reference.duration == pytest.approx(plain.duration, abs=0.05)
 
 
+def test_other_rates_are_the_same_speech(tmp_path: Path) -> None:
+    high = file(tmp_path, read_reference(DATA / "english.flac", 48_000).samples, 48_000)
+    reference = read_reference(high, 16_000, 32_000, 24_000, 16_000)
+    assert [*reference.sounds] == [16_000, 32_000, 24_000]
+    np.testing.assert_array_equal(reference.samples, read_reference(high, 16_000).samples)
+    for rate, samples in reference.sounds.items():
+        assert samples.dtype == np.float32
+        assert len(samples) / rate == pytest.approx(reference.duration, abs=1e-3)
+    levels = [frame_levels(samples, rate) for rate, samples in reference.sounds.items()]
+    np.testing.assert_allclose(levels[0][50:250], levels[2][50:250], atol=3)
+
+
 def test_silence_at_the_ends_is_cut(tmp_path: Path) -> None:
     padded = np.concatenate([silence(6), SPEECH, silence(6)])
     assert read_reference(file(tmp_path, padded), 16_000).duration == pytest.approx(

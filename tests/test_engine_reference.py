@@ -7,11 +7,12 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from timbral.engine.reference import ReferenceEncoder
+from timbral.engine.reference import Recording, ReferenceConfig, ReferenceEncoder
 from timbral.engine.sessions import Graph, SessionOptions, open_session, usable_cores, usable_devices
 from timbral.errors import BundleError, SettingError
 
 CPU = SessionOptions(device="cpu", threads=1)
+PLAIN = ReferenceConfig(rate=16000, timbre_rate=16000)
 
 
 @pytest.fixture(scope="module")
@@ -22,17 +23,40 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def encoder(paths: tuple[Path, Path]) -> ReferenceEncoder:
-    return ReferenceEncoder.open(*paths, CPU)
+    return ReferenceEncoder.open(*paths, PLAIN, CPU)
 
 
-def recording(seconds: float, seed: int) -> np.ndarray:  # type: ignore[type-arg]
-    return np.random.default_rng(seed).standard_normal(int(16000 * seconds)).astype(np.float32)
+def recording(seconds: float, seed: int) -> Recording:
+    return {16000: np.random.default_rng(seed).standard_normal(int(16000 * seconds)).astype(np.float32)}
 
 
 def test_content_is_25_tokens_a_second(encoder: ReferenceEncoder) -> None:
     tokens = encoder.tokens(recording(2, 1))
     assert tokens.dtype == np.int64
     assert tokens.shape == (50,)
+
+
+def test_silence_behind_the_recording_is_heard_too(paths: tuple[Path, Path]) -> None:
+    encoder = ReferenceEncoder.open(*paths, ReferenceConfig(16000, 16000, silence=9600), CPU)
+    (audio,) = recording(2, 1).values()
+    padded = np.concatenate([audio, np.zeros(9600, np.float32)])
+    plain = ReferenceEncoder.open(*paths, PLAIN, CPU)
+    tokens = encoder.tokens({16000: audio})
+    assert tokens.shape == (65,)
+    np.testing.assert_array_equal(tokens, plain.tokens({16000: padded}))
+    np.testing.assert_array_equal(encoder.timbre([{16000: audio}]), plain.timbre([{16000: audio}]))
+
+
+def test_each_graph_hears_the_rate_that_it_is_used_to(paths: tuple[Path, Path]) -> None:
+    config = ReferenceConfig(rate=16000, timbre_rate=32000)
+    assert config.rates == (16000, 32000)
+    encoder = ReferenceEncoder.open(*paths, config, CPU)
+    low, high = recording(2, 1)[16000], recording(4, 2)[16000]
+    both = {16000: low, 32000: high}
+    plain = ReferenceEncoder.open(*paths, PLAIN, CPU)
+    np.testing.assert_array_equal(encoder.tokens(both), plain.tokens({16000: low}))
+    np.testing.assert_array_equal(encoder.timbre([both]), plain.timbre([{16000: high}]))
+    assert encoder.mel(both) is None
 
 
 def test_the_timbre_of_several_recordings_is_their_mean(encoder: ReferenceEncoder) -> None:
@@ -45,7 +69,7 @@ def test_the_timbre_of_several_recordings_is_their_mean(encoder: ReferenceEncode
 @pytest.mark.parametrize("audio", [np.zeros(0, np.float32), np.zeros((2, 100), np.float32)])
 def test_what_is_no_mono_recording_is_refused(encoder: ReferenceEncoder, audio: np.ndarray) -> None:  # type: ignore[type-arg]
     with pytest.raises(ValueError, match="mono"):
-        encoder.tokens(audio)
+        encoder.tokens({16000: audio})
 
 
 def test_a_timbre_needs_a_recording(encoder: ReferenceEncoder) -> None:
@@ -56,7 +80,7 @@ def test_a_timbre_needs_a_recording(encoder: ReferenceEncoder) -> None:
 def test_swapped_graphs_are_a_clear_error(paths: tuple[Path, Path]) -> None:
     content, timbre = paths
     with pytest.raises(BundleError, match="not what this version"):
-        ReferenceEncoder.open(timbre, content, CPU)
+        ReferenceEncoder.open(timbre, content, PLAIN, CPU)
 
 
 def test_a_missing_file_and_a_file_that_is_no_graph_are_clear_errors(tmp_path: Path) -> None:

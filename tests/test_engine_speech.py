@@ -11,13 +11,14 @@ from engine_models import HistoryRunner, Logits, history_logits
 from numpy.typing import NDArray
 from resident import needs_resident_size, resident_mb
 
-from timbral.engine.acoustic import AcousticConfig, AcousticDecoder
+from timbral.engine.acoustic import AcousticDecoder
 from timbral.engine.guard import Guard, Policy, Rate
 from timbral.engine.line import Line
 from timbral.engine.listener import Listener
 from timbral.engine.sampling import Sampling
 from timbral.engine.semantic import SemanticDecoder
 from timbral.engine.sessions import SessionOptions
+from timbral.engine.source_filter import SourceFilterConfig, SourceFilterDecoder
 from timbral.engine.speech import Piece, SpeechEngine
 from timbral.errors import TextError
 
@@ -39,11 +40,10 @@ def acoustic(tmp_path_factory: pytest.TempPathFactory) -> AcousticDecoder:
 
 
 def open_acoustic(folder: Path, gain: float = 1.0) -> AcousticDecoder:
-    return AcousticDecoder.open(
+    return SourceFilterDecoder.open(
         graphs.latent_graph(folder / "latent.onnx"),
         graphs.vocoder_graph(folder / "vocoder.onnx", gain),
-        AcousticConfig(
-            kind="source-filter",
+        SourceFilterConfig(
             sample_rate=graphs.RATE,
             hop=graphs.HOP,
             frames_per_token=graphs.FRAMES_PER_TOKEN,

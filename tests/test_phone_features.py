@@ -8,8 +8,9 @@ import pytest
 import torch
 from nets_weights import GOLDENS, fill
 
+from timbral.engine.kept import KeptArrays
 from timbral.engine.sessions import SessionOptions
-from timbral.engine.text_features import FeatureCache, TextFeatures
+from timbral.engine.text_features import TextFeatures
 from timbral.export.encoders import BERT, export_bert
 from timbral.nets.bert import Bert, BertConfig
 from timbral.phone_features import PhoneFeatures
@@ -92,7 +93,7 @@ def test_a_text_reads_the_same_alone_and_among_others(graph: Path) -> None:
 
 
 def test_the_cache_forgets_what_was_used_longest_ago() -> None:
-    cache = FeatureCache(capacity=3 * 40)
+    cache = KeptArrays(capacity=3 * 40)
     arrays = {key: np.zeros(10, np.float32) for key in (b"a", b"b", b"c", b"d")}
     for key in (b"a", b"b", b"c"):
         cache.put(key, arrays[key])

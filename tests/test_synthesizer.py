@@ -227,6 +227,7 @@ def test_nothing_to_speak_is_said(tts: Synthesizer, voice: Voice, text: str) -> 
         ({"top_k": -1}, SettingError),
         ({"top_p": 0}, SettingError),
         ({"repetition_penalty": 0}, SettingError),
+        ({"steps": 8}, SettingError),
     ],
 )
 def test_settings_out_of_range_are_refused_at_once(

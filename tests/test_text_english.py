@@ -15,7 +15,7 @@ DIFFERENCES: dict[str, str] = {}
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_golden_sentences_have_the_official_phones(version: SymbolVersion) -> None:
-    rows = sentences("en", version)
+    rows = sentences(f"en_{version}")
     different = {
         row["text"]
         for row in rows
@@ -26,8 +26,8 @@ def test_golden_sentences_have_the_official_phones(version: SymbolVersion) -> No
 
 
 def test_golden_sentences_have_the_official_spelling() -> None:
-    assert [english.normalize(row["text"]) for row in sentences("en", "v2")] == [
-        row["norm_text"] for row in sentences("en", "v2")
+    assert [english.normalize(row["text"]) for row in sentences("en_v2")] == [
+        row["norm_text"] for row in sentences("en_v2")
     ]
 
 

@@ -11,13 +11,13 @@ from timbral.text.pronunciation import SymbolVersion
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_golden_sentences_have_the_official_phones(version: SymbolVersion) -> None:
-    rows = sentences("ja", version)
+    rows = sentences(f"ja_{version}")
     said = [written(japanese.pronounce(row["text"], version), version) for row in rows]
     assert said == [row["phones"] for row in rows]
 
 
 def test_golden_sentences_have_the_official_spelling() -> None:
-    rows = sentences("ja", "v2")
+    rows = sentences("ja_v2")
     assert [japanese.normalize(row["text"]) for row in rows] == [row["norm_text"] for row in rows]
 
 

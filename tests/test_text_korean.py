@@ -9,14 +9,14 @@ from timbral.text.symbols import symbols
 
 
 def test_golden_sentences_have_the_official_phones() -> None:
-    rows = sentences("ko", "v2")
+    rows = sentences("ko_v2")
     assert [written(korean.pronounce(row["text"], "v2"), "v2") for row in rows] == [
         row["phones"] for row in rows
     ]
 
 
 def test_golden_sentences_have_the_official_spelling() -> None:
-    rows = sentences("ko", "v2")
+    rows = sentences("ko_v2")
     assert [korean.normalize(row["text"]) for row in rows] == [row["norm_text"] for row in rows]
 
 

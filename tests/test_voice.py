@@ -56,6 +56,16 @@ def test_a_voice_survives_its_file(tmp_path: Path) -> None:
     assert_same(Voice.load(tmp_path / "me.voice"), promptless)
 
 
+def test_a_voice_may_hold_features_and_mel(tmp_path: Path) -> None:
+    rich = dataclasses.replace(
+        VOICE,
+        prompt_features=np.linspace(-9, 9, 30 * 1024, dtype=np.float16).reshape(30, 1024),
+        mel=np.linspace(-1, 1, 100 * 470, dtype=np.float32).reshape(100, 470),
+    )
+    rich.save(tmp_path / "me.voice")
+    assert_same(Voice.load(tmp_path / "me.voice"), rich)
+
+
 def test_a_voice_is_not_written_where_it_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(VoiceError, match=r"\.voice"):
         VOICE.save(tmp_path / "me.wav")
@@ -82,6 +92,16 @@ def test_the_handmade_file_is_a_good_one(tmp_path: Path) -> None:
         ({"timbre": np.full(256, np.nan, np.float32)}, "not finite"),
         ({"timbre": np.zeros(0, np.float32)}, "timbre is empty"),
         ({"timbre": np.zeros(100_000, np.float32)}, "timbre is too long"),
+        ({"prompt_features": np.zeros((30, 1024), np.float32)}, "prompt_features has the wrong type"),
+        ({"prompt_features": np.zeros((29, 1024), np.float16)}, "do not belong to the phones"),
+        (
+            {"prompt_features": np.full((30, 1024), np.inf, np.float16)},
+            "prompt_features is empty or not finite",
+        ),
+        ({"mel": np.zeros(100, np.float32)}, "mel has the wrong type"),
+        ({"mel": np.zeros((80, 9), np.float32)}, "mel has the wrong type"),
+        ({"mel": np.zeros((100, 0), np.float32)}, "mel is empty"),
+        ({"mel": np.zeros((100, 20_000), np.float32)}, "mel is too long"),
         ({"prompt_tokens": np.zeros(9, np.int32)}, "prompt_tokens has the wrong type"),
         ({"prompt_tokens": np.full(9, -1, np.int64)}, "negative"),
         ({"prompt_tokens": np.zeros(0, np.int64)}, "do not belong together"),

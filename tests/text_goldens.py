@@ -10,9 +10,9 @@ from timbral.text.symbols import symbols
 _FOLDER = Path(__file__).parent / "data" / "goldens"
 
 
-def sentences(language: str, version: SymbolVersion) -> list[dict[str, Any]]:
-    """text, norm_text and phones (separated by blanks) of each sentence."""
-    rows: list[dict[str, Any]] = json.loads((_FOLDER / f"text_{language}_{version}.json").read_text("utf-8"))
+def sentences(name: str) -> list[dict[str, Any]]:
+    """text, norm_text and phones (separated by blanks) of each sentence of a file, such as `en_v2`."""
+    rows: list[dict[str, Any]] = json.loads((_FOLDER / f"text_{name}.json").read_text("utf-8"))
     return rows
 
 

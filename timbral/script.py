@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from timbral.bundle import Manifest
+import numpy as np
+
 from timbral.engine.line import Line
 from timbral.engine.sampling import Sampling
 from timbral.engine.seeds import derive_seed
-from timbral.text import Utterance, to_utterances
+from timbral.reader import Reader
+from timbral.text import Utterance
 from timbral.voice import Voice
 
 _SENTENCE_ENDS = frozenset('。｡．.！!？?…"”’」』）)》】')
@@ -21,13 +23,17 @@ _CLAUSE_ENDS = frozenset("，,、；;：:—–")
 
 @dataclass(frozen=True)
 class Manner:
-    """How a text is spoken. seed: names all that is random; pause: seconds of silence after a sentence."""
+    """How a text is spoken.
+
+    seed: names all that is random; pause: seconds of silence after a sentence; steps: of the solver of v3 and v4.
+    """
 
     language: str
     sampling: Sampling
     seed: int
     speed: float
     pause: float
+    steps: int | None = None
 
 
 class Script:
@@ -39,18 +45,18 @@ class Script:
     the model does not speak.
     """
 
-    def __init__(self, text: str, voice: Voice, manner: Manner, manifest: Manifest) -> None:
+    def __init__(self, text: str, voice: Voice, manner: Manner, reader: Reader) -> None:
         self.pauses: list[float] = []
         self.spoken: list[float] = []
-        self._voice, self._manner = voice, manner
-        heard = slice(None) if manifest.semantic.prompts else slice(0)
+        self._voice, self._manner, self._reader = voice, manner, reader
+        heard = slice(None) if reader.manifest.semantic.prompts else slice(0)
         self._prompt_phones, self._prompt = voice.prompt_phones[heard], voice.prompt_tokens[heard]
+        known = voice.prompt_features
+        self._prompt_features = None if known is None else known[heard].astype(np.float32)
         self._length = len(text)
         self._at = 0
         began = time.perf_counter()
-        self._utterances = to_utterances(
-            text, manner.language, manifest.symbols, manifest.languages, manifest.semantic.longest
-        )
+        self._utterances = reader.utterances(text, manner.language)
         self._first: Utterance | None = next(self._utterances)
         self.seconds = time.perf_counter() - began
 
@@ -61,6 +67,7 @@ class Script:
         began = time.perf_counter()
         utterance = self._first or next(self._utterances)
         self._first = None
+        features = self._reader.features(utterance)
         self.seconds += time.perf_counter() - began
         self._at += len(utterance.source)
         self.pauses.append(self._manner.pause * _pause_factor(utterance.source))
@@ -71,9 +78,13 @@ class Script:
             languages=count_languages(utterance),
             prompt_phones=self._prompt_phones,
             prompt=self._prompt,
+            features=features,
+            prompt_features=self._prompt_features,
+            mel=self._voice.mel,
             sampling=self._manner.sampling,
             seed=derive_seed(self._manner.seed, "line", len(self.pauses)),
             speed=self._manner.speed,
+            steps=self._manner.steps,
         )
 
 

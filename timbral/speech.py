@@ -66,7 +66,7 @@ class SpeechStream:
         self.rate = rate
         self._script, self._seed = script, seed
         self._speech = engine.speak(script)
-        self._native_rate = engine.acoustic.config.sample_rate
+        self._native_rate = engine.acoustic.sample_rate
         self._chunks = self._run()
         self._sentence = 0
         self._samples = 0

@@ -16,26 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
 from timbral.audio import Reference, Source, read_reference
 from timbral.bundle import Bundle, open_bundle
-from timbral.engine.acoustic import FASTEST, SLOWEST, AcousticConfig, AcousticDecoder
-from timbral.engine.guard import RATES as TOKEN_RATES
-from timbral.engine.guard import Guard, Rate
-from timbral.engine.listener import Listener
-from timbral.engine.reference import ReferenceEncoder
-from timbral.engine.runner import GraphRunner
+from timbral.engine.acoustic import FASTEST, SLOWEST
+from timbral.engine.flow_matching import MOST_STEPS
 from timbral.engine.sampling import Sampling
-from timbral.engine.semantic import SemanticDecoder
 from timbral.engine.sessions import Device, SessionOptions
-from timbral.engine.speech import SpeechEngine
-from timbral.errors import AudioError, SettingError, TextError, TimbralWarning
+from timbral.errors import AudioError, SettingError, TextError, TimbralWarning, VoiceError
+from timbral.parts import open_engine, open_references
+from timbral.reader import Reader
 from timbral.script import Manner, Script, count_languages
 from timbral.speech import Speech, SpeechStream
-from timbral.text import to_phones, with_mark
 from timbral.text.segment import Language, segment
-from timbral.voice import Consent, Voice
+from timbral.voice import Consent, Prompt, Voice
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -49,19 +43,11 @@ _GREETINGS: dict[Language, str] = {
 }
 """A text in each language that needs its dictionaries, its numbers and its rare words."""
 
-Ids = NDArray[np.int64]
-
 RATES = (24_000, 32_000, 48_000)
 """Rates of the output in Hz that may be asked for."""
 
 LONGEST_PAUSE = 5.0
 """Seconds between two sentences that may be asked for."""
-
-ROWS = 8
-"""Takes that stage one speaks at a time, of one sentence or of several requests."""
-
-LISTENER = "listener.safetensors"
-"""The file of a bundle whose sentences are spoken in several takes; see engine.listener."""
 
 
 class Settings(TypedDict, total=False):
@@ -75,6 +61,7 @@ class Settings(TypedDict, total=False):
     top_k: int | None
     top_p: float | None
     repetition_penalty: float | None
+    steps: int | None
 
 
 def load(
@@ -102,27 +89,12 @@ class Synthesizer:
     def __init__(self, bundle: Bundle, options: SessionOptions) -> None:
         self.bundle = bundle
         self.manifest = bundle.manifest
-        self._reference = ReferenceEncoder.open(
-            bundle.path("content.onnx"), bundle.path("timbre.onnx"), options
-        )
-        acoustic = AcousticConfig(sample_rate=self.manifest.sample_rate, **dict(self.manifest.acoustic))
-        rates: dict[str, Rate] = {name: Rate(**dict(rate)) for name, rate in self.manifest.guard.items()}
-        listener = Listener.open(bundle.path(LISTENER)) if LISTENER in self.manifest.files else None
-        runner = GraphRunner.open(
-            bundle.path("semantic_prefill.onnx"),
-            bundle.path("semantic_step.onnx"),
-            options,
-            rows=ROWS,
-            capacity=self.manifest.semantic.capacity,
-        )
-        self._engine = SpeechEngine(
-            SemanticDecoder(runner),
-            AcousticDecoder.open(bundle.path("latent.onnx"), bundle.path("vocoder.onnx"), acoustic, options),
-            Guard({**TOKEN_RATES, **rates}, listener=listener),
-        )
+        self._reader = Reader.open(bundle, options)
+        self._references = open_references(bundle, options)
+        self._engine = open_engine(bundle, options)
 
     def warm_up(self, languages: Collection[Language]) -> None:
-        """Speaks a little in each of these languages, so that all that is loaded lazily is there.
+        """Reads a little in each of these languages, so that all that is loaded lazily is there.
 
         Raises TextError for a language that the model does not speak.
         """
@@ -131,9 +103,12 @@ class Synthesizer:
             raise TextError(
                 f"{self.manifest.name} does not speak {', '.join(sorted(strange))}; it speaks {spoken}"
             )
-        voice = Voice.nobody(self.manifest)
         for language in languages:
-            with self.stream(_GREETINGS[language], voice, language, seed=0) as stream:
+            for utterance in self._reader.utterances(_GREETINGS[language], language):
+                self._reader.features(utterance)
+        # A graph's first run is slow; but where whole sentences are made at once, one takes longer than it saves.
+        if languages and self.manifest.acoustic.kind == "source-filter":
+            with self.stream("1, 2, 3.", Voice.nobody(self.manifest), seed=0) as stream:
                 next(stream)
 
     def clone(
@@ -146,24 +121,29 @@ class Synthesizer:
         """A voice from one or several recordings (paths, or bytes of files) of 3 to 10 s of one speaker.
 
         text: what is said in the first recording, in `language`; with it the voice takes over the manner of
-        speaking as well as the timbre, where the model can (see Semantic.prompts). consent: the speaker's.
-        Notes on recordings come as TimbralWarning.
-        Raises AudioError: a recording that cannot be used; TextError: a transcript that cannot be spoken.
+        speaking as well as the timbre, where the model can (see Semantic.prompts); v3 and v4 cannot do without.
+        consent: the speaker's. Notes on recordings come as TimbralWarning.
+        Raises AudioError: a recording that cannot be used; TextError: a transcript that cannot be spoken;
+        VoiceError: no transcript for a model that needs one.
         """
         segment("", language)  # an unknown language is a mistake even where no transcript is read in it
         sources = [s for r in recordings for s in ([r] if isinstance(r, str | Path | bytes) else r)]
         if not sources:
             raise AudioError("no recording given; a voice needs one or more, of 3 to 10 s")
-        rate = self.manifest.reference.rate
-        heard = [read_reference(s, rate, whole=text is not None and not i) for i, s in enumerate(sources)]
+        if text is None and self.manifest.acoustic.kind == "flow-matching":
+            raise VoiceError(
+                f"{self.manifest.name} goes on from what is said in the recording: give its transcript "
+                "(text=, or --text, or --ref-text)"
+            )
+        rates = self._references.config.rates
+        heard = [read_reference(s, *rates, whole=text is not None and not i) for i, s in enumerate(sources)]
         for note in (note for reference in heard for note in reference.notes):
             warnings.warn(note, TimbralWarning, stacklevel=2)
         none = np.zeros(0, np.int64)
-        tokens, phones = (none, none) if text is None else self._prompt(heard[0], text, language)
+        prompt = Prompt(none, none) if text is None else self._prompt(heard[0], text, language)
         return Voice(
-            timbre=self._reference.timbre([reference.samples for reference in heard]),
-            prompt_tokens=tokens,
-            prompt_phones=phones,
+            timbre=self._references.timbre([reference.sounds for reference in heard]),
+            **vars(prompt),
             family=self.manifest.family,
             version=self.manifest.version,
             symbols=self.manifest.symbols,
@@ -193,13 +173,15 @@ class Synthesizer:
         top_k: int | None = None,
         top_p: float | None = None,
         repetition_penalty: float | None = None,
+        steps: int | None = None,
     ) -> SpeechStream:
         """Speaks a text as chunks of Audio, the first as early as can be, in memory that does not grow.
 
         language: "auto", or zh, en, ja, ko, yue for what could be several. speed: divides durations.
         seed: the same one gives the same samples; None draws one (see the report). pause: seconds between
-        sentences. rate: of the output in Hz, one of RATES; None for the model's own. The rest is for the draw
-        of tokens (see engine.sampling), and None is the model's default.
+        sentences. rate: of the output in Hz, one of RATES; None for the model's own. steps: of the solver of v3
+        and v4, 1 to 128; fewer are faster and rougher. The rest is for the draw of tokens (see
+        engine.sampling). None is the model's default.
         Raises TextError: nothing to speak, unknown language; SettingError: a setting out of its range;
         VoiceError: a voice of another model family.
         """
@@ -214,18 +196,27 @@ class Synthesizer:
         defaults = self.manifest.semantic.sampling.model_dump()
         sampling = Sampling(**defaults | {name: value for name, value in given.items() if value is not None})
         _check_settings(speed, pause, rate)
+        self._check_steps(steps)
         seed = secrets.randbits(32) if seed is None else seed
-        manner = Manner(language, sampling, seed, speed, pause)
-        script = Script(text, voice, manner, self.manifest)
+        manner = Manner(language, sampling, seed, speed, pause, steps)
+        script = Script(text, voice, manner, self._reader)
         return SpeechStream(self._engine, script, seed, rate or self.manifest.sample_rate, began)
 
-    def _prompt(self, reference: Reference, text: str, language: str) -> tuple[Ids, Ids]:
-        """Semantic tokens [T] and phone ids [m] of a recording and its transcript."""
+    def _check_steps(self, steps: int | None) -> None:
+        if steps is None:
+            return
+        if self.manifest.acoustic.kind != "flow-matching":
+            raise SettingError(f"{self.manifest.name} has no solver: leave steps out; they are for v3 and v4")
+        if not 1 <= steps <= MOST_STEPS:
+            raise SettingError(f"steps is {steps}: give a count from 1 to {MOST_STEPS}")
+
+    def _prompt(self, reference: Reference, text: str, language: str) -> Prompt:
+        """A recording and its transcript, as the model goes on from them."""
         try:
-            utterance = to_phones(with_mark(text), language, self.manifest.symbols, self.manifest.languages)
+            utterance = self._reader.transcript(text, language)
         except TextError as error:
             raise TextError(f"the transcript of the recording cannot be read: {error}") from None
-        tokens = self._reference.tokens(reference.samples)
+        tokens = self._references.tokens(reference.sounds)
         bounds = self._engine.guard.bounds(len(utterance.ids), count_languages(utterance))
         if not bounds.low <= len(tokens) <= bounds.high:
             warnings.warn(
@@ -233,7 +224,13 @@ class Synthesizer:
                 TimbralWarning,
                 stacklevel=3,
             )
-        return tokens, utterance.ids
+        features = self._reader.features(utterance)
+        return Prompt(
+            tokens,
+            utterance.ids,
+            None if features is None else features.astype(np.float16),
+            self._references.mel(reference.sounds),
+        )
 
 
 def _check_settings(speed: float, pause: float, rate: int | None) -> None:

@@ -23,6 +23,8 @@ STATEMENT = "The speaker has agreed that their voice is cloned from this recordi
 _KEY = "timbral_voice"
 _LARGEST = 64 << 20
 _MOST_TOKENS, _LARGEST_TIMBRE = 10_000, 65_536
+_FEATURES, _BANDS = 1024, 100
+"""Width of BERT features, and bands of mel, in all official families."""
 
 
 class Consent(BaseModel):
@@ -61,12 +63,24 @@ class _Metadata(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
+class Prompt:
+    """What of a voice comes from its first recording and the transcript; `Voice` says what each means."""
+
+    prompt_tokens: NDArray[np.int64]
+    prompt_phones: NDArray[np.int64]
+    prompt_features: NDArray[np.float16] | None = None
+    mel: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Voice:
     """A speaker, as one family of models hears them.
 
     timbre: float32 [D]. prompt_tokens: semantic tokens of the first recording, int64 [T], and prompt_phones:
     ids of its phones, int64 [m]; both are empty where no transcript was given, and then the prompt's manner
-    of speaking is not imitated. family, version, symbols: the models that it fits; model: which one made
+    of speaking is not imitated. prompt_features: BERT features of these phones, float16 [m, 1024], where the
+    model has a BERT. mel: of the first recording, normalised, float32 [100, R], where stage two goes on from
+    it. family, version, symbols: the models that it fits; model: which one made
     it. sources: file names of the recordings.
     """
 
@@ -82,15 +96,19 @@ class Voice:
     sources: tuple[str, ...] = ()
     created: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     consent: Consent | None = None
+    prompt_features: NDArray[np.float16] | None = None
+    mel: NDArray[np.float32] | None = None
 
     @staticmethod
     def nobody(manifest: Manifest) -> "Voice":
         """A voice in the middle of a model's timbres, for trying the model without a recording."""
-        none = np.zeros(0, np.int64)
+        # A model that goes on from a recording gets half a second of silence.
+        silent = manifest.acoustic.kind == "flow-matching"
         return Voice(
             timbre=np.zeros(manifest.acoustic.timbre_size, np.float32),
-            prompt_tokens=none,
-            prompt_phones=none,
+            prompt_tokens=np.zeros(12 if silent else 0, np.int64),
+            prompt_phones=np.zeros(1 if silent else 0, np.int64),
+            mel=np.full((_BANDS, 45), -1, np.float32) if silent else None,
             family=manifest.family,
             version=manifest.version,
             symbols=manifest.symbols,
@@ -107,7 +125,8 @@ class Voice:
             metadata = _Metadata(**{name: getattr(self, name) for name in known})
         except ValidationError as error:
             raise VoiceError(f"{path}: {error.errors()[0]['loc'][0]} is too long for a voice file") from None
-        tensors = {name: np.ascontiguousarray(getattr(self, name)) for name in _TENSORS}
+        held = {name: getattr(self, name) for name in _TENSORS}
+        tensors = {name: np.ascontiguousarray(array) for name, array in held.items() if array is not None}
         part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
         try:
             part.write_bytes(to_bytes(tensors, {_KEY: metadata.model_dump_json()}))
@@ -126,8 +145,9 @@ class Voice:
                 raise VoiceError(f"{path}: too large for a voice file")
             with safe_open(path, "numpy") as file:
                 names, metadata = set(file.keys()), file.metadata() or {}
-                _expect(path, names == _TENSORS.keys() and _KEY in metadata, "not a Timbral voice file")
-                tensors = {name: file.get_tensor(name) for name in _TENSORS}
+                known = _TENSORS.keys() - _OPTIONAL <= names <= _TENSORS.keys()
+                _expect(path, known and _KEY in metadata, "not a Timbral voice file")
+                tensors = {name: file.get_tensor(name) for name in names}
         except (OSError, SafetensorError) as error:
             cause = error.strerror if isinstance(error, OSError) and error.strerror else "not a voice file"
             raise VoiceError(f"{path}: cannot be read ({cause.lower()}); clone the voice again") from None
@@ -147,27 +167,40 @@ class Voice:
             and self.prompt_tokens.max(initial=0) < manifest.semantic.eos
             and self.prompt_phones.max(initial=0) < manifest.semantic.phonemes
         )
+        if manifest.acoustic.kind == "flow-matching":
+            fits = fits and self.mel is not None and len(self.prompt_tokens) > 0
         if not fits:
             raise VoiceError(f"this voice does not fit the shapes of {manifest.name}; clone it again")
 
 
-_TENSORS: Mapping[str, tuple[Any, int]] = {
-    "timbre": (np.float32, _LARGEST_TIMBRE),
-    "prompt_tokens": (np.int64, _MOST_TOKENS),
-    "prompt_phones": (np.int64, _MOST_TOKENS),
+_TENSORS: Mapping[str, tuple[Any, int, int]] = {
+    "timbre": (np.float32, 1, _LARGEST_TIMBRE),
+    "prompt_tokens": (np.int64, 1, _MOST_TOKENS),
+    "prompt_phones": (np.int64, 1, _MOST_TOKENS),
+    "prompt_features": (np.float16, 2, _MOST_TOKENS),
+    "mel": (np.float32, 2, _MOST_TOKENS),
 }
-"""Type and greatest length of each tensor of a voice file."""
+"""Type, dimensions and greatest length of each tensor of a voice file."""
+_OPTIONAL = frozenset(("prompt_features", "mel"))
 
 
 def _checked(path: Path, tensors: dict[str, NDArray[Any]]) -> dict[str, Any]:
-    for name, (dtype, longest) in _TENSORS.items():
-        tensor = tensors[name]
-        _expect(path, tensor.dtype == dtype and tensor.ndim == 1, f"{name} has the wrong type or shape")
-        _expect(path, len(tensor) <= longest, f"{name} is too long")
-        _expect(path, dtype is np.float32 or tensor.min(initial=0) >= 0, f"{name} holds negative numbers")
-    timbre, tokens, phones = (tensors[name] for name in _TENSORS)
-    _expect(path, len(timbre) > 0 and bool(np.isfinite(timbre).all()), "timbre is empty or not finite")
+    for name, tensor in tensors.items():
+        dtype, dimensions, longest = _TENSORS[name]
+        right = tensor.dtype == dtype and tensor.ndim == dimensions
+        _expect(path, right, f"{name} has the wrong type or shape")
+        _expect(path, max(tensor.shape) <= longest, f"{name} is too long")
+        if dtype is np.int64:
+            _expect(path, tensor.min(initial=0) >= 0, f"{name} holds negative numbers")
+        else:
+            sound = tensor.size > 0 and bool(np.isfinite(tensor).all())
+            _expect(path, sound, f"{name} is empty or not finite")
+    tokens, phones = tensors["prompt_tokens"], tensors["prompt_phones"]
     _expect(path, bool(len(tokens)) == bool(len(phones)), "prompt tokens and phones do not belong together")
+    features, mel = tensors.get("prompt_features"), tensors.get("mel")
+    fits = features is None or features.shape == (len(phones), _FEATURES)
+    _expect(path, fits, "prompt_features do not belong to the phones")
+    _expect(path, mel is None or len(mel) == _BANDS, "mel has the wrong type or shape")
     return tensors
 
 

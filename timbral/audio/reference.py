@@ -3,6 +3,7 @@
 Silence at both ends is cut, the level is set, and what is somewhat too long is cut at a pause.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ _SILENCE = -60.0
 _STEADY = 4.0
 _NOISY = 15.0
 _MARGIN = 10
+_FADE = 0.005
 _PAUSE = 8
 _LONGEST_PAUSE = 50
 _ADVICE = "3 to 10 s of one person's speech are needed"
@@ -33,14 +35,24 @@ _CUT = f"{_ADVICE}, so cut a passage out"
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Speech to clone from: samples float32 [n] at `rate` Hz.
+    """Speech to clone from.
 
+    sounds: samples float32 [n] of the same speech by rate in Hz, the rate that was asked for first in front.
     notes: what the user should know about the recording, a line each.
     """
 
-    samples: NDArray[np.float32]
-    rate: int
+    sounds: Mapping[int, NDArray[np.float32]]
     notes: tuple[str, ...] = ()
+
+    @property
+    def rate(self) -> int:
+        """The first of the rates."""
+        return next(iter(self.sounds))
+
+    @property
+    def samples(self) -> NDArray[np.float32]:
+        """Samples [n] at the first rate."""
+        return self.sounds[self.rate]
 
     @property
     def duration(self) -> float:
@@ -48,8 +60,8 @@ class Reference:
         return len(self.samples) / self.rate
 
 
-def read_reference(source: Source, rate: int, *, whole: bool = False) -> Reference:
-    """Reads a recording to clone from, as samples at `rate` Hz.
+def read_reference(source: Source, rate: int, *others: int, whole: bool = False) -> Reference:
+    """Reads a recording to clone from, as samples at `rate` Hz, by which it is judged and cut, and at others.
 
     whole: refuse what would have to be cut, because a transcript of all of it is given.
     Raises AudioError: unreadable, silent, without speech, too short, too long.
@@ -58,7 +70,8 @@ def read_reference(source: Source, rate: int, *, whole: bool = False) -> Referen
     samples, native_rate = read(source, longest=3 * LONGEST, advice=_CUT)
     if len(samples) < SHORT * native_rate:
         raise AudioError(f"{name}: only {len(samples) / native_rate:.1f} s; {_ADVICE}")
-    samples = resample(samples - samples.mean(dtype=np.float64).astype(np.float32), native_rate, rate)
+    recorded = samples - samples.mean(dtype=np.float64).astype(np.float32)
+    samples = resample(recorded, native_rate, rate)
     levels = frame_levels(samples, rate, _STEP)
     floor, loud = _quiet_and_loud(levels)
     if loud <= _SILENCE:
@@ -68,8 +81,11 @@ def read_reference(source: Source, rate: int, *, whole: bool = False) -> Referen
     speech = _speech_frames(levels, floor, loud)
     notes = _quality_notes(name, samples, floor, loud)
     start, end, length_note = _choose(speech, name, whole)
-    chosen = _set_level(samples[int(start * _STEP * rate) : int(end * _STEP * rate)], levels[start:end])
-    return Reference(chosen, rate, (*length_note, *notes))
+    sounds = {rate: samples} | {
+        other: resample(recorded, native_rate, other) for other in others if other != rate
+    }
+    chosen = {at: sound[int(start * _STEP * at) : int(end * _STEP * at)] for at, sound in sounds.items()}
+    return Reference(_set_level(chosen, levels[start:end]), (*length_note, *notes))
 
 
 def _quiet_and_loud(levels: NDArray[np.float64]) -> tuple[float, float]:
@@ -118,16 +134,26 @@ def _last_pause(speech: NDArray[np.bool_], start: int, end: int) -> int:
     return end
 
 
-def _set_level(samples: NDArray[np.float32], levels: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Brings the speech to LEVEL, without clipping, and fades the ends so that a cut does not click."""
+def _set_level(
+    sounds: Mapping[int, NDArray[np.float32]], levels: NDArray[np.float64]
+) -> dict[int, NDArray[np.float32]]:
+    """Brings the speech to LEVEL, without clipping, and fades the ends so that a cut does not click.
+
+    sounds: the same by rate; levels: of its frames, in dB. All get the same gain.
+    """
     loud = levels[levels > np.percentile(levels, 95) - 20]
     level = 10 * np.log10(np.mean(10 ** (loud / 10)))
-    gain = min(10 ** ((LEVEL - level) / 20), 0.99 / max(float(np.abs(samples).max()), 1e-9))
-    fade = np.ones(len(samples), np.float32)
-    ramp = np.linspace(0, 1, min(80, len(samples) // 2), dtype=np.float32)
+    peak = max(float(np.abs(samples).max()) for samples in sounds.values())
+    gain = np.float32(min(10 ** ((LEVEL - level) / 20), 0.99 / max(peak, 1e-9)))
+    return {rate: samples * gain * _fade(len(samples), rate) for rate, samples in sounds.items()}
+
+
+def _fade(length: int, rate: int) -> NDArray[np.float32]:
+    """Factors [length] that rise from 0 and fall to it."""
+    fade = np.ones(length, np.float32)
+    ramp = np.linspace(0, 1, min(int(_FADE * rate), length // 2), dtype=np.float32)
     fade[: len(ramp)], fade[len(fade) - len(ramp) :] = ramp, ramp[::-1]
-    levelled: NDArray[np.float32] = samples * np.float32(gain) * fade
-    return levelled
+    return fade
 
 
 def _quality_notes(name: str, samples: NDArray[np.float32], floor: float, loud: float) -> list[str]:

@@ -112,7 +112,7 @@ class FlowMatching(_Strict):
     """
 
     kind: Literal["flow-matching"]
-    frames_per_token: Count
+    frames_per_token: Literal[2]
     mel_rate: Annotated[float, Field(gt=0)]
     mel_sample_rate: Count
     timbre_size: Count
@@ -192,6 +192,10 @@ class Manifest(_Strict):
         if shape.kind == "flow-matching":
             if not shape.reference_frames < shape.chunk_frames:
                 raise PydanticCustomError("frames", "chunk_frames must be more than reference_frames")
+            if not self.semantic.prompts:
+                raise PydanticCustomError(
+                    "prompts", "flow-matching goes on from prompts, and semantic.prompts is false"
+                )
         elif self.token_rate * shape.frames_per_token * shape.hop != self.sample_rate:
             raise PydanticCustomError("rate", "token_rate x frames_per_token x hop is not sample_rate")
         return self

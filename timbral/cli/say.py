@@ -31,6 +31,7 @@ Temperature = Annotated[float | None, typer.Option(help="Lower is steadier, high
 TopK = Annotated[int | None, typer.Option(help="Draw from this many of the likeliest tokens; 0 is all.")]
 TopP = Annotated[float | None, typer.Option(help="Draw from the likeliest tokens of this total share.")]
 Penalty = Annotated[float | None, typer.Option(help="Above 1 avoids repetitions.")]
+Steps = Annotated[int | None, typer.Option(help="Of the solver of v3 and v4; fewer are faster and rougher.")]
 
 
 def say(
@@ -49,6 +50,7 @@ def say(
     top_k: TopK = None,
     top_p: TopP = None,
     repetition_penalty: Penalty = None,
+    steps: Steps = None,
     json: Json = False,
 ) -> None:
     """Speak a text in a voice."""
@@ -79,6 +81,7 @@ def say(
             top_k=top_k,
             top_p=top_p,
             repetition_penalty=repetition_penalty,
+            steps=steps,
         )
         with stream, create(output, stream.rate) as writer:
             for chunk in stream:

@@ -7,7 +7,7 @@ pieces of its stream, joined::
     options = SessionOptions(device="auto", threads=2)
     engine = SpeechEngine(
         SemanticDecoder(GraphRunner.open(prefill, step, options, rows=4, capacity=2000)),
-        AcousticDecoder.open(latent, vocoder, AcousticConfig(...), options),
+        SourceFilterDecoder.open(latent, vocoder, SourceFilterConfig(...), options),
         Guard(rates, Policy(retries=2)),
     )
     with engine.speak(lines) as speech:         # any iterable of Line, read as far as needed
@@ -28,26 +28,29 @@ runner      ``GraphRunner``: tensors, no requests: prefill and step over preallo
 semantic    ``SemanticDecoder(runner)``: both together; ``submit``, ``wait``, ``tokens``, ``cancel``,
             ``decode``.
             Threads may share it: whoever needs a token drives the batch for all.
-acoustic    ``AcousticConfig(kind, sample_rate, hop, frames_per_token, context_tokens, chunk_tokens,
-            timbre_size)``;
-            ``AcousticDecoder.open(latent, vocoder, config, options)``;
-            ``.whole(tokens int64 [T], timbre float32 [D], seed=0, speed=1.0) -> float32 [n]``;
-            ``.stream(timbre, seed=0, speed=1.0)`` with ``push(token) -> float32 [n] | None``, ``finish()``.
+acoustic    ``AcousticDecoder``, ``AcousticStream``: stage two as all others see it, whatever makes the sound:
+            ``.sample_rate``; ``.stream(line, seed)`` with ``push(token) -> float32 [n] | None``, ``finish()``.
+source_filter
+            ``SourceFilterConfig``; ``SourceFilterDecoder.open(latent, vocoder, config, options)``: windows, as
+            tokens come.
+vits        ``VitsConfig``; ``VitsDecoder.open(latent, vocoder, config, options)``: whole sentences.
 flow_matching
-            ``FlowConfig(mel_rate, reference_frames, chunk_frames, steps)``,
-            ``V3``, ``V4``; ``FlowDecoder.open(features, condition, flow, vocoder, config, options)``;
-            ``.reference(mel, timbre, tokens, phones) -> MelReference``;
-            ``.whole(tokens, phones, reference, seed=0, speed=1.0, steps=None) -> float32 [n]``: whole sentences.
-reference   ``ReferenceEncoder.open(content, timbre, options)``;
-            ``.tokens(audio float32 [n] at 16 kHz) -> int64 [T]``;
-            ``.timbre([audio, ...]) -> float32 [D]``: the mean over several references.
+            ``FlowConfig``, ``V3``, ``V4``;
+            ``FlowDecoder.open(features, condition, flow, vocoder, config, options)``: whole sentences, which go
+            on from the ``mel`` of a line's prompt.
+reference   ``ReferenceConfig(rate, timbre_rate, mel_rate=None, silence=0)``;
+            ``ReferenceEncoder.open(content, timbre, config, options, speaker=None, mel=None)``; a ``Recording`` is
+            float32 [n] by rate in Hz; ``.tokens(recording) -> int64 [T]``; ``.mel(recording) -> float32 [C, R]``;
+            ``.timbre([recording, ...]) -> float32 [D]``: the mean over several references.
+text_features
+            ``TextFeatures``: BERT over token ids. kept: ``KeptArrays``, what was computed once.
 detectors   loops, leaks of the prompt, silence: noticed while they happen.
 audition    ``Audition``: several takes of a line at once, of which the guard keeps one.
 listener    ``Listener.open(path)``; ``.scores(phones, takes)``: how well takes say their phones.
 guard       ``Guard(rates, Policy(retries=2), listener)``; ``Rate(low, typical, high)`` in tokens a phone, by language;
             ``RATES``: defaults; ``Fault``: what can be wrong.
 line        ``Line(phones int64 [n], timbre float32 [D], languages={"zh": 12, "en": 5},
-            prompt_phones int64 [m], prompt int64 [p], features=None, prompt_features=None,
+            prompt_phones int64 [m], prompt int64 [p], features=None, prompt_features=None, mel=None,
             sampling=Sampling(), seed=0, speed=1.0)``: one sentence to be spoken and its voice; phones
             without the prompt's.
 performance ``Performance``: the state of one line between its phones and its last sample.

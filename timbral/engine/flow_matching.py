@@ -1,6 +1,7 @@
 """Stage two of v3 and v4: tokens to sound by way of mel, which is solved in chunks, each going on from what is before it.
 
-A sentence is made as a whole: the vocoder runs once, over the mel of all chunks.
+A sentence is made as a whole: the vocoder runs once, over the mel of all chunks. What a voice gives to every sentence,
+read off its recording, is kept and found again by what it was made from.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.engine.acoustic import FASTEST, SLOWEST
+from timbral.engine.acoustic import FASTEST, SLOWEST, SentenceStream, check_line
+from timbral.engine.kept import KeptArrays
+from timbral.engine.line import Line
 from timbral.engine.seeds import noise
 from timbral.engine.sessions import Graph, SessionOptions
 from timbral.errors import SettingError
@@ -19,6 +22,8 @@ from timbral.errors import SettingError
 FRAMES_PER_TOKEN = 2
 """Frames of the prior (50 Hz)."""
 MOST_STEPS = 128
+_KEPT_BYTES = 16 << 20
+"""Of features of references, 2 MB a voice."""
 
 Array = NDArray[np.float32]
 
@@ -27,11 +32,14 @@ Array = NDArray[np.float32]
 class FlowConfig:
     """What the manifest says of stage two.
 
+    sample_rate: of the sound, in Hz. timbre_size: length G of the timbre vector.
     mel_rate: frames of mel for each frame of the prior: 1.875 in v3, 2 in v4.
     reference_frames: of mel, which a chunk goes on from at most; chunk_frames: these and the new ones.
     steps: of the solver, unless a request says otherwise.
     """
 
+    sample_rate: int
+    timbre_size: int
     mel_rate: float
     reference_frames: int
     chunk_frames: int
@@ -44,8 +52,8 @@ class FlowConfig:
             )
 
 
-V3 = FlowConfig(mel_rate=1.875, reference_frames=468, chunk_frames=934, steps=32)
-V4 = FlowConfig(mel_rate=2.0, reference_frames=500, chunk_frames=1000, steps=8)
+V3 = FlowConfig(24_000, 512, mel_rate=1.875, reference_frames=468, chunk_frames=934, steps=32)
+V4 = FlowConfig(48_000, 512, mel_rate=2.0, reference_frames=500, chunk_frames=1000, steps=8)
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,7 @@ class FlowDecoder:
         self._condition = condition
         self._flow = flow
         self._vocoder = vocoder
+        self._said = KeptArrays(_KEPT_BYTES)
         self.config = config
 
     @classmethod
@@ -90,16 +99,35 @@ class FlowDecoder:
             config,
         )
 
+    @property
+    def sample_rate(self) -> int:
+        """Of the sound, in Hz."""
+        return self.config.sample_rate
+
+    def stream(self, line: Line, seed: int) -> SentenceStream:
+        """A new utterance that goes on from the prompt of a line; the seed names its noise."""
+        check_line(line, self.config.timbre_size)
+        if line.mel is None:
+            raise ValueError("this model goes on from the mel of a prompt, and the line has none")
+        reference = self.reference(line.mel, line.timbre, line.prompt, line.prompt_phones)
+        return SentenceStream(
+            lambda tokens: self.whole(tokens, line.phones, reference, seed, line.speed, line.steps)
+        )
+
     def reference(
         self, mel: Array, timbre: Array, tokens: NDArray[np.int64], phones: NDArray[np.int64]
     ) -> MelReference:
-        """What a voice gives to every sentence; computed once.
+        """What a voice gives to every sentence.
 
         mel: normalised, [bands, n], of a recording; tokens [T], phones [P]: of the same; timbre [G].
         """
         if not len(tokens) or not mel.shape[1]:
             raise ValueError("a reference needs at least one token and one frame of mel")
-        features = self._features_of(tokens, phones, timbre, 1.0)
+        key = b"".join((len(tokens).to_bytes(8, "little"), *(a.tobytes() for a in (tokens, phones, timbre))))
+        features = self._said.get(key)
+        if features is None:
+            features = self._features_of(tokens, phones, timbre, 1.0)
+            self._said.put(key, features)
         frames = min(mel.shape[1], features.shape[1])
         last = slice(max(0, frames - self.config.reference_frames), frames)
         return MelReference(timbre, mel[:, last], features[:, last])

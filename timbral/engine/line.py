@@ -25,6 +25,8 @@ class Line:
     phones: int64 [n], the sentence's own. languages: how many of them are of which language, as far as known.
     prompt_phones: int64 [m], prompt: int64 [p], timbre: float32 [D]: the voice.
     features, prompt_features: float32 [n, d] and [m, d], where the model takes features beside phones.
+    mel: float32 [bands, r], of the prompt, where stage two goes on from it.
+    steps: of the solver, where stage two has one; None for the model's own.
     seed: names all that is random in this line; the same line with the same seed is the same sound.
     """
 
@@ -35,9 +37,11 @@ class Line:
     prompt: NDArray[np.int64] = field(default_factory=_no_ids)
     features: NDArray[np.float32] | None = None
     prompt_features: NDArray[np.float32] | None = None
+    mel: NDArray[np.float32] | None = None
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0
     speed: float = 1.0
+    steps: int | None = None
 
     @property
     def all_phones(self) -> NDArray[np.int64]:
@@ -46,9 +50,14 @@ class Line:
 
     @property
     def all_features(self) -> NDArray[np.float32] | None:
-        """Features beside them, float32 [m + n, d], or None."""
-        if self.features is None:
+        """Features beside them, float32 [m + n, d]: zeros for what has none, None where nothing has any."""
+        parts = ((self.prompt_features, self.prompt_phones), (self.features, self.phones))
+        widths = [features.shape[1] for features, _ in parts if features is not None]
+        if not widths:
             return None
-        if self.prompt_features is None:
-            return self.features
-        return np.concatenate([self.prompt_features, self.features])
+        return np.concatenate(
+            [
+                np.zeros((len(phones), widths[0]), np.float32) if features is None else features
+                for features, phones in parts
+            ]
+        )

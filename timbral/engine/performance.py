@@ -58,7 +58,7 @@ class Performance:
         self._semantic = semantic
         self._guard = guard
         self._group = group
-        self._dead_air = guard.policy.dead_air_s * acoustic.config.sample_rate / line.speed
+        self._dead_air = guard.policy.dead_air_s * acoustic.sample_rate / line.speed
         self._bounds = guard.bounds(len(line.phones), line.languages)
         self._limit = self._room()
         self._let_out: list[NDArray[np.float32]] = []
@@ -66,7 +66,7 @@ class Performance:
         self._audible = False
         self._quiet = 0
         self._refused: list[tuple[Verdict, tuple[int, ...]]] = []
-        self._stream = acoustic.stream(line.timbre, derive_seed(line.seed, "sound"), line.speed)
+        self._stream = acoustic.stream(line, derive_seed(line.seed, "sound"))
         self._safe = self._stream.copy()
         self._begin()
 

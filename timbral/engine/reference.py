@@ -1,6 +1,7 @@
-"""Hears a reference recording: its content as semantic tokens, its voice as a timbre."""
+"""Hears a reference recording: its content as semantic tokens, its voice as a timbre, its sound as mel."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,33 +9,100 @@ from numpy.typing import NDArray
 
 from timbral.engine.sessions import Graph, SessionOptions
 
+Recording = Mapping[int, NDArray[np.float32]]
+"""The same speech at each rate at which it is heard: samples float32 [n], mono, by rate in Hz."""
+
+
+@dataclass(frozen=True)
+class ReferenceConfig:
+    """What the manifest says of references.
+
+    rate: Hz, at which content and speaker are heard; timbre_rate, mel_rate: the timbre, and the mel, if any is.
+    silence: samples of it behind the recording, for the tokens only.
+    """
+
+    rate: int
+    timbre_rate: int
+    mel_rate: int | None = None
+    silence: int = 0
+
+    @property
+    def rates(self) -> tuple[int, ...]:
+        """All of them, the one of the content first."""
+        rates = (self.rate, self.timbre_rate, self.mel_rate)
+        return tuple(dict.fromkeys(rate for rate in rates if rate is not None))
+
 
 class ReferenceEncoder:
-    """Two graphs over one recording, mono float32 [n] at the rate of the manifest (16 kHz)."""
+    """The graphs that hear recordings. Immutable, and shared by all requests.
 
-    def __init__(self, content: Graph, timbre: Graph) -> None:
+    speaker: for families whose timbre takes a speaker embedding; mel: for those that go on from a recording.
+    """
+
+    def __init__(
+        self,
+        content: Graph,
+        timbre: Graph,
+        config: ReferenceConfig,
+        speaker: Graph | None = None,
+        mel: Graph | None = None,
+    ) -> None:
+        self.config = config
         self._content = content
         self._timbre = timbre
+        self._speaker = speaker
+        self._mel = mel
 
     @classmethod
-    def open(cls, content: Path, timbre: Path, options: SessionOptions) -> "ReferenceEncoder":
-        """content: audio float32 [1, n] → tokens int64 [1, T]; timbre: audio → timbre float32 [1, D]."""
+    def open(
+        cls,
+        content: Path,
+        timbre: Path,
+        config: ReferenceConfig,
+        options: SessionOptions,
+        speaker: Path | None = None,
+        mel: Path | None = None,
+    ) -> "ReferenceEncoder":
+        """content: audio float32 [1, n] → tokens int64 [1, T]; timbre: audio → timbre float32 [1, D].
+
+        speaker: audio → speaker float32 [1, S], which `timbre` then takes too; mel: audio → mel float32 [1, C, R].
+        """
+        heard = ("audio",) if speaker is None else ("audio", "speaker")
         return cls(
-            Graph(content, ("audio",), ("tokens",), options), Graph(timbre, ("audio",), ("timbre",), options)
+            Graph(content, ("audio",), ("tokens",), options),
+            Graph(timbre, heard, ("timbre",), options),
+            config,
+            None if speaker is None else Graph(speaker, ("audio",), ("speaker",), options),
+            None if mel is None else Graph(mel, ("audio",), ("mel",), options),
         )
 
-    def tokens(self, audio: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Semantic tokens [T] of a recording [n]."""
-        tokens: NDArray[np.int64] = self._content({"audio": _row(audio)})[0][0]
+    def tokens(self, recording: Recording) -> NDArray[np.int64]:
+        """Semantic tokens [T] of a recording, and of the silence that the model is used to behind it."""
+        silence = np.zeros((1, self.config.silence), np.float32)
+        audio = np.concatenate([_row(recording[self.config.rate]), silence], axis=1)
+        tokens: NDArray[np.int64] = self._content({"audio": audio})[0][0]
         return tokens
 
-    def timbre(self, recordings: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Timbre [D] of one or several recordings [n] of a speaker: the mean, as in the official code."""
+    def timbre(self, recordings: Sequence[Recording]) -> NDArray[np.float32]:
+        """Timbre [D] of one or several recordings of a speaker: the mean, as in the official code."""
         if not recordings:
             raise ValueError("a timbre needs at least one recording")
-        heard = [self._timbre({"audio": _row(audio)})[0][0] for audio in recordings]
-        mean: NDArray[np.float32] = np.mean(heard, axis=0, dtype=np.float32)
+        mean: NDArray[np.float32] = np.mean([self._heard(r) for r in recordings], axis=0, dtype=np.float32)
         return mean
+
+    def mel(self, recording: Recording) -> NDArray[np.float32] | None:
+        """Mel [C, R] of a recording, None where the model does not go on from one."""
+        if self._mel is None or self.config.mel_rate is None:
+            return None
+        mel: NDArray[np.float32] = self._mel({"audio": _row(recording[self.config.mel_rate])})[0][0]
+        return mel
+
+    def _heard(self, recording: Recording) -> NDArray[np.float32]:
+        inputs = {"audio": _row(recording[self.config.timbre_rate])}
+        if self._speaker is not None:
+            (inputs["speaker"],) = self._speaker({"audio": _row(recording[self.config.rate])})
+        timbre: NDArray[np.float32] = self._timbre(inputs)[0][0]
+        return timbre
 
 
 def _row(audio: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -42,6 +42,8 @@ class GraphRunner:
             for layer in range(self._layers)
             for kind in ("key", "value")
         }
+        taken = {value.name: value.shape for value in prefill.session.get_inputs()}
+        self._feature_size: int = taken["bert"][1] if "bert" in taken else 0
         self._filled = np.zeros(rows, np.int32)
         self._spoken = np.zeros(rows, np.int64)
         self._fronts: dict[int, _Front] = {}
@@ -67,16 +69,19 @@ class GraphRunner:
         features: NDArray[np.float32] | None,
         tokens: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Starts a row: phones [n], features [n, d], tokens [t] → logits [vocabulary] of the next token."""
+        """Starts a row: phones [n], features [n, d], tokens [t] → logits [vocabulary] of the next token.
+
+        Where a model takes features and there are none, they are zeros, as officially for all but Chinese.
+        """
         inputs: dict[str, NDArray[Any]] = {
             "phones": phones[None],
             "phone_lengths": np.array([len(phones)]),
             "prompt": tokens[None],
             "prompt_lengths": np.array([len(tokens)]),
         }
-        if "bert" in self._prefill.takes:
+        if self._feature_size:
             if features is None:
-                raise ValueError("this model reads features beside phones")
+                features = np.zeros((len(phones), self._feature_size), np.float32)
             inputs["bert"] = np.ascontiguousarray(features.T)[None]
         logits, *filled = self._prefill(inputs, ("logits", *self._caches))
         count = len(phones) + len(tokens)

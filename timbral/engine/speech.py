@@ -67,7 +67,7 @@ class Speech:
     """
 
     def __init__(self, engine: SpeechEngine, lines: Iterable[Line]) -> None:
-        self.report = Report(engine.acoustic.config.sample_rate)
+        self.report = Report(engine.acoustic.sample_rate)
         self._engine = engine
         self._lines = iter(lines)
         self._on_stage: deque[Performance] = deque()

@@ -3,14 +3,13 @@
 Knows no texts and no vocabulary: a text is its token ids, and what is kept is found again by them.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
+from timbral.engine.kept import KeptArrays
 from timbral.engine.sessions import Graph, SessionOptions
 
 LONGEST = 512
@@ -22,41 +21,12 @@ _KEPT_BYTES = 32 << 20
 Features = NDArray[np.float32]
 
 
-class FeatureCache:
-    """Arrays by the content of what they were made from; the one used longest ago makes room for a new one."""
-
-    def __init__(self, capacity: int = _KEPT_BYTES) -> None:
-        """capacity: bytes of all arrays together."""
-        self._capacity = capacity
-        self._size = 0
-        self._arrays: OrderedDict[bytes, Features] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, key: bytes) -> Features | None:
-        """What was kept under the key."""
-        with self._lock:
-            if key in self._arrays:
-                self._arrays.move_to_end(key)
-            return self._arrays.get(key)
-
-    def put(self, key: bytes, array: Features) -> None:
-        """Keeps an array, which must not change from now on; one larger than everything is not kept."""
-        with self._lock:
-            if key in self._arrays or array.nbytes > self._capacity:
-                return
-            self._arrays[key] = array
-            self._size += array.nbytes
-            while self._size > self._capacity:
-                _, oldest = self._arrays.popitem(last=False)
-                self._size -= oldest.nbytes
-
-
 class TextFeatures:
     """BERT, shared by all requests."""
 
-    def __init__(self, graph: Graph, cache: FeatureCache | None = None) -> None:
+    def __init__(self, graph: Graph, cache: KeptArrays | None = None) -> None:
         self._graph = graph
-        self._cache = cache or FeatureCache()
+        self._cache = cache or KeptArrays(_KEPT_BYTES)
 
     @classmethod
     def open(cls, path: Path, options: SessionOptions) -> "TextFeatures":

@@ -7,12 +7,12 @@ from timbral.text.chinese_erhua import soften
 from timbral.text.chinese_mending import mend_tones
 from timbral.text.chinese_merging import merge
 from timbral.text.chinese_normalization import normalize, pronounceable
-from timbral.text.chinese_polyphones import Polyphones, polyphone_network
+from timbral.text.chinese_polyphones import polyphone_network
 from timbral.text.chinese_readings import Reader, read_best, read_by_sentence, read_by_word
 from timbral.text.chinese_sandhi import change_tones
 from timbral.text.chinese_syllables import phones_of, split_pinyin
 from timbral.text.chinese_words import Word, cut
-from timbral.text.pronunciation import Pronunciation, SymbolVersion
+from timbral.text.pronunciation import Polyphones, Pronunciation, SymbolVersion
 from timbral.text.scripts import PAUSES
 
 __all__ = ["normalize", "pronounce", "pronounce_officially"]

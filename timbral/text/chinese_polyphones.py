@@ -4,7 +4,6 @@ The network is g2pM (Park and Lee, Interspeech 2020, arXiv:2004.03136; Apache-2.
 bidirectional LSTM, two linear layers. It knows 97 % of the readings of its test set, dictionaries 88 %.
 """
 
-from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -12,9 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timbral.text.resources import read_arrays, read_lines
-
-Polyphones = Callable[[str], Sequence[str | None]]
-"""Reads a clause: for each character its pinyin with tone number (`"zhong4"`), None without an opinion."""
 
 _DICTIONARY_KNOWS_BETTER = frozenset("没都应更重好难弄少要粥吗吧啦哦喔耶哇给藏差率处塞子乐累挑地")
 """Frequent characters whose usual reading the network, taught by an encyclopedia, doubts too often."""

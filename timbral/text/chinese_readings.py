@@ -8,8 +8,8 @@ from pypinyin import Style, lazy_pinyin
 from pypinyin.constants import PHRASES_DICT
 
 from timbral.text.chinese_mending import mend_readings
-from timbral.text.chinese_polyphones import Polyphones
 from timbral.text.chinese_words import Word
+from timbral.text.pronunciation import Polyphones
 
 Reader = Callable[[Sequence[Word], Sequence[Word]], list[str]]
 """Reads a clause, given as words and as the groups that `merge` made of them: for each character its pinyin

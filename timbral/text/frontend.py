@@ -7,6 +7,7 @@ with short texts; the languages themselves are in a module each, loaded when fir
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Literal
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from timbral.errors import TextError
 from timbral.text.clean import clean
-from timbral.text.pronunciation import Pronunciation, SymbolVersion
+from timbral.text.pronunciation import Polyphones, Pronunciation, Reading, SymbolVersion
 from timbral.text.scripts import HAN, KANA
 from timbral.text.segment import LANGUAGES, Language, Span, segment
 from timbral.text.split import LONGEST, SHORTEST, split_text
@@ -28,6 +29,7 @@ _MODULES: dict[Language, str] = {
     "ko": "timbral.text.korean",
     "yue": "timbral.text.cantonese",
 }
+_READ_IN_TWO_WAYS = frozenset(("zh", "yue"))
 _SPOKEN_BY: dict[SymbolVersion, tuple[Language, ...]] = {"v1": ("zh", "en", "ja"), "v2": LANGUAGES}
 _FEWEST_PHONES = 6
 _LONGEST_SPAN = 200
@@ -127,27 +129,40 @@ def _unspeakable(text: str) -> TextError:
     return TextError(f"nothing to speak in {_excerpt(text)}: give words in one of {', '.join(LANGUAGES)}")
 
 
-def _pronounce(span: Span, version: SymbolVersion) -> Segment:
-    """A span in phones; long ones part by part, since dictionaries and rules of a language may not scale."""
-    module = import_module(_MODULES[span.language])
-    pronounce: Callable[[str, SymbolVersion], Pronunciation] = module.pronounce
-    parts = [span.text] if len(span.text) <= _LONGEST_SPAN else split_text(span.text)
-    spoken = [pronounce(part, version) for part in parts]
-    word2ph = None
-    if all(part.word2ph is not None for part in spoken):
-        word2ph = tuple(number for part in spoken for number in part.word2ph or ())
-    phones = known_phones((phone for part in spoken for phone in part.phones), version)
-    return Segment(span.language, "".join(part.text for part in spoken), phones, word2ph)
+Pronounce = Callable[[Span], Segment]
 
 
-def _utterance(source: str, spans: Sequence[Span], version: SymbolVersion) -> Utterance | None:
+def _pronouncer(version: SymbolVersion, reading: Reading, polyphones: Polyphones | None) -> Pronounce:
+    """What turns a span into phones; the parameters are those of `to_phones`."""
+
+    def pronounce(span: Span) -> Segment:
+        module = import_module(_MODULES[span.language])
+        officially = reading == "official" and span.language in _READ_IN_TWO_WAYS
+        read: Callable[..., Pronunciation] = module.pronounce_officially if officially else module.pronounce
+        if span.language == "zh":
+            read = partial(read, polyphones=polyphones)
+        # Long ones part by part, since dictionaries and rules of a language may not scale.
+        parts = [span.text] if len(span.text) <= _LONGEST_SPAN else split_text(span.text)
+        spoken = [read(part, version) for part in parts]
+        word2ph = None
+        if all(part.word2ph is not None for part in spoken):
+            word2ph = tuple(number for part in spoken for number in part.word2ph or ())
+        phones = known_phones((phone for part in spoken for phone in part.phones), version)
+        return Segment(span.language, "".join(part.text for part in spoken), phones, word2ph)
+
+    return pronounce
+
+
+def _utterance(
+    source: str, spans: Sequence[Span], version: SymbolVersion, pronounce: Pronounce
+) -> Utterance | None:
     """The spans pronounced; None if nothing in them can be spoken."""
-    segments = [_pronounce(span, version) for span in spans]
+    segments = [pronounce(span) for span in spans]
     if all(phone in PAUSES for part in segments for phone in part.phones):
         return None
     if sum(len(part.phones) for part in segments) < _FEWEST_PHONES:
         first = Span(spans[0].language, "." + spans[0].text)
-        segments = [_pronounce(span, version) for span in (first, *spans[1:])]
+        segments = [pronounce(span) for span in (first, *spans[1:])]
     ids = phone_ids((phone for part in segments for phone in part.phones), version)
     return Utterance(ids, tuple(segments), source)
 
@@ -180,12 +195,16 @@ def to_phones(
     language: str = "auto",
     version: SymbolVersion = "v2",
     languages: Collection[Language] = LANGUAGES,
+    reading: Reading = "official",
+    polyphones: Polyphones | None = None,
 ) -> Utterance:
     """Phones of a text, spoken in one go.
 
     language: one of `timbral.text.segment.MODES`.
     version: the symbol table; with v1 nobody speaks Korean and Cantonese.
     languages: those that the model was trained on.
+    reading: of Chinese and Cantonese; models are used to the one that they were trained with.
+    polyphones: decides on Chinese characters with several readings (G2PW); see `timbral.text.chinese`.
 
     A text of fewer than 6 phones is pronounced with a `.` in front, as in the official front end
     (RVC-Boss/GPT-SoVITS, `TextPreprocessor.py`), which the published models are used with.
@@ -195,7 +214,7 @@ def to_phones(
     """
     speaks = [spoken for spoken in _SPOKEN_BY[version] if spoken in languages]
     spans = _spans(text, _prepare(text), language, speaks)
-    utterance = _utterance(text, spans, version)
+    utterance = _utterance(text, spans, version, _pronouncer(version, reading, polyphones))
     if utterance is None:
         raise _unspeakable(text)
     return utterance
@@ -207,6 +226,8 @@ def to_utterances(
     version: SymbolVersion = "v2",
     languages: Collection[Language] = LANGUAGES,
     longest: float = LONGEST,
+    reading: Reading = "official",
+    polyphones: Polyphones | None = None,
 ) -> Iterator[Utterance]:
     """Phones of a text of any length, in pieces that last up to `longest` seconds each when spoken.
 
@@ -221,11 +242,12 @@ def to_utterances(
     sources = split_text(text, longest, min(SHORTEST, longest / 3))
     pieces = [_piece(source, last=source is sources[-1]) for source in sources]
     spans = _spans(text, "".join(pieces), language, speaks)
+    pronounce = _pronouncer(version, reading, polyphones)
 
     def pronounced() -> Iterator[Utterance]:
         spoken = False
         for source, within in zip(sources, _cut_spans(spans, pieces), strict=True):
-            utterance = _utterance(source, within, version)
+            utterance = _utterance(source, within, version, pronounce)
             if utterance is not None:
                 spoken = True
                 yield utterance

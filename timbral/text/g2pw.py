@@ -77,7 +77,7 @@ class G2PWTables:
 
 
 class G2PW:
-    """A `Polyphones` reader (see `timbral.text.chinese_polyphones`) that asks a published model."""
+    """A `Polyphones` reader (see `timbral.text.pronunciation`) that asks a published model."""
 
     def __init__(self, network: Network, tables: G2PWTables, pieces: WordPieces) -> None:
         """pieces: tokens of the vocabulary that the model was taught with, that of bert-base-chinese."""

@@ -9,17 +9,17 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from timbral.engine.acoustic import AcousticConfig, AcousticDecoder
+from timbral.engine.line import Line
 from timbral.engine.seeds import noise
 from timbral.engine.sessions import SessionOptions
-from timbral.errors import BundleError, SettingError
+from timbral.engine.source_filter import SourceFilterConfig, SourceFilterDecoder, SourceFilterStream
+from timbral.errors import SettingError
 
 CPU = SessionOptions(device="cpu", threads=1)
 
 
-def config(chunk_tokens: int = 16) -> AcousticConfig:
-    return AcousticConfig(
-        kind="source-filter",
+def config(chunk_tokens: int = 16) -> SourceFilterConfig:
+    return SourceFilterConfig(
         sample_rate=graphs.RATE,
         hop=graphs.HOP,
         frames_per_token=graphs.FRAMES_PER_TOKEN,
@@ -36,8 +36,8 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def decoder(paths: tuple[Path, Path]) -> AcousticDecoder:
-    return AcousticDecoder.open(*paths, config(), CPU)
+def decoder(paths: tuple[Path, Path]) -> SourceFilterDecoder:
+    return SourceFilterDecoder.open(*paths, config(), CPU)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,24 @@ def timbre() -> NDArray[np.float32]:
 
 def some_tokens(count: int, seed: int = 6) -> NDArray[np.int64]:
     return np.random.default_rng(seed).integers(0, graphs.VOCABULARY, count)
+
+
+def opened(
+    decoder: SourceFilterDecoder, timbre: NDArray[np.float32], seed: int = 0, speed: float = 1.0
+) -> SourceFilterStream:
+    return decoder.stream(Line(np.zeros(0, np.int64), timbre, speed=speed), seed)
+
+
+def whole(
+    decoder: SourceFilterDecoder,
+    tokens: NDArray[np.int64],
+    timbre: NDArray[np.float32],
+    seed: int = 0,
+    speed: float = 1.0,
+) -> NDArray[np.float32]:
+    stream = opened(decoder, timbre, seed, speed)
+    pieces = [piece for token in tokens if (piece := stream.push(int(token))) is not None]
+    return np.concatenate([*pieces, stream.finish()])
 
 
 def at_once(
@@ -81,14 +99,14 @@ def at_once(
 @pytest.mark.parametrize("count", [1, 11, 16, 25, 26, 41, 300])
 def test_windows_give_the_sound_of_one_run(
     paths: tuple[Path, Path],
-    decoder: AcousticDecoder,
+    decoder: SourceFilterDecoder,
     timbre: NDArray[np.float32],
     count: int,
     speed: float,
 ) -> None:
     tokens = some_tokens(count)
     expected = at_once(paths, tokens, timbre, 7, speed)
-    sound = decoder.whole(tokens, timbre, seed=7, speed=speed)
+    sound = whole(decoder, tokens, timbre, seed=7, speed=speed)
     assert sound.dtype == np.float32
     assert sound.shape == expected.shape
     loudest = np.abs(expected).max()
@@ -98,10 +116,10 @@ def test_windows_give_the_sound_of_one_run(
 
 @pytest.mark.parametrize("speed", [1.0, 0.8, 1.25])
 def test_a_stream_is_the_same_samples_and_comes_early(
-    decoder: AcousticDecoder, timbre: NDArray[np.float32], speed: float
+    decoder: SourceFilterDecoder, timbre: NDArray[np.float32], speed: float
 ) -> None:
     tokens = some_tokens(200)
-    stream = decoder.stream(timbre, seed=7, speed=speed)
+    stream = opened(decoder, timbre, seed=7, speed=speed)
     pieces, ready_at = [], []
     for number, token in enumerate(tokens, 1):
         piece = stream.push(int(token))
@@ -111,7 +129,7 @@ def test_a_stream_is_the_same_samples_and_comes_early(
     pieces.append(stream.finish())
     assert ready_at[0] == 16 + math.ceil(graphs.CONTEXT_TOKENS * max(1, speed))
     assert len(pieces) > 3
-    np.testing.assert_array_equal(np.concatenate(pieces), decoder.whole(tokens, timbre, seed=7, speed=speed))
+    np.testing.assert_array_equal(np.concatenate(pieces), whole(decoder, tokens, timbre, seed=7, speed=speed))
 
 
 @pytest.mark.parametrize("chunk_tokens", [1, 7, 40, 1000])
@@ -119,15 +137,17 @@ def test_the_cut_does_not_change_the_sound(
     paths: tuple[Path, Path], timbre: NDArray[np.float32], chunk_tokens: int
 ) -> None:
     tokens = some_tokens(150)
-    sound = AcousticDecoder.open(*paths, config(chunk_tokens), CPU).whole(tokens, timbre, seed=7, speed=1.1)
+    sound = whole(
+        SourceFilterDecoder.open(*paths, config(chunk_tokens), CPU), tokens, timbre, seed=7, speed=1.1
+    )
     np.testing.assert_allclose(sound, at_once(paths, tokens, timbre, 7, 1.1), atol=1e-4)
 
 
 def test_a_stream_can_go_another_way_from_where_it_was_heard(
-    decoder: AcousticDecoder, timbre: NDArray[np.float32]
+    decoder: SourceFilterDecoder, timbre: NDArray[np.float32]
 ) -> None:
     first, other = some_tokens(60, seed=1), some_tokens(60, seed=2)
-    stream = decoder.stream(timbre)
+    stream = opened(decoder, timbre)
     head = [piece for token in first if (piece := stream.push(int(token))) is not None]
     twin = stream.copy()
     twin.forget()
@@ -135,29 +155,24 @@ def test_a_stream_can_go_another_way_from_where_it_was_heard(
     tail = [piece for token in other if (piece := twin.push(int(token))) is not None]
     joined = np.concatenate([*head, *tail, twin.finish()])
     spoken = np.concatenate([first[: stream.heard], other])
-    np.testing.assert_array_equal(joined, decoder.whole(spoken, timbre))
-    np.testing.assert_array_equal(np.concatenate([*head, stream.finish()]), decoder.whole(first, timbre))
+    np.testing.assert_array_equal(joined, whole(decoder, spoken, timbre))
+    np.testing.assert_array_equal(np.concatenate([*head, stream.finish()]), whole(decoder, first, timbre))
 
 
-def test_the_seed_names_the_noise(decoder: AcousticDecoder, timbre: NDArray[np.float32]) -> None:
+def test_the_seed_names_the_noise(decoder: SourceFilterDecoder, timbre: NDArray[np.float32]) -> None:
     tokens = some_tokens(40)
-    first = decoder.whole(tokens, timbre, seed=1)
-    np.testing.assert_array_equal(first, decoder.whole(tokens, timbre, seed=1))
-    assert not np.array_equal(first, decoder.whole(tokens, timbre, seed=2))
+    first = whole(decoder, tokens, timbre, seed=1)
+    np.testing.assert_array_equal(first, whole(decoder, tokens, timbre, seed=1))
+    assert not np.array_equal(first, whole(decoder, tokens, timbre, seed=2))
 
 
-def test_no_tokens_are_no_sound(decoder: AcousticDecoder, timbre: NDArray[np.float32]) -> None:
-    assert decoder.whole(np.zeros(0, np.int64), timbre).shape == (0,)
+def test_no_tokens_are_no_sound(decoder: SourceFilterDecoder, timbre: NDArray[np.float32]) -> None:
+    assert whole(decoder, np.zeros(0, np.int64), timbre).shape == (0,)
 
 
 @pytest.mark.parametrize("speed", [0.0, -1.0, 3.0, float("nan")])
 def test_an_impossible_speed_is_refused(
-    decoder: AcousticDecoder, timbre: NDArray[np.float32], speed: float
+    decoder: SourceFilterDecoder, timbre: NDArray[np.float32], speed: float
 ) -> None:
     with pytest.raises(SettingError, match="speed"):
-        decoder.stream(timbre, speed=speed)
-
-
-def test_an_unknown_family_is_refused() -> None:
-    with pytest.raises(BundleError, match="update timbral"):
-        AcousticConfig("diffusion", 24000, 240, 4, 9, 16, 5)
+        opened(decoder, timbre, speed=speed)

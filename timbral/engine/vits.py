@@ -1,0 +1,82 @@
+"""Stage two of v1, v2, v2Pro and v2ProPlus: tokens and phones to frames, a flow, and HiFi-GAN.
+
+A sentence is made as a whole: in every frame there is something of all of its tokens.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timbral.engine.acoustic import SentenceStream, check_line
+from timbral.engine.line import Line
+from timbral.engine.seeds import noise
+from timbral.engine.sessions import Graph, SessionOptions
+
+
+@dataclass(frozen=True)
+class VitsConfig:
+    """What the manifest says of stage two.
+
+    sample_rate: Hz. frames_per_token: frames a semantic token. timbre_size: length D of the timbre vector.
+    latent: channels of the noise; noise_scale: its deviation.
+    """
+
+    sample_rate: int
+    frames_per_token: int
+    timbre_size: int
+    latent: int
+    noise_scale: float
+
+
+class VitsDecoder:
+    """Tokens, phones and a timbre to samples. Immutable: what an utterance remembers is in its stream."""
+
+    def __init__(self, latent: Graph, vocoder: Graph, config: VitsConfig) -> None:
+        self._latent = latent
+        self._vocoder = vocoder
+        self.config = config
+        shapes = {value.name: value.shape for value in latent.session.get_inputs()}
+        # The latent graph can go on from an earlier piece of the same utterance; a whole one has none.
+        self._nothing_before = np.zeros((1, shapes["overlap"][1], 0), np.float32)
+
+    @classmethod
+    def open(cls, latent: Path, vocoder: Path, config: VitsConfig, options: SessionOptions) -> "VitsDecoder":
+        """Opens the graphs that `timbral.export.acoustic` describes."""
+        read = ("tokens", "phones", "timbre", "select", "overlap", "noise")
+        return cls(
+            Graph(latent, read, ("latent",), options),
+            Graph(vocoder, ("latent", "timbre"), ("audio",), options),
+            config,
+        )
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the sound, in Hz."""
+        return self.config.sample_rate
+
+    def stream(self, line: Line, seed: int) -> SentenceStream:
+        """A new utterance of the phones of a line in its timbre [D]; the seed names its noise."""
+        check_line(line, self.config.timbre_size)
+        return SentenceStream(lambda tokens: self._decode(tokens, line, seed))
+
+    def _decode(self, tokens: NDArray[np.int64], line: Line, seed: int) -> NDArray[np.float32]:
+        """The sound float32 [n] of tokens [T], at least one, that say the phones of a line."""
+        count, channels = self.config.frames_per_token * len(tokens), self.config.latent
+        # The official rounding, by which any other speed gives a frame more.
+        stretched = count if line.speed == 1 else int(count / line.speed) + 1
+        drawn = noise(seed, 0, stretched * channels).reshape(stretched, channels).T
+        timbre = line.timbre[None]
+        (latent,) = self._latent(
+            {
+                "tokens": tokens[None],
+                "phones": line.phones[None],
+                "timbre": timbre,
+                "select": np.arange(count),
+                "overlap": self._nothing_before,
+                "noise": np.float32(self.config.noise_scale) * drawn[None],
+            }
+        )
+        audio: NDArray[np.float32] = self._vocoder({"latent": latent, "timbre": timbre})[0][0]
+        return audio

@@ -1,0 +1,98 @@
+"""Opens the graphs of a bundle: which ones there are, and how they are told what the manifest says."""
+
+from timbral.bundle import Bundle
+from timbral.engine.acoustic import AcousticDecoder
+from timbral.engine.flow_matching import FlowConfig, FlowDecoder
+from timbral.engine.guard import RATES, Guard, Rate
+from timbral.engine.listener import Listener
+from timbral.engine.reference import ReferenceConfig, ReferenceEncoder
+from timbral.engine.runner import GraphRunner
+from timbral.engine.semantic import SemanticDecoder
+from timbral.engine.sessions import SessionOptions
+from timbral.engine.source_filter import SourceFilterConfig, SourceFilterDecoder
+from timbral.engine.speech import SpeechEngine
+from timbral.engine.vits import VitsConfig, VitsDecoder
+
+ROWS = 8
+"""Takes that stage one speaks at a time, of one sentence or of several requests."""
+
+LISTENER = "listener.safetensors"
+"""The file of a bundle whose sentences are spoken in several takes; see engine.listener."""
+
+
+def open_engine(bundle: Bundle, options: SessionOptions) -> SpeechEngine:
+    """Both stages and the guard."""
+    return SpeechEngine(_semantic(bundle, options), _acoustic(bundle, options), _guard(bundle))
+
+
+def open_references(bundle: Bundle, options: SessionOptions) -> ReferenceEncoder:
+    """What hears recordings."""
+    heard, shape = bundle.manifest.reference, bundle.manifest.acoustic
+    mel_rate = shape.mel_sample_rate if shape.kind == "flow-matching" else None
+    config = ReferenceConfig(
+        rate=heard.rate,
+        timbre_rate=heard.timbre_rate or heard.rate,
+        mel_rate=mel_rate,
+        silence=heard.silence,
+    )
+    return ReferenceEncoder.open(
+        bundle.path("content.onnx"),
+        bundle.path("timbre.onnx"),
+        config,
+        options,
+        speaker=bundle.path("speaker.onnx") if shape.kind == "vits" and shape.speaker else None,
+        mel=bundle.path("mel.onnx") if mel_rate else None,
+    )
+
+
+def _semantic(bundle: Bundle, options: SessionOptions) -> SemanticDecoder:
+    runner = GraphRunner.open(
+        bundle.path("semantic_prefill.onnx"),
+        bundle.path("semantic_step.onnx"),
+        options,
+        rows=ROWS,
+        capacity=bundle.manifest.semantic.capacity,
+    )
+    return SemanticDecoder(runner)
+
+
+def _acoustic(bundle: Bundle, options: SessionOptions) -> AcousticDecoder:
+    shape, rate = bundle.manifest.acoustic, bundle.manifest.sample_rate
+    vocoder = bundle.path("vocoder.onnx")
+    if shape.kind == "flow-matching":
+        flow = FlowConfig(
+            sample_rate=rate,
+            timbre_size=shape.timbre_size,
+            mel_rate=shape.mel_rate,
+            reference_frames=shape.reference_frames,
+            chunk_frames=shape.chunk_frames,
+            steps=shape.steps,
+        )
+        features, condition = bundle.path("features.onnx"), bundle.path("condition.onnx")
+        return FlowDecoder.open(features, condition, bundle.path("flow.onnx"), vocoder, flow, options)
+    latent = bundle.path("latent.onnx")
+    if shape.kind == "vits":
+        vits = VitsConfig(
+            sample_rate=rate,
+            frames_per_token=shape.frames_per_token,
+            timbre_size=shape.timbre_size,
+            latent=shape.latent,
+            noise_scale=shape.noise_scale,
+        )
+        return VitsDecoder.open(latent, vocoder, vits, options)
+    source_filter = SourceFilterConfig(
+        sample_rate=rate,
+        hop=shape.hop,
+        frames_per_token=shape.frames_per_token,
+        context_tokens=shape.context_tokens,
+        chunk_tokens=shape.chunk_tokens,
+        timbre_size=shape.timbre_size,
+    )
+    return SourceFilterDecoder.open(latent, vocoder, source_filter, options)
+
+
+def _guard(bundle: Bundle) -> Guard:
+    manifest = bundle.manifest
+    rates: dict[str, Rate] = {name: Rate(**dict(rate)) for name, rate in manifest.guard.items()}
+    listener = Listener.open(bundle.path(LISTENER)) if LISTENER in manifest.files else None
+    return Guard({**RATES, **rates}, listener=listener)
