@@ -22,7 +22,7 @@ from timbral.bundle.manifest import MANIFEST
 from timbral.engine.listener import Listener
 from timbral.engine.sampling import Sampling
 from timbral.engine.sequence import Sequence
-from timbral.synthesizer import LISTENER
+from timbral.parts import LISTENER
 from timbral.text import to_utterances
 
 ROUNDS = 7
@@ -42,7 +42,7 @@ def drawn(tts: Synthesizer, texts: list[str], lang: str) -> Iterator[Pair]:
         utterance.ids
         for text in texts
         for utterance in to_utterances(
-            text, lang, manifest.symbols, manifest.languages, manifest.semantic.longest
+            text, lang, manifest.symbols, manifest.languages, manifest.semantic.longest, manifest.reading
         )
     ]
     for start in range(0, len(pieces), semantic.max_batch):
