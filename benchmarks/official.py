@@ -226,7 +226,8 @@ import numpy as np
 from official_ours import Case, Reader, Speaker
 folder = Path({folder!r})
 ours = Speaker(folder / "int8", folder / "v2Pro" / "int8", {threads})
-case = Case(np.arange(60), np.zeros((60, 1024), np.float32), np.arange(125), np.arange(40), np.zeros((1, 1024), np.float32), {reach})
+features, timbre = np.zeros((60, 1024), np.float32), np.zeros((1, 1024), np.float32)
+case = Case(np.arange(60), features, np.arange(125), np.arange(40), timbre, {reach})
 ours.say(case, {tokens}, Reader(folder / "bert" / "bert.onnx", {threads}))
 """
 
