@@ -138,7 +138,7 @@ def tokens_table(folder: Path, threads: int, turns: int) -> Table:
         table.add_row(name, str(found[name]))
     for precision in PRECISIONS:
         alone, four = found[f"{precision} x 1"], found[f"{precision} x 4"]
-        weighs = (folder / precision / "semantic.weights").stat().st_size / memory.size
+        weighs = models.read_by_a_step(folder / precision) / memory.size
         floor = Timing(reading.median * weighs, reading.least * weighs)
         gained = f"{4 * alone.median / four.median:.2f} / {4 * alone.least / four.least:.2f}"
         table.add_row(precision, str(alone), alone.over(best(found)), alone.over(floor), str(four), gained)

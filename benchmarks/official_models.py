@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import torch
 from nets_weights import fill
+from onnx import TensorProto
 
 from timbral.export import acoustic, encoders, semantic
 from timbral.export.precision import Precision
@@ -66,3 +68,14 @@ def export_bert(folder: Path) -> None:
     """As `export_semantic`, with 8-bit products."""
     if not (folder / encoders.BERT).exists():
         encoders.export_bert(Bert(BertConfig()).eval(), folder, "int8")
+
+
+def read_by_a_step(folder: Path) -> int:
+    """Bytes of weights that a step reads: not tables, of which it looks up a row; float16 is widened when loaded."""
+    model = onnx.load(folder / semantic.STEP)
+    looked_up = {name for node in model.graph.node if node.op_type == "Gather" for name in node.input[:1]}
+    return sum(
+        len(tensor.raw_data) * (2 if tensor.data_type == TensorProto.FLOAT16 else 1)
+        for tensor in model.graph.initializer
+        if tensor.name not in looked_up
+    )

@@ -16,10 +16,8 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto
 from rich.console import Console
 from rich.table import Table
 
@@ -81,17 +79,6 @@ def peer_stepping(network: SemanticTransformer, threads: int) -> Callable[[], ob
     return step
 
 
-def read_by_a_step(folder: Path) -> int:
-    """Bytes of weights that a step reads: not tables, of which it looks up a row; float16 is widened when loaded."""
-    model = onnx.load(folder / semantic.STEP)
-    looked_up = {name for node in model.graph.node if node.op_type == "Gather" for name in node.input[:1]}
-    return sum(
-        len(tensor.raw_data) * (2 if tensor.data_type == TensorProto.FLOAT16 else 1)
-        for tensor in model.graph.initializer
-        if tensor.name not in looked_up
-    )
-
-
 def best(first: Timing, second: Timing) -> Timing:
     return Timing(min(first.median, second.median), min(first.least, second.least))
 
@@ -125,7 +112,7 @@ def steps_table(folder: Path, network: SemanticTransformer, threads: int, turns:
     table.add_row(f"torch, {threads} threads", str(found["peer"]))
     for precision in PRECISIONS:
         alone, four = found[f"{precision} x 1"], found[f"{precision} x 4"]
-        read = read_by_a_step(folder / precision)
+        read = models.read_by_a_step(folder / precision)
         floor = Timing(speed.median * read, speed.least * read)
         gained = f"{4 * alone.median / four.median:.2f} / {4 * alone.least / four.least:.2f}"
         table.add_row(precision, str(alone), alone.over(peer), alone.over(floor), str(four), gained)
