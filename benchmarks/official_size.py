@@ -12,23 +12,20 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto
 from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
+import official_models as models  # noqa: E402
 from measuring import Memory, Timing, interleaved  # noqa: E402
-from nets_weights import fill  # noqa: E402
 from official_peer import SemanticPeer, vocode  # noqa: E402
 
 from timbral.engine.rows import vocode_in_rows  # noqa: E402
@@ -36,8 +33,8 @@ from timbral.engine.runner import GraphRunner  # noqa: E402
 from timbral.engine.sessions import Graph, SessionOptions, usable_cores  # noqa: E402
 from timbral.export import acoustic, losses, semantic  # noqa: E402
 from timbral.export.precision import Precision  # noqa: E402
-from timbral.nets.acoustic import FAMILIES, AcousticNetwork  # noqa: E402
-from timbral.nets.semantic import BERT_CHANNELS, SemanticConfig, SemanticTransformer  # noqa: E402
+from timbral.nets.acoustic import AcousticNetwork  # noqa: E402
+from timbral.nets.semantic import BERT_CHANNELS, SemanticTransformer  # noqa: E402
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 PHONES, PROMPT, SPOKEN = 60, 125, 125
@@ -48,43 +45,6 @@ VOCODED = 125
 """Tokens that the vocoder speaks in a turn; its time grows in proportion."""
 RATE, HOP = 32_000, 640
 console = Console()
-
-
-def semantic_network() -> SemanticTransformer:
-    network = SemanticTransformer(SemanticConfig()).eval()
-    fill(network, seed=1)
-    return network
-
-
-def acoustic_network() -> AcousticNetwork:
-    network = AcousticNetwork(replace(FAMILIES["v2"], posterior=False)).eval()
-    fill(network, seed=2)
-    return network
-
-
-@torch.inference_mode()
-def utterance(network: AcousticNetwork, seed: int, tokens: int) -> acoustic.Utterance:
-    """Random tokens and phones in a timbre of random sound: all the variety that synthetic weights can see."""
-    rng = torch.Generator().manual_seed(seed)
-    spectrum = torch.randn(1, network.config.spectrum_bins, 60, generator=rng).abs()
-    return acoustic.Utterance(
-        torch.randint(0, network.config.codes, (1, tokens), generator=rng),
-        torch.randint(0, network.config.phonemes, (1, tokens // 2), generator=rng),
-        network.timbre(spectrum)[:, :, 0],
-    )
-
-
-def export(folder: Path, one: SemanticTransformer, two: AcousticNetwork) -> None:
-    """Writes what is not there yet."""
-    for precision in PRECISIONS:
-        if not (folder / precision / semantic.WEIGHTS).exists():
-            semantic.export_semantic(one, folder / precision, precision)
-    for precision, calibration in (
-        ("fp32", []),
-        ("int8", [utterance(two, seed, 20) for seed in range(6)]),
-    ):
-        if not (folder / precision / acoustic.WEIGHTS).exists():
-            acoustic.export_acoustic(two, folder / precision, precision, calibration)
 
 
 def open_runner(folder: Path, threads: int, rows: int) -> GraphRunner:
@@ -117,17 +77,6 @@ def peer_stepping(network: SemanticTransformer, threads: int) -> Callable[[], ob
         peer.step(token)
 
     return step
-
-
-def read_by_a_step(folder: Path) -> int:
-    """Bytes of weights that a step reads: not tables, of which it looks up a row; float16 is widened when loaded."""
-    model = onnx.load(folder / semantic.STEP)
-    looked_up = {name for node in model.graph.node if node.op_type == "Gather" for name in node.input[:1]}
-    return sum(
-        len(tensor.raw_data) * (2 if tensor.data_type == TensorProto.FLOAT16 else 1)
-        for tensor in model.graph.initializer
-        if tensor.name not in looked_up
-    )
 
 
 def best(first: Timing, second: Timing) -> Timing:
@@ -163,7 +112,7 @@ def steps_table(folder: Path, network: SemanticTransformer, threads: int, turns:
     table.add_row(f"torch, {threads} threads", str(found["peer"]))
     for precision in PRECISIONS:
         alone, four = found[f"{precision} x 1"], found[f"{precision} x 4"]
-        read = read_by_a_step(folder / precision)
+        read = models.read_by_a_step(folder / precision)
         floor = Timing(speed.median * read, speed.least * read)
         gained = f"{4 * alone.median / four.median:.2f} / {4 * alone.least / four.least:.2f}"
         table.add_row(precision, str(alone), alone.over(peer), alone.over(floor), str(four), gained)
@@ -172,11 +121,11 @@ def steps_table(folder: Path, network: SemanticTransformer, threads: int, turns:
 
 
 def vocoder_table(folder: Path, network: AcousticNetwork, threads: int, turns: int) -> Table:
-    example = acoustic.vocoder_examples(network, [utterance(network, 100, VOCODED)])[0]
+    example = acoustic.vocoder_examples(network, [models.utterance(network, 100, VOCODED)])[0]
     tensors = {name: torch.from_numpy(values) for name, values in example.items()}
     graphs = {
         precision: Graph(
-            folder / precision / acoustic.VOCODER,
+            folder / "v2" / precision / acoustic.VOCODER,
             ("latent", "timbre"),
             ("audio",),
             SessionOptions(device="cpu", threads=threads),
@@ -242,10 +191,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--turns", type=int, default=30)
     arguments = parser.parse_args()
-    one, two = semantic_network(), acoustic_network()
+    one, two = models.semantic_network(), models.acoustic_network("v2")
     with tempfile.TemporaryDirectory() as passing:
         folder = arguments.graphs or Path(passing)
-        export(folder, one, two)
+        models.export_semantic(folder, PRECISIONS)
+        models.export_acoustic(folder / "v2", "v2")
         console.print(losses_table(folder, arguments.threads))
         for threads in sorted({1, arguments.threads}):
             console.print(steps_table(folder, one, threads, arguments.turns))

@@ -2,6 +2,7 @@
 
 import math
 import mmap
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,16 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from timbral.engine.sessions import Graph, SessionOptions
+from timbral.engine.sessions import Graph, SessionOptions, usable_devices
 from timbral.errors import BundleError
 
 _STEP_INPUTS = ("token", "positions", "cache_lengths", "total_length")
 _PREFILL_INPUTS = ("phones", "phone_lengths", "prompt", "prompt_lengths")
+
+NARROW_SINCE = (1, 31)
+"""The onnxruntime that attends to 8-bit keys and values on a CPU, as far as has been tried."""
+SPIN_US = 20
+"""How long an idle thread waits for the next node: a step is a hundred short ones, and to wake up takes longer than most."""
 
 
 class GraphRunner:
@@ -35,10 +41,12 @@ class GraphRunner:
         self._prefill = prefill
         self._step = step
         shapes = {value.name: value.shape for value in step.session.get_inputs()}
+        types = {value.name: value.type for value in step.session.get_inputs()}
         self._layers = sum(name.startswith("key_") for name in shapes)
         heads, size = shapes["key_0"][1], shapes["key_0"][3]
+        kind_of_number = np.int8 if types["key_0"] == "tensor(int8)" else np.float32
         self._caches = {
-            f"{kind}_{layer}": _pages((_paired(rows), heads, capacity, size))
+            f"{kind}_{layer}": _pages((_paired(rows), heads, capacity, size), kind_of_number)
             for layer in range(self._layers)
             for kind in ("key", "value")
         }
@@ -53,7 +61,13 @@ class GraphRunner:
     def open(
         cls, prefill: Path, step: Path, options: SessionOptions, *, rows: int, capacity: int
     ) -> "GraphRunner":
-        """Opens the two graphs; the weight file that both point to lies beside them."""
+        """Opens the two graphs; the weight file that both point to lies beside them.
+
+        Where graphs with narrow caches lie there as well (`timbral.export.narrow_cache`), these are opened if they can be run.
+        """
+        if _runs_narrow(options):
+            prefill, step = _narrow(prefill), _narrow(step)
+        options = replace(options, spin_us=SPIN_US)
         first = Graph(prefill, _PREFILL_INPUTS, ("logits",), options, more=("bert",))
         caches = tuple(name for name in first.gives if name.startswith(("key_", "value_")))
         if not caches:
@@ -120,9 +134,7 @@ class GraphRunner:
 class _Front:
     """The first `count` rows, bound to the step graph once and for all: inputs, outputs, buffers."""
 
-    def __init__(
-        self, step: Graph, caches: dict[str, NDArray[np.float32]], count: int, vocabulary: int
-    ) -> None:
+    def __init__(self, step: Graph, caches: dict[str, NDArray[Any]], count: int, vocabulary: int) -> None:
         self.token = np.zeros((count, 1), np.int64)
         self.positions = np.zeros(count, np.int64)
         self.cache_lengths = np.zeros(count, np.int32)
@@ -147,9 +159,23 @@ def _paired(rows: int) -> int:
     return rows + rows % 2
 
 
-def _pages(shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _runs_narrow(options: SessionOptions) -> bool:
+    """Whether this onnxruntime attends to 8-bit keys and values on the device."""
+    major, minor = onnxruntime.__version__.split(".")[:2]
+    on_cpu = options.device == "cpu" or "cuda" not in usable_devices()
+    return on_cpu and (int(major), int(minor)) >= NARROW_SINCE
+
+
+def _narrow(path: Path) -> Path:
+    """The graph with narrow caches, where there is one."""
+    narrow = path.with_name(f"{path.stem}_narrow{path.suffix}")
+    return narrow if narrow.is_file() else path
+
+
+def _pages(shape: tuple[int, ...], kind: type[np.generic]) -> NDArray[Any]:
     """Zeros whose pages take memory only once they are written: numpy's own may come in pages of 2 MB."""
-    array: NDArray[np.float32] = np.ndarray(shape, np.float32, mmap.mmap(-1, 4 * math.prod(shape)))
+    size = np.dtype(kind).itemsize * math.prod(shape)
+    array: NDArray[Any] = np.ndarray(shape, kind, mmap.mmap(-1, size))
     return array
 
 
