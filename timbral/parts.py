@@ -78,6 +78,8 @@ def _acoustic(bundle: Bundle, options: SessionOptions) -> AcousticDecoder:
             timbre_size=shape.timbre_size,
             latent=shape.latent,
             noise_scale=shape.noise_scale,
+            hop=shape.hop,
+            reach=shape.reach,
         )
         return VitsDecoder.open(latent, vocoder, vits, options)
     source_filter = SourceFilterConfig(

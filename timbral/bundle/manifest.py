@@ -91,6 +91,7 @@ class Vits(_Strict):
 
     hop: samples a frame; frames_per_token: frames a semantic token. timbre_size: length D of the timbre vector.
     latent: channels of the noise; noise_scale: its deviation. speaker: whether the timbre needs `speaker.onnx`.
+    reach: frames on each side that the vocoder sees around a sample; 0 where that is not known.
     """
 
     kind: Literal["vits"]
@@ -100,6 +101,7 @@ class Vits(_Strict):
     latent: Count
     noise_scale: Annotated[float, Field(ge=0)] = 0.5
     speaker: bool = False
+    reach: Annotated[int, Field(ge=0)] = 0
 
 
 class FlowMatching(_Strict):

@@ -27,7 +27,7 @@ def vocode_in_rows(
     reach: frames on each side that a sample depends on (`timbral.nets.hifigan.Generator.reach`).
     """
     frames = latent.shape[2]
-    rows = max(1, min(rows, frames // (4 * reach)))
+    rows = max(1, min(rows, frames // max(1, 4 * reach)))
     span = -(-(frames + 2 * reach * (rows - 1)) // rows)
     starts = [row * (frames - span) // max(1, rows - 1) for row in range(rows)]
     cuts = [0, *((before + start + span) // 2 for before, start in pairwise(starts)), frames]

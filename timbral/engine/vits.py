@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 
 from timbral.engine.acoustic import SentenceStream, check_line
 from timbral.engine.line import Line
+from timbral.engine.rows import vocode_in_rows
 from timbral.engine.seeds import noise
 from timbral.engine.sessions import Graph, SessionOptions
+
+ROWS = 2
+"""Rows of the vocoder's batch that share an utterance, whatever the cores, so that samples are the same everywhere."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,8 @@ class VitsConfig:
     """What the manifest says of stage two.
 
     sample_rate: Hz. frames_per_token: frames a semantic token. timbre_size: length D of the timbre vector.
-    latent: channels of the noise; noise_scale: its deviation.
+    latent: channels of the noise; noise_scale: its deviation. hop: samples a frame.
+    reach: frames on each side that the vocoder sees around a sample; 0 where that is not known.
     """
 
     sample_rate: int
@@ -28,6 +33,8 @@ class VitsConfig:
     timbre_size: int
     latent: int
     noise_scale: float
+    hop: int
+    reach: int = 0
 
 
 class VitsDecoder:
@@ -78,5 +85,7 @@ class VitsDecoder:
                 "noise": np.float32(self.config.noise_scale) * drawn[None],
             }
         )
-        audio: NDArray[np.float32] = self._vocoder({"latent": latent, "timbre": timbre})[0][0]
-        return audio
+        rows = ROWS if self.config.reach else 1
+        audio = vocode_in_rows(self._vocoder, latent, timbre, rows, self.config.reach, self.config.hop)
+        samples: NDArray[np.float32] = audio[0]
+        return samples

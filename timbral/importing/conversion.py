@@ -5,11 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from timbral.bundle.manifest import SYMBOLS
-from timbral.export.acoustic import export_acoustic
+from timbral.export.acoustic import Utterance, export_acoustic
 from timbral.export.encoders import export_bert, export_content, export_speaker
 from timbral.export.mel_acoustic import export_mel_acoustic, export_mel_vocoder
 from timbral.export.precision import Precision
 from timbral.export.semantic import export_semantic
+from timbral.importing.calibration import utterances
 from timbral.importing.companions import copy_g2pw, write_vocabulary
 from timbral.importing.families import MEL_FAMILIES, symbols_of
 from timbral.importing.fingerprint import Fingerprint
@@ -24,6 +25,7 @@ from timbral.importing.networks import (
 )
 from timbral.importing.parts import Parts, read_again, read_stage_two
 from timbral.nets.acoustic import AcousticNetwork
+from timbral.nets.hubert import Hubert
 
 
 def convert(parts: Parts, folder: Path, precision: Precision, tell: Callable[[str, float], None]) -> str:
@@ -79,13 +81,22 @@ class _Conversion:
         export_content(hubert, network, self._folder, self._precision)
         self.fingerprint.add("hubert", hubert)
         self.fingerprint.add_hearing(network)
+        said = self._calibration(network, hubert) if isinstance(network, AcousticNetwork) else []
         del hubert
         gc.collect()
         if isinstance(network, AcousticNetwork):
-            export_acoustic(network, self._folder, self._precision)
+            export_acoustic(network, self._folder, self._precision, said)
         else:
             assert family is not None
             export_mel_acoustic(network, family.spectrogram, self._folder, self._precision)
+
+    def _calibration(self, network: AcousticNetwork, hubert: Hubert) -> list[Utterance]:
+        """What stage two says while its convolutions are made 8-bit; nothing where they stay float."""
+        if self._precision not in ("int8", "int4"):
+            return []
+        part = self._parts.speaker
+        speaker = speaker_network(read_again(part)) if part else None
+        return utterances(network, hubert, speaker, symbols_of(self._parts.version))
 
     def _vocoder(self) -> None:
         assert self._parts.vocoder is not None

@@ -6,6 +6,7 @@ from timbral.bundle.manifest import SYMBOLS
 from timbral.export.precision import Precision
 from timbral.importing.families import HOP, LANGUAGES, MEL_FAMILIES, SAMPLE_RATE, symbols_of
 from timbral.importing.parts import Parts
+from timbral.nets.hifigan import reach_of
 from timbral.nets.prior import FRAMES_PER_TOKEN
 from timbral.official import AcousticSizes, FlowMatchingSizes, SemanticSizes
 
@@ -69,6 +70,9 @@ def _acoustic(parts: Parts) -> dict[str, Any]:
             "timbre_size": sizes.timbre,
             "latent": sizes.latent,
             "noise_scale": _NOISE_SCALE,
+            "reach": reach_of(
+                sizes.upsample_rates, sizes.upsample_kernels, sizes.block_kernels, sizes.block_dilations
+            ),
             "speaker": bool(sizes.speaker),
         }
     assert isinstance(sizes, FlowMatchingSizes)

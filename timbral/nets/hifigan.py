@@ -49,7 +49,7 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         self.blocks_per_stage = len(block_kernels)
-        self.reach = _reach(rates, kernels, block_kernels, block_dilations)
+        self.reach = reach_of(rates, kernels, block_kernels, block_dilations)
         self.conv_pre = nn.Conv1d(latent, channels, 7, padding=3)
         self.cond = nn.Conv1d(timbre, channels, 1) if timbre else None
         self.ups = nn.ModuleList()
@@ -83,7 +83,7 @@ class Generator(nn.Module):
         return torch.tanh(self.conv_post(functional.leaky_relu(x)))
 
 
-def _reach(
+def reach_of(
     rates: Sequence[int],
     kernels: Sequence[int],
     block_kernels: Sequence[int],
