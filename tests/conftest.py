@@ -34,26 +34,28 @@ def mel_graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     The golden recipe gives the same weights to both, so what differs is the mel of a reference and the vocoder.
     """
     import mel_acoustic_models as models
+    from traced_once import kept_in, traced_once
 
     from timbral.export import mel_acoustic as export
     from timbral.nets.spectrogram import V3
 
     root = tmp_path_factory.mktemp("mel_acoustic")
-    export.export_mel_acoustic(models.small_network(), V3, root / "v3")
-    shutil.copytree(root / "v3", root / "v4")
-    for family in ("v3", "v4"):
-        export.export_mel_vocoder(models.small_vocoder(family), root / family)
+    with traced_once(kept_in(tmp_path_factory)):
+        export.export_mel_acoustic(models.small_network(), V3, root / "v3")
+        shutil.copytree(root / "v3", root / "v4")
+        for family in ("v3", "v4"):
+            export.export_mel_vocoder(models.small_vocoder(family), root / family)
     return {"v3": root / "v3", "v4": root / "v4"}
 
 
 @pytest.fixture(scope="session")
-def official_bundles(
-    mel_graphs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Path]:
-    """Small random bundles of v2, v2Pro, v3 and v4."""
+def official_bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Small random bundles of v2, v2Pro, v3 and v4, of the networks that importing is tested with."""
     import official_bundles
+    from traced_once import kept_in, traced_once
 
-    return official_bundles.build(tmp_path_factory.mktemp("official"), mel_graphs)
+    with traced_once(kept_in(tmp_path_factory)):
+        return official_bundles.build(tmp_path_factory.mktemp("official"))
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ _PRIOR: dict[str, Any] = {
     "latent": 16,
     "hidden": 32,
     "feed_forward": 32,
-    "layers": 2,
+    "layers": 1,
     "mrte_hidden": 64,
     "timbre": 64,
 }
@@ -77,13 +77,13 @@ def semantic(symbols: str) -> SemanticTransformer:
 
 @cache
 def acoustic(version: str) -> AcousticNetwork:
-    return _halved(lambda: _with_codebook(AcousticNetwork(ACOUSTIC[version])))
+    return _halved(lambda: _filled(AcousticNetwork(ACOUSTIC[version])))
 
 
 @cache
 def mel_acoustic() -> MelAcousticNetwork:
     """One for v3 and v4, as in the files it does not say which it is."""
-    return _halved(lambda: _with_codebook(MelAcousticNetwork(_MEL)))
+    return _halved(lambda: _filled(MelAcousticNetwork(_MEL)))
 
 
 @cache
@@ -92,7 +92,7 @@ def vocoder(version: str) -> BigVgan | Generator:
         rates, kernels = (4, 4, 2, 2, 2, 2), (8, 8, 4, 4, 4, 4)
         return _halved(lambda: BigVgan(100, 64, rates, kernels, (3,), ((1,),)))
     rates, kernels = (10, 6, 2, 2, 2), (20, 12, 4, 4, 4)
-    return _halved(lambda: _folded(Generator(100, 32, rates, kernels, (3,), ((1, 3, 5),), 0, True)))
+    return _halved(lambda: _folded(_quiet(Generator(100, 32, rates, kernels, (3,), ((1, 3, 5),), 0, True))))
 
 
 @cache
@@ -190,11 +190,11 @@ def _bert_state() -> dict[str, Tensor]:
     return {**state, "cls.predictions.bias": torch.zeros(len(VOCABULARY))}
 
 
-def _with_codebook(network: Module) -> Module:
-    """Vectors in the place of the zeros that an untrained codebook has."""
-    for name, tensor in network.state_dict().items():
-        if name.endswith("._codebook.embed"):
-            tensor.normal_()
+def _quiet(network: Generator) -> Generator:
+    """Filled, and with less gain: rounding of the mel stays rounding of the sound."""
+    for name, tensor in _filled(network).state_dict().items():
+        if name.endswith("weight_g") or name == "conv_post.weight":
+            tensor.mul_(0.6)
     return network
 
 

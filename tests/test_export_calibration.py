@@ -1,5 +1,6 @@
 """8-bit convolutions on the small official vocoder: near the float sound, smaller, and honest about the bar."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from nets_weights import fill, golden_arrays
 from numpy.typing import NDArray
+from traced_once import kept_in, traced_once
 
 from timbral.engine.rows import vocode_in_rows
 from timbral.engine.sessions import Graph, SessionOptions
@@ -22,7 +24,7 @@ SMALL = replace(
     FAMILIES["v2"],
     latent=16,
     feed_forward=64,
-    layers=2,
+    layers=1,
     timbre=512,
     upsample_channels=64,
     upsample_rates=(10, 8),
@@ -42,6 +44,12 @@ def utterance(seed: int, tokens: int) -> Utterance:
         torch.randint(0, 732, (1, tokens), generator=rng),
         golden_arrays("s2_v2_small.npz")["ge"][:, :512, 0],
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with traced_once(kept_in(tmp_path_factory)):
+        yield
 
 
 @pytest.fixture(scope="module")

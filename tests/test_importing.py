@@ -1,7 +1,9 @@
 """Official checkpoints become models whose graphs give what the networks of the same weights give."""
 
+import copy
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,13 @@ import torch
 from nets_weights import random_floats, relative_error
 from test_text_g2pw import VOCABULARY
 from torch import Tensor, nn
+from traced_once import kept_in, traced_once
 
 from timbral.bundle import Bundle, Manifest, read_bundle
 from timbral.cli import main
 from timbral.engine.sessions import SessionOptions
-from timbral.importing import conversion
 from timbral.nets.mel_acoustic import mel_places
 from timbral.nets.prior import PriorNetwork
-from timbral.nets.semantic import SemanticTransformer
 from timbral.nets.spectrogram import V3, V4, MelSpectrogram, denormalized, linear_spectrogram, normalized
 from timbral.polyphone_model import open_g2pw
 
@@ -34,6 +35,12 @@ EXACT, HALF = 1e-3, 1e-2
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return files.write(tmp_path_factory.mktemp("checkpoints"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with traced_once(kept_in(tmp_path_factory)):
+        yield
 
 
 class Model:
@@ -122,16 +129,6 @@ def imported(folder: Path, *options: str) -> Model:
     return Model(folder)
 
 
-@pytest.fixture
-def without_stage_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Takes stage one for exported, which is the same in all versions: exporting takes seconds."""
-
-    def write(network: SemanticTransformer, folder: Path, precision: str) -> None:
-        (folder / "semantic_prefill.onnx").write_bytes(precision.encode())
-
-    monkeypatch.setattr(conversion, "export_semantic", write)
-
-
 def test_v1(paths: dict[str, str], tmp_path: Path, capfd: Captured) -> None:
     given = ["--gpt", paths["s1-v1"], "--sovits", paths["s2-v1"], "--hubert", paths["hubert"]]
     model = imported(tmp_path / "old", *given, "--precision", "fp32")
@@ -152,7 +149,6 @@ def test_v1(paths: dict[str, str], tmp_path: Path, capfd: Captured) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
 
-@pytest.mark.usefixtures("without_stage_one")
 def test_v2pro_with_everything(paths: dict[str, str], home: Path, capfd: Captured) -> None:
     """By name into the folder of models, in the precision of the checkpoints."""
     given = ["--gpt", paths["s1-v2"], "--sovits", paths["s2-v2Pro"], "--hubert", paths["hubert"]]
@@ -191,7 +187,7 @@ def test_v2pro_with_everything(paths: dict[str, str], home: Path, capfd: Capture
     with torch.inference_mode():
         assert relative_error(model("speaker", audio=audio)[0], files.speaker()(audio)) < HALF
         tokens = torch.tensor([[2, 4, 5, 6, 3]])
-        network = files.bert()
+        network = copy.deepcopy(files.bert())
         network.encoder.layer = nn.ModuleList(list(network.encoder.layer)[:1])
         (features,) = model("bert", tokens=tokens, lengths=[5])
         assert relative_error(features, network(tokens, torch.tensor([5]))) < HALF
@@ -206,7 +202,6 @@ def test_v2pro_with_everything(paths: dict[str, str], home: Path, capfd: Capture
         assert word in line
 
 
-@pytest.mark.usefixtures("without_stage_one")
 def test_v3_with_a_lora(paths: dict[str, str], tmp_path: Path) -> None:
     given = ["--gpt", paths["s1-v2"], "--sovits", paths["s2-v3"], "--hubert", paths["hubert"]]
     more = ["--lora", paths["lora-v3"], "--vocoder", paths["bigvgan"], "--precision", "fp32"]
@@ -228,7 +223,6 @@ def test_v3_with_a_lora(paths: dict[str, str], tmp_path: Path) -> None:
     check_mel(model, "v3", files.merged(), EXACT)
 
 
-@pytest.mark.usefixtures("without_stage_one")
 def test_v4_in_int8_of_a_file_that_does_not_say_so(paths: dict[str, str], tmp_path: Path) -> None:
     """The vocoder tells v3 and v4 apart; an empty folder may be there already."""
     given = ["--gpt", paths["s1-v2"], "--sovits", paths["s2-v4"], "--hubert", paths["hubert"]]

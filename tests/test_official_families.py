@@ -5,7 +5,7 @@ import json
 import shutil
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,10 @@ import numpy as np
 import official_bundles as bundles
 import pytest
 import torch
-from mel_acoustic_models import small_network as mel_network
-from mel_acoustic_models import small_vocoder
 from nets_weights import greedy, relative_error
 from numpy.typing import NDArray
 from torch import Tensor
+from traced_once import kept_in, traced_once
 
 import timbral
 from timbral import Synthesizer, TimbralWarning, Voice
@@ -65,6 +64,12 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return import_files.write(tmp_path_factory.mktemp("checkpoints"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with traced_once(kept_in(tmp_path_factory)):
+        yield
+
+
 class Official:
     """The networks, called in the order of the official code, on the same recording and text."""
 
@@ -76,19 +81,19 @@ class Official:
         prompt = to_phones(with_mark(TRANSCRIPT))
         self.prompt_phones = torch.from_numpy(prompt.ids)[None][:, : None if prompted else 0]
         self.prompt_bert = features(prompt).half().float()[:, : None if prompted else 0]
+        self.network = bundles.stage_two(family)
         self.prompt = self.content()[:, : None if prompted else 0]
-        self.network = mel_network() if family in bundles.FLOWS else bundles.stage_two(family)
         self.ge = self.timbre()
 
     def content(self) -> Tensor:
         """Tokens [1, T] of the recording and of the silence after it."""
         padded = torch.cat([self.sounds[16000], torch.zeros(1, 9600)], dim=1)
-        return bundles.stage_two("v2").codes_of(bundles.hubert()(padded).transpose(1, 2))
+        return self.network.codes_of(import_files.hubert()(padded).transpose(1, 2))
 
     def timbre(self) -> Tensor:
         spectrum = linear_spectrogram(self.sounds[32000])
         if self.family == "v2Pro":
-            return self.network.timbre(spectrum, bundles.speaker()(self.sounds[16000]))
+            return self.network.timbre(spectrum, import_files.speaker()(self.sounds[16000]))
         return self.network.timbre(spectrum)
 
     def tokens(self, utterance: Utterance, count: int) -> Tensor:
@@ -97,7 +102,7 @@ class Official:
         bert = torch.cat([self.prompt_bert, features(utterance)], dim=1)
         columns, start = phones.shape[1], self.prompt.shape[1]
         lengths = torch.tensor([columns]), torch.tensor([start])
-        network = bundles.semantic()
+        network = import_files.semantic("v2")
         logits, cache = network.prefill(phones, lengths[0], self.prompt, lengths[1], bert.transpose(1, 2))
         cache = cache.grown(columns + start + count)
 
@@ -112,10 +117,10 @@ class Official:
         phones = torch.from_numpy(utterance.ids)[None]
         if self.family in bundles.FLOWS:
             mel = self.mel(tokens, phones, seed, speed)
-            return small_vocoder(self.family)(denormalized(mel))[:, 0]
+            return import_files.vocoder(self.family)(denormalized(mel))[:, 0]
         frames = 2 * tokens.shape[1]
         frames = frames if speed == 1 else int(frames / speed) + 1
-        channels = bundles.V2.latent
+        channels = self.network.config.latent
         drawn = torch.from_numpy(noise(seed, 0, frames * channels)).view(1, frames, channels)
         prior = self.network.prior(tokens, phones, self.ge)
         z = self.network.latent(prior, self.ge, 0.5 * drawn.transpose(1, 2))
@@ -124,7 +129,7 @@ class Official:
     def length(self, tokens: int, speed: float) -> int:
         """Samples of a sentence of so many tokens."""
         if self.family in bundles.FLOWS:
-            hop = {"v3": 8, "v4": 10}[self.family]
+            hop = {"v3": 256, "v4": 480}[self.family]
             return hop * len(mel_places(tokens, bundles.FLOWS[self.family]["mel_rate"], speed)[0])
         return 640 * (2 * tokens if speed == 1 else int(2 * tokens / speed) + 1)
 
