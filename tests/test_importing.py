@@ -178,6 +178,7 @@ def test_v2pro_with_everything(paths: dict[str, str], home: Path, capfd: Capture
         "latent": 16,
         "noise_scale": 0.5,
         "speaker": True,
+        "reach": files.acoustic("v2Pro").dec.reach,
     }
     for holder in ("GPT-SoVITS", "TencentGameMate", "HFL", "3D-Speaker", "GitYCC"):
         assert holder in manifest.attribution
