@@ -18,7 +18,7 @@ RECORDINGS: tuple[tuple[str, Language, str], ...] = (
     ("english.flac", "en", "Well, what can't be done by main courage and war must be done by circumvention."),
     ("chinese.flac", "zh", "美国并没有统一的全国高中联赛。"),
 )
-"""File, language, and what is said; sources and licences are in `tests/data/README.md`."""
+"""File, language, and what is said; sources and licences lie beside them."""
 HEARD_AT = 16_000
 """Hz, of what HuBERT and the speaker network hear."""
 TOKENS = 20
