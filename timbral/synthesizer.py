@@ -19,8 +19,8 @@ import numpy as np
 
 from timbral.audio import Reference, Source, read_reference
 from timbral.bundle import Bundle, open_bundle
-from timbral.engine.acoustic import FASTEST, SLOWEST
-from timbral.engine.flow_matching import MOST_STEPS
+from timbral.engine.acoustic import check_speed
+from timbral.engine.flow_matching import check_steps
 from timbral.engine.sampling import Sampling
 from timbral.engine.sessions import Device, SessionOptions
 from timbral.errors import AudioError, SettingError, TextError, TimbralWarning, VoiceError
@@ -207,8 +207,7 @@ class Synthesizer:
             return
         if self.manifest.acoustic.kind != "flow-matching":
             raise SettingError(f"{self.manifest.name} has no solver: leave steps out; they are for v3 and v4")
-        if not 1 <= steps <= MOST_STEPS:
-            raise SettingError(f"steps is {steps}: give a count from 1 to {MOST_STEPS}")
+        check_steps(steps)
 
     def _prompt(self, reference: Reference, text: str, language: str) -> Prompt:
         """A recording and its transcript, as the model goes on from them."""
@@ -234,8 +233,7 @@ class Synthesizer:
 
 
 def _check_settings(speed: float, pause: float, rate: int | None) -> None:
-    if not SLOWEST <= speed <= FASTEST:
-        raise SettingError(f"speed is {speed}: give a factor from {SLOWEST} to {FASTEST}")
+    check_speed(speed)
     if not 0 <= pause <= LONGEST_PAUSE:
         raise SettingError(f"pause is {pause}: give seconds from 0 to {LONGEST_PAUSE:.0f}")
     if rate is not None and rate not in RATES:

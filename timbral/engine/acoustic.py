@@ -58,10 +58,20 @@ class AcousticDecoder(Protocol):
         """
 
 
+def check_speed(speed: float) -> None:
+    """Raises SettingError for a speed out of range."""
+    if not SLOWEST <= speed <= FASTEST:
+        raise SettingError(f"speed is {speed}: give a factor from {SLOWEST} to {FASTEST}")
+
+
+def stretched(count: int, speed: float) -> int:
+    """How many frames `count` of them become: the official rounding, by which any speed but 1 gives a frame more."""
+    return count if speed == 1 else int(count / speed) + 1
+
+
 def check_line(line: Line, timbre_size: int) -> None:
     """Raises SettingError for a speed out of range, ValueError for a timbre of another length."""
-    if not SLOWEST <= line.speed <= FASTEST:
-        raise SettingError(f"speed is {line.speed}: give a factor from {SLOWEST} to {FASTEST}")
+    check_speed(line.speed)
     if line.timbre.shape != (timbre_size,):
         raise ValueError(f"timbre has the shape {line.timbre.shape}, not ({timbre_size},)")
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.engine.acoustic import FASTEST, SLOWEST, SentenceStream, check_line
+from timbral.engine.acoustic import SentenceStream, check_line, check_speed, stretched
 from timbral.engine.kept import KeptArrays
 from timbral.engine.line import Line
 from timbral.engine.seeds import noise
@@ -178,10 +178,8 @@ class FlowDecoder:
         """The chunks of `mel`, each when it is solved: a request can be given up between them."""
         config = self.config
         steps = config.steps if steps is None else steps
-        if not SLOWEST <= speed <= FASTEST:
-            raise SettingError(f"speed is {speed}: give a factor from {SLOWEST} to {FASTEST}")
-        if not 1 <= steps <= MOST_STEPS:
-            raise SettingError(f"steps is {steps}: give a count from 1 to {MOST_STEPS}")
+        check_speed(speed)
+        check_steps(steps)
         return self._chunks(tokens, phones, reference, seed, speed, steps)
 
     def _chunks(
@@ -246,6 +244,12 @@ class FlowDecoder:
         return euler(velocity, mel, p, steps)[:, p:]
 
 
+def check_steps(steps: int) -> None:
+    """Raises SettingError for a count of steps that the solver does not take."""
+    if not 1 <= steps <= MOST_STEPS:
+        raise SettingError(f"steps is {steps}: give a count from 1 to {MOST_STEPS}")
+
+
 def euler(velocity: Callable[[Array, float, float], Array], mel: Array, held: int, steps: int) -> Array:
     """Follows the velocity from noise to mel [bands, n] in steps of equal length; the first frames stay as they are.
 
@@ -264,10 +268,10 @@ def mel_places(tokens: int, mel_rate: float, speed: float) -> tuple[Array, int]:
     The official rounding: `timbral.nets.mel_acoustic.mel_places` says more.
     """
     frames = FRAMES_PER_TOKEN * tokens
-    stretched = frames if speed == 1 else int(frames / speed) + 1
-    count = int(stretched * mel_rate)
+    slowed = stretched(frames, speed)
+    count = int(slowed * mel_rate)
     duration = tokens * (FRAMES_PER_TOKEN + mel_rate)
     length = int(duration) if speed == 1 else int(duration / speed) + 1
     source = np.floor(np.arange(count) / mel_rate)
-    places = np.maximum((source + 0.5) * (frames / stretched) - 0.5, 0)
+    places = np.maximum((source + 0.5) * (frames / slowed) - 0.5, 0)
     return places.astype(np.float32), min(length, count)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.engine.acoustic import SentenceStream, check_line
+from timbral.engine.acoustic import SentenceStream, check_line, stretched
 from timbral.engine.line import Line
 from timbral.engine.rows import vocode_in_rows
 from timbral.engine.seeds import noise
@@ -71,9 +71,7 @@ class VitsDecoder:
     def _decode(self, tokens: NDArray[np.int64], line: Line, seed: int) -> NDArray[np.float32]:
         """The sound float32 [n] of tokens [T], at least one, that say the phones of a line."""
         count, channels = self.config.frames_per_token * len(tokens), self.config.latent
-        # The official rounding, by which any other speed gives a frame more.
-        stretched = count if line.speed == 1 else int(count / line.speed) + 1
-        drawn = noise(seed, 0, stretched * channels).reshape(stretched, channels).T
+        drawn = noise(seed, 0, stretched(count, line.speed) * channels).reshape(-1, channels).T
         timbre = line.timbre[None]
         (latent,) = self._latent(
             {
