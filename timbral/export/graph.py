@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import onnx
 import torch
+from onnx import numpy_helper
 from onnxscript.optimizer import optimize_ir
 from torch import Tensor, nn
 
@@ -31,7 +32,8 @@ def to_graph(
 
     inputs: an example of each, with sizes above 1 in free dimensions, which `free` names by input.
     Inputs and outputs of the graph carry the given names. What the exporter notes of this machine (source
-    lines, stack traces) is removed, so that the same weights give the same bytes.
+    lines, stack traces) is removed, so that the same weights give the same bytes. Weights keep the names that they have in
+    `network`, with `.T` behind them where the graph holds them transposed.
     """
     shapes = tuple(dict(free.get(name, {})) for name in inputs)
     with warnings.catch_warnings(), torch.inference_mode(), _silent("torch.onnx"):
@@ -51,7 +53,7 @@ def to_graph(
         optimize_ir(program.model, output_size_limit=FOLDED)
     model = program.model_proto
     _forget_origin(model)
-    _rename(model.graph)
+    _rename(model.graph, _weights(model.graph, network))
     return model
 
 
@@ -78,13 +80,44 @@ def _forget_origin(model: onnx.ModelProto) -> None:
         item.doc_string = ""
 
 
+TRANSPOSED = ".T"
+"""Behind the name of a weight that a graph holds transposed."""
 _INPUT, _OUTPUT = "input:", "output:"
+_OWNERS = ("network.", "function.")
+"""Under which the exporter finds weights: `function` may be a network itself."""
 
 
-def _rename(graph: onnx.GraphProto) -> None:
-    """Numbers everything inside the graph, so that no name there is that of an input or output."""
+def _weights(graph: onnx.GraphProto, network: nn.Module) -> dict[str, str]:
+    """Names in `network` of those constants of the graph that are its weights.
+
+    The exporter transposes the weights of linear layers and forgets whose they were; they are known again by their content.
+    """
+    held = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    names, transposed = {}, []
+    for tensor in graph.initializer:
+        name = next((tensor.name[len(o) :] for o in _OWNERS if tensor.name.startswith(o)), "")
+        if name in held:
+            names[tensor.name] = name
+        elif len(tensor.dims) == 2 and tensor.data_type == onnx.TensorProto.FLOAT:
+            transposed.append(tensor)
+    if transposed:
+        unseen = {
+            weight.detach().T.contiguous().numpy().tobytes(): name
+            for name, weight in held.items()
+            if weight.ndim == 2 and name not in names.values()
+        }
+        for tensor in transposed:
+            name = unseen.get(numpy_helper.to_array(tensor).tobytes(), "")
+            if name:
+                names[tensor.name] = name + TRANSPOSED
+    return names
+
+
+def _rename(graph: onnx.GraphProto, weights: Mapping[str, str]) -> None:
+    """Numbers everything inside the graph but its weights, so that no name there is that of an input or output."""
     names = {item.name: item.name.removeprefix(_INPUT) for item in graph.input}
     names |= {item.name: item.name.removeprefix(_OUTPUT) for item in graph.output}
+    names |= weights
     inside = [tensor.name for tensor in graph.initializer]
     inside += [name for node in graph.node for name in node.output if name]
     for name in inside:
