@@ -24,11 +24,12 @@ from timbral.engine.flow_matching import check_steps
 from timbral.engine.sampling import Sampling
 from timbral.engine.sessions import Device, SessionOptions
 from timbral.errors import AudioError, SettingError, TextError, TimbralWarning, VoiceError
-from timbral.parts import open_engine, open_references
+from timbral.parts import open_references
 from timbral.reader import Reader
 from timbral.script import Manner, Script, count_languages
 from timbral.speech import Speech, SpeechStream
 from timbral.text.segment import Language, segment
+from timbral.tuned import Engines
 from timbral.voice import Consent, Prompt, Voice
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Synthesizer:
         self.manifest = bundle.manifest
         self._reader = Reader.open(bundle, options)
         self._references = open_references(bundle, options)
-        self._engine = open_engine(bundle, options)
+        self._engines = Engines(bundle, options)
 
     def warm_up(self, languages: Collection[Language]) -> None:
         """Reads a little in each of these languages, so that all that is loaded lazily is there.
@@ -200,7 +201,8 @@ class Synthesizer:
         seed = secrets.randbits(32) if seed is None else seed
         manner = Manner(language, sampling, seed, speed, pause, steps)
         script = Script(text, voice, manner, self._reader)
-        return SpeechStream(self._engine, script, seed, rate or self.manifest.sample_rate, began)
+        engine = self._engines.of(voice.adapter)
+        return SpeechStream(engine, script, seed, rate or self.manifest.sample_rate, began)
 
     def _check_steps(self, steps: int | None) -> None:
         if steps is None:
@@ -216,7 +218,7 @@ class Synthesizer:
         except TextError as error:
             raise TextError(f"the transcript of the recording cannot be read: {error}") from None
         tokens = self._references.tokens(reference.sounds)
-        bounds = self._engine.guard.bounds(len(utterance.ids), count_languages(utterance))
+        bounds = self._engines.base.guard.bounds(len(utterance.ids), count_languages(utterance))
         if not bounds.low <= len(tokens) <= bounds.high:
             warnings.warn(
                 f"{text[:30]!r} does not fit {reference.duration:.1f} s of speech; is it the transcript?",

@@ -16,6 +16,7 @@ from safetensors.numpy import save as to_bytes
 
 from timbral.bundle import Manifest
 from timbral.errors import VoiceError
+from timbral.weights import Adapter
 
 SUFFIX = ".voice"
 STATEMENT = "The speaker has agreed that their voice is cloned from this recording."
@@ -60,6 +61,7 @@ class _Metadata(BaseModel):
     sources: Annotated[tuple[str, ...], Field(max_length=100)]
     created: datetime
     consent: Consent | None
+    base: Annotated[str, Field(max_length=64)] = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +83,8 @@ class Voice:
     of speaking is not imitated. prompt_features: BERT features of these phones, float16 [m, 1024], where the
     model has a BERT. mel: of the first recording, normalised, float32 [100, R], where stage two goes on from
     it. family, version, symbols: the models that it fits; model: which one made
-    it. sources: file names of the recordings.
+    it. sources: file names of the recordings. adapter: what fine-tuning changes in the weights of the model
+    whose `Manifest.base` is `base`; None, and "", for a voice that was only heard.
     """
 
     timbre: NDArray[np.float32]
@@ -98,6 +101,8 @@ class Voice:
     consent: Consent | None = None
     prompt_features: NDArray[np.float16] | None = None
     mel: NDArray[np.float32] | None = None
+    adapter: Adapter | None = None
+    base: str = ""
 
     @staticmethod
     def nobody(manifest: Manifest) -> "Voice":
@@ -127,6 +132,9 @@ class Voice:
             raise VoiceError(f"{path}: {error.errors()[0]['loc'][0]} is too long for a voice file") from None
         held = {name: getattr(self, name) for name in _TENSORS}
         tensors = {name: np.ascontiguousarray(array) for name, array in held.items() if array is not None}
+        if self.adapter is not None:
+            changes = self.adapter.tensors().items()
+            tensors |= {_ADAPTER + name: np.ascontiguousarray(array) for name, array in changes}
         part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
         try:
             part.write_bytes(to_bytes(tensors, {_KEY: metadata.model_dump_json()}))
@@ -145,13 +153,19 @@ class Voice:
                 raise VoiceError(f"{path}: too large for a voice file")
             with safe_open(path, "numpy") as file:
                 names, metadata = set(file.keys()), file.metadata() or {}
-                known = _TENSORS.keys() - _OPTIONAL <= names <= _TENSORS.keys()
+                changes = {name for name in names if name.startswith(_ADAPTER)}
+                known = _TENSORS.keys() - _OPTIONAL <= names - changes <= _TENSORS.keys()
                 _expect(path, known and _KEY in metadata, "not a Timbral voice file")
-                tensors = {name: file.get_tensor(name) for name in names}
+                tensors = {name: file.get_tensor(name) for name in names - changes}
+                adapter = {name.removeprefix(_ADAPTER): file.get_tensor(name) for name in changes}
         except (OSError, SafetensorError) as error:
             cause = error.strerror if isinstance(error, OSError) and error.strerror else "not a voice file"
             raise VoiceError(f"{path}: cannot be read ({cause.lower()}); clone the voice again") from None
-        return Voice(**_checked(path, tensors), **_described(path, metadata[_KEY]))
+        described = _described(path, metadata[_KEY])
+        _expect(
+            path, bool(adapter) == bool(described["base"]), "its changes and its model do not belong together"
+        )
+        return Voice(**_checked(path, tensors), **described, adapter=_adapter(path, adapter))
 
     def check_fit(self, manifest: Manifest) -> None:
         """Raises VoiceError where a model cannot speak with this voice."""
@@ -171,6 +185,11 @@ class Voice:
             fits = fits and self.mel is not None and len(self.prompt_tokens) > 0
         if not fits:
             raise VoiceError(f"this voice does not fit the shapes of {manifest.name}; clone it again")
+        if self.base not in ("", manifest.base):
+            raise VoiceError(
+                f"this voice was fine-tuned on {self.model} with other weights than {manifest.name} has; speak with that "
+                "model, or fine-tune the voice on this one"
+            )
 
 
 _TENSORS: Mapping[str, tuple[Any, int, int]] = {
@@ -182,6 +201,15 @@ _TENSORS: Mapping[str, tuple[Any, int, int]] = {
 }
 """Type, dimensions and greatest length of each tensor of a voice file."""
 _OPTIONAL = frozenset(("prompt_features", "mel"))
+_ADAPTER = "adapter/"
+"""Before the names of what fine-tuning changes."""
+
+
+def _adapter(path: Path, tensors: dict[str, NDArray[Any]]) -> Adapter | None:
+    try:
+        return Adapter.of(tensors) if tensors else None
+    except ValueError as error:
+        raise VoiceError(f"{path}: {error}; train the voice again") from None
 
 
 def _checked(path: Path, tensors: dict[str, NDArray[Any]]) -> dict[str, Any]:

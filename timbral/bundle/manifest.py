@@ -1,5 +1,6 @@
 """What `bundle.json` may say: strict types, so that a typo or a newer format fails here, not in a graph."""
 
+import hashlib
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -156,6 +157,7 @@ class Manifest(_Strict):
     sample_rate: of the speech, in Hz; token_rate: semantic tokens a second.
     reading: how Chinese and Cantonese are read: "best", or "official", as the official front end does, mistakes included.
     guard: what the guard takes for normal, measured on the model. files: all files but the manifest itself.
+    weights: names the weights of both stages, whatever the precision they are stored in; None where nobody said.
     """
 
     format: Literal[1]
@@ -172,9 +174,18 @@ class Manifest(_Strict):
     reference: ReferenceFormat
     reading: Literal["best", "official"] = "best"
     guard: dict[Language, TokenRate] = {}
+    weights: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
     files: Annotated[dict[str, FileEntry], Field(min_length=1)]
     licence: str
     attribution: str
+
+    @property
+    def base(self) -> str:
+        """What a voice that was fine-tuned on this model calls it: `weights`, or else the hash of the files of weights."""
+        if self.weights is not None:
+            return self.weights
+        hashes = [entry.sha256 for name, entry in sorted(self.files.items()) if name.endswith(".weights")]
+        return hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]
 
     @field_validator("files")
     @classmethod

@@ -10,6 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from timbral.errors import BundleError, SettingError
+from timbral.weights import Adapter
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -21,11 +22,13 @@ class SessionOptions:
     device: "auto" takes CUDA where onnxruntime-gpu finds it, otherwise the CPU.
     threads: threads of one graph; 0 for as many as this process may use.
     spin_us: microseconds that an idle thread keeps its core busy to start a little sooner on what follows.
+    adapter: changes of the weights, of a fine-tuned voice.
     """
 
     device: Device = "auto"
     threads: int = 0
     spin_us: int = 0
+    adapter: Adapter | None = None
 
     def __post_init__(self) -> None:
         if self.device not in ("auto", "cpu", "cuda"):
@@ -57,7 +60,8 @@ def usable_cores() -> int:
 def open_session(path: Path, options: SessionOptions) -> Any:
     """An `onnxruntime.InferenceSession` of the graph at `path`.
 
-    Raises BundleError if the file is missing or not a graph, SettingError if the device is not to be had.
+    Raises BundleError if the file is missing or not a graph, SettingError if the device is not to be had,
+    VoiceError if the adapter does not fit the graph.
     """
     if not path.is_file():
         raise BundleError(f"{path} is missing: get the model again")
@@ -76,6 +80,10 @@ def open_session(path: Path, options: SessionOptions) -> Any:
     if spins:
         session_options.add_session_config_entry("session.intra_op.spin_duration_us", str(options.spin_us))
     providers = _providers(options.device)
+    constants = options.adapter.constants(path) if options.adapter else {}
+    if constants:
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(constant) for constant in constants.values()]
+        session_options.add_external_initializers(list(constants), values)
     try:
         session = onnxruntime.InferenceSession(str(path), session_options, providers=providers)
     except Exception as error:  # onnxruntime's own exceptions share no base below Exception

@@ -1,0 +1,136 @@
+"""Reads the constants of an ONNX file, inside it or beside it, without the onnx package: speaking does not bring it.
+
+Only the fields that are needed are described to protobuf, with their numbers in onnx.proto3; others are skipped.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timbral.errors import BundleError
+
+_TYPES: Mapping[int, type] = {
+    1: np.float32,
+    2: np.uint8,
+    3: np.int8,
+    6: np.int32,
+    7: np.int64,
+    10: np.float16,
+}
+"""Types of tensors by their number in ONNX, as far as weights have them."""
+
+_INT, _TEXT, _BYTES, _MESSAGE = 3, 9, 12, 11
+_SCHEMA: Mapping[str, tuple[tuple[str, int, int | str, bool], ...]] = {
+    "Entry": (("key", 1, _TEXT, False), ("value", 2, _TEXT, False)),
+    "Tensor": (
+        ("dims", 1, _INT, True),
+        ("data_type", 2, _INT, False),
+        ("name", 8, _TEXT, False),
+        ("raw_data", 9, _BYTES, False),
+        ("external_data", 13, "Entry", True),
+    ),
+    "Attribute": (("name", 1, _TEXT, False), ("i", 3, _INT, False)),
+    "Node": (("input", 1, _TEXT, True), ("op_type", 4, _TEXT, False), ("attribute", 5, "Attribute", True)),
+    "Graph": (("node", 1, "Node", True), ("initializer", 5, "Tensor", True)),
+    "Model": (("graph", 7, "Graph", False),),
+}
+"""Fields of each message: name, number, type, whether it repeats."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A constant of a graph: its type and shape, and where its bytes are.
+
+    beside: whether they lie in a file of their own, at `offset` of `path`; only these can be exchanged when the graph is
+    opened. data: the bytes of the others.
+    """
+
+    dtype: Any
+    shape: tuple[int, ...]
+    path: Path
+    offset: int = 0
+    data: bytes | None = None
+
+    @property
+    def beside(self) -> bool:
+        return self.data is None
+
+    def read(self) -> NDArray[Any]:
+        """Its values. Raises BundleError where the file is too short."""
+        count = int(np.prod(self.shape, dtype=np.int64))
+        if self.data is not None:
+            values = np.frombuffer(self.data, self.dtype)
+        else:
+            values = np.fromfile(self.path, self.dtype, count, offset=self.offset)
+        if values.size != count:
+            raise BundleError(f"{self.path} is shorter than its graphs say: get the model again")
+        return values.reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class GraphFile:
+    """Constants by name, and how many inputs a product with weights of few bits has, by the name of these weights."""
+
+    constants: Mapping[str, Constant]
+    inputs: Mapping[str, int]
+
+
+def read_graph_file(path: Path) -> GraphFile:
+    """What the graph at `path` holds. Raises BundleError: it is missing, not a graph, or points out of its folder."""
+    # Only fine-tuned voices come here: others do not wait for protobuf.
+    from google.protobuf.message import DecodeError
+
+    model = _message("Model")()
+    try:
+        model.ParseFromString(path.read_bytes())
+    except (OSError, DecodeError):
+        raise BundleError(f"{path} is not a graph that can be read: get the model again") from None
+    constants = {tensor.name: _constant(path, tensor) for tensor in model.graph.initializer}
+    inputs = {
+        node.input[1]: next(a.i for a in node.attribute if a.name == "K")
+        for node in model.graph.node
+        if node.op_type == "MatMulNBits"
+    }
+    return GraphFile({name: constant for name, constant in constants.items() if constant}, inputs)
+
+
+def _constant(path: Path, tensor: Any) -> Constant | None:
+    dtype, shape = _TYPES.get(tensor.data_type), tuple(tensor.dims)
+    if dtype is None:
+        return None
+    if not tensor.external_data:
+        return Constant(dtype, shape, path, data=tensor.raw_data)
+    place = {entry.key: entry.value for entry in tensor.external_data}
+    location = place.get("location", "")
+    if Path(location).name != location:
+        raise BundleError(f"{path} points out of its folder: get the model again")
+    return Constant(dtype, shape, path.with_name(location), int(place.get("offset", 0)))
+
+
+@cache
+def _message(name: str) -> Any:
+    """The class of a message of `_SCHEMA`."""
+    from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+    from google.protobuf.descriptor_pool import DescriptorPool
+    from google.protobuf.message_factory import GetMessageClass
+
+    file = FileDescriptorProto(name="timbral.proto", package="timbral", syntax="proto3")
+    for message, fields in _SCHEMA.items():
+        described = file.message_type.add(name=message)
+        for field, number, kind, repeats in fields:
+            nested = isinstance(kind, str)
+            described.field.add(
+                name=field,
+                number=number,
+                type=FieldDescriptorProto.Type.ValueType(_MESSAGE if nested else kind),
+                type_name=f".timbral.{kind}" if nested else None,
+                label=FieldDescriptorProto.LABEL_REPEATED if repeats else FieldDescriptorProto.LABEL_OPTIONAL,
+            )
+    pool = DescriptorPool()
+    pool.Add(file)
+    return GetMessageClass(pool.FindMessageTypeByName(f"timbral.{name}"))
