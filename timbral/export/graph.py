@@ -110,7 +110,19 @@ def _weights(graph: onnx.GraphProto, network: nn.Module) -> dict[str, str]:
             name = unseen.get(numpy_helper.to_array(tensor).tobytes(), "")
             if name:
                 names[tensor.name] = name + TRANSPOSED
-    return names
+    return names | _biases(graph, network)
+
+
+def _biases(graph: onnx.GraphProto, network: nn.Module) -> dict[str, str]:
+    """Names of the biases of recurrent layers, of which the exporter joins two into one: `bias_l0` of layer 0."""
+    layers = (
+        f"{name}.bias_l{layer}"
+        for name, module in network.named_modules()
+        if isinstance(module, nn.LSTM)
+        for layer in range(module.num_layers)
+    )
+    nodes = (node for node in graph.node if node.op_type == "LSTM")
+    return {node.input[3]: name for node, name in zip(nodes, layers, strict=False)}
 
 
 def _rename(graph: onnx.GraphProto, weights: Mapping[str, str]) -> None:
