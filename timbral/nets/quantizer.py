@@ -61,8 +61,8 @@ class Quantizer(nn.Module):
         return torch.stack(codes, dim=1)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Features [batch, features, time] of codes [batch, layers, time]."""
-        layers = zip(codes.unbind(1), self._vectors(), strict=True)
+        """Features [batch, features, time] of codes [batch, layers, time], of the first layers or of all."""
+        layers = zip(codes.unbind(1), self._vectors(), strict=False)
         parts = [functional.embedding(code, vectors) for code, vectors in layers]
         return torch.stack(parts).sum(0).transpose(1, 2)
 

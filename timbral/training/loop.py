@@ -191,7 +191,7 @@ class _Run:
             share = len(chunk) / len(examples)
             for found in self._passes(chunk, share if self.task.means else 1.0):
                 for name, value in found.values.items():
-                    part = value.detach().float() * (share if self.task.means else 1.0)
+                    part = value.detach().float() * share
                     gathered[name] = gathered[name] + part if name in gathered else part
                 if single:
                     usable &= self._step(found.network, gathered)

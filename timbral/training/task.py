@@ -18,7 +18,7 @@ Batch: TypeAlias = Mapping[str, Tensor]
 class Pass:
     """One loss of a batch, and whose weights follow it.
 
-    network: name among the task's networks. loss: scalar. values: what the curves show, scalars.
+    network: name among the task's networks. loss: scalar. values: what the curves show, scalars, means over the examples.
     """
 
     network: str
@@ -33,7 +33,7 @@ class Task(ABC):
     averaged, and kept where a measure was best.
     optimizers: one for each network, by its name; every group of theirs has the rate 1 or a share of it, which the loop
     multiplies by the scheduled one.
-    means: whether losses are means over the examples of a batch, or sums.
+    means: whether losses are means over the examples of a batch, or sums over them.
     """
 
     networks: Mapping[str, nn.Module]
