@@ -11,7 +11,10 @@ from torch.nn import functional
 class Codebook(nn.Module):
     """Code vectors, with the running sums by which they are learned."""
 
+    inited: Tensor
+    cluster_size: Tensor
     embed: Tensor
+    embed_avg: Tensor
 
     def __init__(self, codes: int, features: int) -> None:
         super().__init__()

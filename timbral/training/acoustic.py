@@ -1,6 +1,8 @@
 """Trains stage two of v1, v2, v2Pro and v2ProPlus as GPT-SoVITS does: a VITS with discriminators."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -108,17 +110,15 @@ class AcousticTask(Task):
             judge = self.discriminators
             loss = discriminator_loss(judge(recorded), judge(made.detach()))
             yield Pass(DISCRIMINATOR, loss, {"discriminator": loss})
-            # It must not learn from what is to deceive it.
-            judge.requires_grad_(False)
-            with torch.no_grad():
-                seen = judge(recorded)
-            judged = judge(made)
-            values["adversarial"] = adversarial_loss(judged)
-            values["features"] = feature_loss(seen, judged)
+            # It must not learn from what is to deceive it; the gradient goes through it nevertheless.
+            with untrained(judge):
+                with torch.no_grad():
+                    seen = judge(recorded)
+                judged = judge(made)
+                values["adversarial"] = adversarial_loss(judged)
+                values["features"] = feature_loss(seen, judged)
         values |= losses
         yield Pass(GENERATOR, torch.stack(list(values.values())).sum(), values)
-        if self.discriminators is not None:
-            self.discriminators.requires_grad_(True)
 
     def _spoken(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """A segment of each recording as it is spoken and as it was recorded, [batch, 1, n], and the losses without adversary."""
@@ -186,6 +186,16 @@ class AcousticTask(Task):
         return Audio(network.vocode(network.latent(frames, ge, noise), ge)[0].cpu().numpy(), TIMBRE.rate)
 
 
+@contextmanager
+def untrained(network: nn.Module) -> Iterator[None]:
+    """What is computed inside the block gives no gradient to the network's weights."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
+
+
 def usable_examples(
     examples: Sequence[AcousticExample], settings: AcousticSettings
 ) -> tuple[list[AcousticExample], list[AcousticExample]]:
@@ -205,9 +215,9 @@ def generator_optimizer(network: nn.Module, settings: AcousticSettings) -> AdamW
     trained = [(name, weight) for name, weight in network.named_parameters() if weight.requires_grad]
     reading = [weight for name, weight in trained if name.startswith(_READING)]
     others = [weight for name, weight in trained if not name.startswith(_READING)]
-    groups = [{"params": others}, {"params": reading, "lr": settings.text_rate}]
+    groups: list[dict[str, Any]] = [{"params": others}, {"params": reading, "lr": settings.text_rate}]
     return _adam([group for group in groups if group["params"]], settings)
 
 
-def _adam(groups: list[dict[str, object]], settings: AcousticSettings) -> AdamW:
-    return AdamW(groups, lr=1.0, betas=settings.betas, eps=settings.eps)  # type: ignore[arg-type]
+def _adam(groups: list[dict[str, Any]], settings: AcousticSettings) -> AdamW:
+    return AdamW(groups, lr=1.0, betas=settings.betas, eps=settings.eps)

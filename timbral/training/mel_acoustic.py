@@ -24,6 +24,8 @@ _PROMPT = 2 / 3
 """Longest prompt, as a share of a recording."""
 _FINEST, _COARSEST = 7, 2
 """Steps of shortcuts are 1 / 2^n long, for n between these."""
+_FINE = 0.01
+"""Length below which the network is told of a step that it has none."""
 
 
 class MelAcousticTask(Task):
@@ -104,7 +106,7 @@ def flow_matching_loss(
     takes itself (Frans et al. 2024), rather than the straight way (Lipman et al. 2023).
     """
     device = mel.device
-    prompts = (torch.rand(len(mel), device=device) * lengths * _PROMPT).long()
+    prompts = (torch.rand(len(mel), device=device) * (lengths * _PROMPT)).long()
     columns = torch.arange(mel.shape[2], device=device)
     free = (columns >= prompts[:, None])[:, None]
     prompt = mel.masked_fill(free, 0.0)
@@ -117,12 +119,14 @@ def flow_matching_loss(
     if shortcut:
         power = torch.randint(_COARSEST, _FINEST + 1, time.shape, device=device)
         half = 1 / 2.0**power
+        told = half.masked_fill(half < _FINE, 0.0)
         with torch.no_grad():
-            first = estimator(x, prompt, features, time, half, lengths)
+            first = estimator(x, prompt, features, time, told, lengths)
             middle = x + half[:, None, None] * first
-            second = estimator(middle, prompt, features, time + half, half, lengths)
+            second = estimator(middle, prompt, features, time + half, told, lengths)
         velocity, step = (first + second) / 2, 2 * half
     made = estimator(x, prompt, features, time, step, lengths)
     counted = (free & (columns < lengths[:, None])[:, None]).expand_as(mel)
     squares = (made.float() - velocity.float()).square() * counted
-    return (squares.sum((1, 2)) / counted.sum((1, 2))).mean()
+    loss: Tensor = (squares.sum((1, 2)) / counted.sum((1, 2))).mean()
+    return loss

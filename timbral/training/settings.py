@@ -120,10 +120,12 @@ def defaults(version: str, stage: Stage, method: Method) -> dict[str, Any]:
     found: dict[str, Any] = {"method": method, "epochs": _EPOCHS[stage], "batch_size": 8}
     found |= (_LOW_RANK if method == "lora" else _FULL)[stage]
     if stage == "acoustic" and version in _MEL_FAMILIES:
-        # Officially trained by LoRA only in this way, with rank 32, a rate of 1e-4, and two epochs.
+        # Officially a LoRA has rank 32 and a rate of 1e-4, and what is not frozen is trained in full beside it.
         found |= {"epochs": 2, "rate": 1e-4, "adversary": False}
         found |= (
-            {"rank": 32, "targets": _ATTENTION} if method == "lora" else {"freeze": (*_FROZEN, "enc_p.*")}
+            {"rank": 32, "targets": _ATTENTION}
+            if method == "lora"
+            else {"freeze": (*_FROZEN, "enc_p.*", "ref_enc.*")}
         )
     return found
 
