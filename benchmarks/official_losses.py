@@ -90,10 +90,10 @@ def semantic(preference: float) -> None:
     # The same part of both rows is said twice, so that rows stay of equal length.
     worse = torch.cat([batch["tokens"][:, :12], batch["tokens"][:, 5:]], dim=1), batch["token_lengths"] + 7
     arguments = [batch[name] for name in ("phones", "phone_lengths", "tokens", "token_lengths", "bert")]
-    with mock.patch.object(t2s_model, "make_reject_y", lambda y, lengths: worse):
+    with mock.patch.object(t2s_model, "make_reject_y", return_value=worse):
         loss, _ = (theirs.forward if preference else theirs.forward_old)(*arguments)
     loss.backward()
-    with mock.patch("timbral.training.semantic.worsened", lambda tokens, lengths: worse):
+    with mock.patch("timbral.training.semantic.worsened", return_value=worse):
         (found,) = task.passes(batch)
     found.loss.backward()
     what = "S1 DPO" if preference else "S1"
@@ -136,10 +136,9 @@ def optimizer() -> None:
 @contextmanager
 def drawn(normal: Tensor, uniform: list[Tensor]) -> Iterator[None]:
     """Draws these numbers instead of random ones."""
-    left = list(uniform)
     with (
-        mock.patch.object(torch, "randn_like", lambda x, **_: normal.to(x)),
-        mock.patch.object(torch, "rand", lambda *_, **__: left.pop(0)),
+        mock.patch.object(torch, "randn_like", return_value=normal),
+        mock.patch.object(torch, "rand", side_effect=uniform),
     ):
         yield
 
@@ -238,8 +237,7 @@ def flow_matching(family: str, *, shortcut: bool) -> None:
     config = json.loads((GOLDENS / "s2_v3v4_small_config.json").read_text())
     dit = config.pop("dit")
     small = {name: size for name, size in dit.items() if name != "dim_head"}
-    full = models.DiT
-    with mock.patch.object(models, "DiT", lambda **_: full(**small)):
+    with mock.patch.object(models, "DiT", return_value=models.DiT(**small)):
         theirs = models.SynthesizerTrnV3(1025, SEGMENT, n_speakers=300, version=family, **config).eval()
     fill(theirs, seed=3)
     rate = MEL_FAMILIES[family].mel_rate
@@ -255,8 +253,8 @@ def flow_matching(family: str, *, shortcut: bool) -> None:
     prompts, times, powers = torch.tensor([0.2, 0.9]), torch.tensor([0.1, 0.6]), torch.tensor([3, 7])
     with (
         drawn(noise, [prompts, times]),
-        mock.patch.object(random, "random", lambda: 0.0 if shortcut else 1.0),
-        mock.patch.object(torch, "randint", lambda *_, **__: powers),
+        mock.patch.object(random, "random", return_value=0.0 if shortcut else 1.0),
+        mock.patch.object(torch, "randint", return_value=powers),
     ):
         loss = theirs(
             torch.zeros(2, 768, 2 * TOKENS),
@@ -270,7 +268,7 @@ def flow_matching(family: str, *, shortcut: bool) -> None:
             False,
         )
     loss.backward()
-    with drawn(noise, [prompts, times]), mock.patch.object(torch, "randint", lambda *_, **__: powers):
+    with drawn(noise, [prompts, times]), mock.patch.object(torch, "randint", return_value=powers):
         found = task._loss(batch, shortcut=shortcut)
     found.backward()
     what = f"{family} 2 steps" if shortcut else family

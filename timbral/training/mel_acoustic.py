@@ -20,8 +20,6 @@ _BUCKET = 2.0
 """Seconds."""
 _SHORTCUTS = 0.3
 """Share of the batches that learn to take two steps in one."""
-_PROMPT = 2 / 3
-"""Longest prompt, as a share of a recording."""
 _FINEST, _COARSEST = 7, 2
 """Steps of shortcuts are 1 / 2^n long, for n between these."""
 _FINE = 0.01
@@ -100,13 +98,14 @@ class MelAcousticTask(Task):
 def flow_matching_loss(
     estimator: DiffusionTransformer, mel: Tensor, features: Tensor, lengths: Tensor, *, shortcut: bool
 ) -> Tensor:
-    """Mean squared error of the velocity from noise to a normalised mel [batch, mel, n], beyond a prompt of random length.
+    """Mean squared error of the velocity from noise to a normalised mel [batch, mel, n], beyond a prompt of random length
+    of up to two thirds of it.
 
     features [batch, features, n]; lengths [batch]: frames of each row. shortcut: learn where two steps lead that the network
     takes itself (Frans et al. 2024), rather than the straight way (Lipman et al. 2023).
     """
     device = mel.device
-    prompts = (torch.rand(len(mel), device=device) * (lengths * _PROMPT)).long()
+    prompts = (torch.rand(len(mel), device=device) * (lengths * 2 / 3)).long()
     columns = torch.arange(mel.shape[2], device=device)
     free = (columns >= prompts[:, None])[:, None]
     prompt = mel.masked_fill(free, 0.0)
