@@ -93,7 +93,7 @@ class AcousticTask(Task):
         self.learns_codes = network.ssl_proj.weight.requires_grad
         if self.learns_codes and any(example.content is None for example in self.examples):
             raise TrainingError(
-                'training the quantiser needs what HuBERT hears; freeze "ssl_proj.*", or give --hubert'
+                'training the quantiser needs what it is to quantise in every example; freeze "ssl_proj.*"'
             )
 
     def updates(self, epoch: int, size: int) -> list[list[int]]:

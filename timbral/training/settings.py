@@ -113,12 +113,15 @@ _FULL: dict[Stage, dict[str, Any]] = {
 }
 _EPOCHS = {"semantic": 15, "acoustic": 8}
 _MEL_FAMILIES = ("v3", "v4")
+_WITHOUT_DROPOUT = ("v2Pro", "v2ProPlus")
 
 
 def defaults(version: str, stage: Stage, method: Method) -> dict[str, Any]:
     """Settings of a stage that are not those of its class: with `full` the official ones of the version."""
     found: dict[str, Any] = {"method": method, "epochs": _EPOCHS[stage], "batch_size": 8}
     found |= (_LOW_RANK if method == "lora" else _FULL)[stage]
+    if stage == "acoustic" and method == "full" and version in _WITHOUT_DROPOUT:
+        found["dropout"] = 0.0
     if stage == "acoustic" and version in _MEL_FAMILIES:
         # Officially a LoRA has rank 32 and a rate of 1e-4, and what is not frozen is trained in full beside it.
         found |= {"epochs": 2, "rate": 1e-4, "adversary": False}
