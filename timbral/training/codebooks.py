@@ -61,7 +61,7 @@ def _begin(book: Codebook, frames: Tensor) -> None:
         used = counts > 0
         book.embed[used] = sums[used] / counts[used, None]
     counts, _ = _gathered(book, frames)
-    book.embed_avg.copy_(book.embed)
+    book.embed_avg.copy_(book.embed * counts[:, None])
     book.cluster_size.copy_(counts)
     book.inited.fill_(1)
 
@@ -78,6 +78,8 @@ def _learn(book: Codebook, frames: Tensor) -> None:
     unused = book.cluster_size < _UNUSED
     if bool(unused.any()):
         book.embed[unused] = _drawn(frames, int(unused.sum()))
+        book.embed_avg[unused] = _UNUSED * book.embed[unused]
+        book.cluster_size[unused] = _UNUSED
 
 
 def _gathered(book: Codebook, frames: Tensor) -> tuple[Tensor, Tensor]:
