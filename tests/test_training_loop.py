@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import socket
 import subprocess
 import sys
 import tempfile
@@ -57,6 +58,33 @@ def test_a_run_that_is_killed_ten_times_ends_as_one_that_is_not(
     assert same(task.maker.state_dict(), weights)
     assert outcome.epochs == SETTINGS.epochs
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_two_processes_train_one_network(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(HERE.parent), *sys.path]),
+        "OMP_NUM_THREADS": "1",
+    }
+    shared |= {
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "ACCELERATE_USE_CPU": "true",
+    }
+    command = [sys.executable, str(HERE / "training_toy.py"), str(tmp_path)]
+    processes = [
+        subprocess.Popen(command, env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)})
+        for rank in range(2)
+    ]
+    assert [process.wait(120) for process in processes] == [0, 0]
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    assert same(first, second)
+    # Both together see each example once an epoch.
+    assert read_curves(tmp_path)[-1]["step"] == SETTINGS.epochs * 24 // 8
 
 
 def test_an_interrupted_run_goes_on_where_its_checkpoint_is(

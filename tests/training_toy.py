@@ -1,6 +1,7 @@
 """A small task with all that a run has: two networks, dropout, drawn noise, held-out examples, an average.
 
-As a script it trains in processes that it kills: `python training_toy.py FOLDER KILLS SEED`.
+As a script it trains: `python training_toy.py FOLDER` once, `python training_toy.py FOLDER KILLS SEED` in processes that it
+kills.
 """
 
 import os
@@ -100,5 +101,9 @@ def _start(folder: Path) -> int:
     return child
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and len(sys.argv) == 2:
+    torch.set_num_threads(1)
+    task, _ = run(Path(sys.argv[1]))
+    torch.save(task.maker.state_dict(), Path(sys.argv[1]) / f"{os.environ['RANK']}.pt")
+elif __name__ == "__main__":
     main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -105,6 +105,8 @@ def train(
             device=device,
             tell=bar.tell,
         )
+    if not trained:
+        return  # another process of the same training says it
     facts = [_facts(one) for one in trained]
     if json:
         terminal.print_json({"run": str(output), "stages": facts})

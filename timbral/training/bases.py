@@ -15,7 +15,7 @@ from timbral.nets.acoustic import AcousticNetwork
 from timbral.nets.discriminators import DISCRIMINATORS, Discriminators
 from timbral.nets.mel_acoustic import MelAcousticNetwork
 from timbral.nets.semantic import SemanticTransformer
-from timbral.official import identify, read_checkpoint
+from timbral.official import Checkpoint, Network, identify, read_checkpoint
 from timbral.official.identify import MelVersion
 from timbral.official.tensors import Array
 from timbral.training.features import version_of
@@ -46,17 +46,14 @@ def semantic_base(bundle: Bundle, checkpoint: Path | None) -> SemanticTransforme
     return made
 
 
+def check_acoustic(bundle: Bundle, path: Path) -> None:
+    """Raises CheckpointError: the file is no stage two of the model's version."""
+    _stage_two(bundle, path)
+
+
 def acoustic_base(bundle: Bundle, path: Path) -> AcousticBase:
     """Stage two of a checkpoint, which has to be of the model's version. Raises CheckpointError."""
-    version = version_of(bundle.manifest.version)
-    told: MelVersion | None = "v3" if version == "v3" else "v4" if version == "v4" else None
-    checkpoint = read_checkpoint(path)
-    network = identify(checkpoint, version=told)
-    if network.version != version or network.kind not in ("acoustic", "flow-matching"):
-        raise CheckpointError(
-            f"{path} is {network.kind} of {network.version}, and {bundle.manifest.name} is of {version}; give a stage two "
-            f"of {version} as --sovits"
-        )
+    checkpoint, network = _stage_two(bundle, path)
     if network.kind == "flow-matching":
         return AcousticBase(mel_acoustic_network(network))
     held = acoustic_network(network)
@@ -77,6 +74,19 @@ def acoustic_base(bundle: Bundle, path: Path) -> AcousticBase:
                 f"{path}: its posterior encoder does not fit; the file is damaged"
             ) from None
     return AcousticBase(made, not posterior)
+
+
+def _stage_two(bundle: Bundle, path: Path) -> tuple[Checkpoint, Network]:
+    version = version_of(bundle.manifest.version)
+    told: MelVersion | None = "v3" if version == "v3" else "v4" if version == "v4" else None
+    checkpoint = read_checkpoint(path)
+    network = identify(checkpoint, version=told)
+    if network.version != version or network.kind not in ("acoustic", "flow-matching"):
+        raise CheckpointError(
+            f"{path} is {network.kind} of {network.version}, and {bundle.manifest.name} is of {version}; give a stage two "
+            f"of {version} as --sovits"
+        )
+    return checkpoint, network
 
 
 def discriminators_base(version: str, path: Path | None) -> Discriminators:

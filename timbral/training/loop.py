@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import gather_object
+from accelerate.utils import broadcast_object_list, gather_object
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor, nn
 
@@ -277,7 +277,8 @@ class _Run:
             found = self.task.validate()
             if not found:
                 return
-            measure = next(iter(found.values()))
+            # Processes must come to the same decision, though their sums may differ in the last bit.
+            (measure,) = broadcast_object_list([next(iter(found.values()))])
             progress = self.progress
             if progress.best is None or measure < progress.best:
                 progress.best, progress.worse = measure, 0

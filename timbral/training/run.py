@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from accelerate import PartialState
+
 from timbral.bundle import Bundle
 from timbral.digest import sha256
 from timbral.errors import TimbralWarning, TrainingError
@@ -19,7 +21,7 @@ from timbral.nets.acoustic import AcousticNetwork
 from timbral.training.acoustic import AcousticTask
 from timbral.training.acoustic_examples import AcousticExample
 from timbral.training.adapters import count
-from timbral.training.bases import acoustic_base, discriminators_base, semantic_base
+from timbral.training.bases import acoustic_base, check_acoustic, discriminators_base, semantic_base
 from timbral.training.features import Features, Hearer, version_of
 from timbral.training.loop import Outcome, Tell, train
 from timbral.training.mel_acoustic import MelAcousticTask
@@ -72,12 +74,17 @@ def train_stages(
     run: new folder, or with `resume` that of a run that has not come to its end. tell: is told what is being done, and how much
     of it. Recordings that cannot be used are left out, with a TimbralWarning. Raises TrainingError, CheckpointError,
     BundleError: what is wrong with recordings, settings, run, checkpoints or model.
+    Returns what was trained; of several processes, the first writes and returns it.
     """
     sources = sources or Sources()
+    processes = PartialState(cpu=device == "cpu")
     _check(bundle, stages, sources)
-    _begin(run, settings, resume)
+    if processes.is_main_process:
+        _begin(run, settings, resume)
+    processes.wait_for_everyone()
     hearer = Hearer(bundle, cache_folder() / "features")
-    heard, problems = hearer.hear(recordings, tell)
+    with processes.main_process_first():
+        heard, problems = hearer.hear(recordings, tell)
     for problem in problems:
         warnings.warn(f"left out: {problem}", TimbralWarning, stacklevel=2)
     trained = []
@@ -94,6 +101,8 @@ def train_stages(
             tell=lambda what, share, stage=stage: tell(f"{stage}, {what}", share),  # type: ignore[misc]
             device=device,
         )
+        if not processes.is_main_process:
+            continue
         path = run / f"{stage}.safetensors"
         Result.of(network.cpu(), stage, bundle.manifest.base).save(path)
         trained.append(Trained(stage, path, outcome, parameters))
@@ -111,6 +120,8 @@ def _check(bundle: Bundle, stages: Sequence[Stage], sources: Sources) -> None:
             "stage two is trained from its checkpoint, which holds more than the model: give the published s2G*.pth as "
             "--sovits (and s2D*.pth as --discriminator), or train --stage semantic alone"
         )
+    if "acoustic" in stages and sources.sovits is not None:
+        check_acoustic(bundle, sources.sovits)
 
 
 def _begin(run: Path, settings: TrainingSettings, resume: bool) -> None:
