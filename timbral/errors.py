@@ -29,6 +29,10 @@ class CheckpointError(TimbralError):
     """A file of weights that is no checkpoint, damaged, unsafe, or of a network that is not known."""
 
 
+class TrainingError(TimbralError):
+    """A training that cannot start, go on or end: unusable recordings, a configuration that is wrong, a run that is damaged."""
+
+
 class InstallationError(TimbralError):
     """A package that is needed for this and was not installed along."""
 

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-from platformdirs import user_data_path
+from platformdirs import user_cache_path, user_data_path
 
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
@@ -14,6 +14,12 @@ def data_folder() -> Path:
     """The user's folder for models and voices; the environment variable TIMBRAL_HOME moves it."""
     home = os.environ.get("TIMBRAL_HOME")
     return Path(home) if home else user_data_path("timbral", appauthor=False)
+
+
+def cache_folder() -> Path:
+    """The user's folder for what can be worked out again; TIMBRAL_HOME moves it, too."""
+    home = os.environ.get("TIMBRAL_HOME")
+    return Path(home) / "cache" if home else user_cache_path("timbral", appauthor=False)
 
 
 def is_folder(path: str | Path) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from timbral.errors import TimbralWarning
 
@@ -49,7 +49,7 @@ def progress(what: str) -> Iterator["Bar"]:
     if not console.is_terminal:
         yield Bar(None, TaskID(0))
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as shown:
         yield Bar(shown, shown.add_task(what, total=None))
 
@@ -69,6 +69,11 @@ class Bar:
         """How much of it is done, 0 to 1."""
         if self._shown:
             self._shown.update(self._task, completed=share, total=1.0)
+
+    def tell(self, what: str, share: float) -> None:
+        """What is being done, and how much of it all is done, 0 to 1; the time left is estimated over all of it."""
+        if self._shown:
+            self._shown.update(self._task, description=what, completed=share, total=1.0)
 
 
 @contextlib.contextmanager

@@ -105,18 +105,9 @@ class AcousticNetwork(PriorNetwork):
             ge = self.prelu(ge + self.sv_emb(speaker).unsqueeze(2))
         return ge
 
-    def prior(
-        self,
-        codes: Tensor,
-        phones: Tensor,
-        ge: Tensor,
-        code_lengths: Tensor | None = None,
-        phone_lengths: Tensor | None = None,
-    ) -> Tensor:
-        """As `PriorNetwork.prior`, of ge [batch, timbre, 1]."""
-        if self.config.speaker:
-            ge = self.ge_to512(ge.transpose(1, 2)).transpose(1, 2)
-        return super().prior(codes, phones, ge, code_lengths, phone_lengths)
+    def prior_timbre(self, ge: Tensor) -> Tensor:
+        """See `PriorNetwork.prior_timbre`."""
+        return self.ge_to512(ge.transpose(1, 2)).transpose(1, 2) if self.config.speaker else ge
 
     def latent(self, frames: Tensor, ge: Tensor, noise: Tensor, lengths: Tensor | None = None) -> Tensor:
         """What the vocoder speaks, z [batch, latent, F], of frames [batch, hidden, 2 T].

@@ -31,10 +31,10 @@ class WeightNormed(nn.Module):
     Weight normalisation (Salimans and Kingma 2016), stored as `weight_g` (length) and `weight_v` (direction).
     """
 
-    direction: tuple[int, int] = (1, 2)
+    direction: tuple[int, ...] = (1, 2)
     """The dimensions of the weight that make one direction."""
 
-    def __init__(self, plain: nn.Conv1d | nn.ConvTranspose1d) -> None:
+    def __init__(self, plain: nn.Conv1d | nn.ConvTranspose1d | nn.Conv2d) -> None:
         super().__init__()
         weight = plain.weight.detach()
         self.weight_g = nn.Parameter(torch.linalg.vector_norm(weight, dim=self.direction, keepdim=True))
@@ -56,7 +56,7 @@ class WeightNormed(nn.Module):
         return plain
 
     @abstractmethod
-    def _plain(self) -> nn.Conv1d | nn.ConvTranspose1d:
+    def _plain(self) -> nn.Conv1d | nn.ConvTranspose1d | nn.Conv2d:
         """An untrained convolution of the same shape."""
 
 

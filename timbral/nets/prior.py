@@ -22,6 +22,7 @@ class PriorConfig:
     """Sizes of the part that the families share; the defaults are those of the official v2, v3 and v4.
 
     phonemes, codes: rows of the phone table and of the codebook; features: channels of the speech features.
+    quantizers: codebooks, each for what the ones before it leave; stage one writes the codes of the first.
     timbre_bins: the lowest bins of a recording's spectrum, which the timbre is read off; timbre: size of ge.
     mrte_hidden: width where timbre meets content.
     """
@@ -29,6 +30,7 @@ class PriorConfig:
     phonemes: int = 732
     codes: int = 1024
     features: int = 768
+    quantizers: int = 1
     timbre_bins: int = 704
     latent: int = 192
     hidden: int = 192
@@ -48,7 +50,7 @@ class PriorNetwork(nn.Module):
     def __init__(self, config: PriorConfig) -> None:
         super().__init__()
         self.ssl_proj = nn.Conv1d(config.features, config.features, FRAMES_PER_TOKEN, stride=FRAMES_PER_TOKEN)
-        self.quantizer = Quantizer(config.codes, config.features)
+        self.quantizer = Quantizer(config.codes, config.features, config.quantizers)
         self.ref_enc = StyleEncoder(config.timbre_bins, config.timbre)
         self.timbre_bins = config.timbre_bins
         self.enc_p = TextEncoder(
@@ -85,14 +87,29 @@ class PriorNetwork(nn.Module):
         code_lengths: Tensor | None = None,
         phone_lengths: Tensor | None = None,
     ) -> Tensor:
-        """Frames [batch, hidden, 2 T] of tokens [batch, T], phones [batch, P], ge [batch, mrte_hidden, 1].
+        """Frames [batch, hidden, 2 T] of tokens [batch, T], phones [batch, P], ge [batch, timbre, 1].
 
         Lengths [batch] of rows that are padded on the right; by default there is no padding.
         """
-        features = self.quantizer.decode(codes[:, None]).repeat_interleave(FRAMES_PER_TOKEN, dim=2)
+        return self.prior_of(self.quantizer.decode(codes[:, None]), phones, ge, code_lengths, phone_lengths)
+
+    def prior_of(
+        self,
+        quantized: Tensor,
+        phones: Tensor,
+        ge: Tensor,
+        code_lengths: Tensor | None = None,
+        phone_lengths: Tensor | None = None,
+    ) -> Tensor:
+        """As `prior`, of quantised features [batch, features, T] in the place of tokens."""
+        features = quantized.repeat_interleave(FRAMES_PER_TOKEN, dim=2)
         mask = mask_of(features, None if code_lengths is None else code_lengths * FRAMES_PER_TOKEN)
         phone_mask = mask_of(phones[:, None], phone_lengths)
-        return self.enc_p(features, mask, phones, phone_mask, ge)  # type: ignore[no-any-return]
+        return self.enc_p(features, mask, phones, phone_mask, self.prior_timbre(ge))  # type: ignore[no-any-return]
+
+    def prior_timbre(self, ge: Tensor) -> Tensor:
+        """What the prior is told of the timbre, [batch, mrte_hidden, 1], of ge [batch, timbre, 1]."""
+        return ge
 
 
 def mask_of(x: Tensor, lengths: Tensor | None) -> Tensor:

@@ -11,7 +11,10 @@ from torch.nn import functional
 class Codebook(nn.Module):
     """Code vectors, with the running sums by which they are learned."""
 
+    inited: Tensor
+    cluster_size: Tensor
     embed: Tensor
+    embed_avg: Tensor
 
     def __init__(self, codes: int, features: int) -> None:
         super().__init__()
@@ -61,8 +64,8 @@ class Quantizer(nn.Module):
         return torch.stack(codes, dim=1)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Features [batch, features, time] of codes [batch, layers, time]."""
-        layers = zip(codes.unbind(1), self._vectors(), strict=True)
+        """Features [batch, features, time] of codes [batch, layers, time], of the first layers or of all."""
+        layers = zip(codes.unbind(1), self._vectors(), strict=False)
         parts = [functional.embedding(code, vectors) for code, vectors in layers]
         return torch.stack(parts).sum(0).transpose(1, 2)
 

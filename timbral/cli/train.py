@@ -1,0 +1,145 @@
+"""`timbral train`: the networks of a model learn a voice from recordings."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from timbral.cli import terminal
+from timbral.cli.options import Json
+from timbral.errors import InstallationError, SettingError
+
+if TYPE_CHECKING:
+    from timbral.training.run import Trained
+    from timbral.training.settings import Stage
+
+_NEEDED = ("torch", "onnx", "accelerate", "matplotlib", "yaml")
+"""What `timbral[train]` brings and training needs."""
+_STAGES = ("both", "semantic", "acoustic")
+_METHODS = ("lora", "full")
+_DEVICES = ("auto", "cpu")
+
+Listing = Annotated[
+    Path, typer.Argument(metavar="LIST|DIR", help="A list path|speaker|language|text, or the folder of one.")
+]
+Target = Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Folder of the run.")]
+Model = Annotated[str, typer.Option(metavar="NAME|DIR", help="The model to train, of an official family.")]
+StageName = Annotated[str, typer.Option("--stage", metavar="STAGE", help="both, semantic or acoustic.")]
+Method = Annotated[
+    str | None, typer.Option(metavar="METHOD", help="lora, changes of low rank (the default), or full.")
+]
+Rank = Annotated[
+    int | None, typer.Option(help="Of the changes; 8 for stage one, 16 for stage two (v3, v4: 32).")
+]
+Epochs = Annotated[int | None, typer.Option(help="Times that all recordings are seen, for each stage.")]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Recordings that are computed together.")]
+Config = Annotated[Path | None, typer.Option(metavar="FILE", help="YAML with semantic: and acoustic:.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN, by its config.yaml.")]
+Gpt = Annotated[
+    Path | None, typer.Option("--gpt", metavar="CKPT", help="Start stage one from this, not from the model.")
+]
+Sovits = Annotated[
+    Path | None, typer.Option("--sovits", metavar="PTH", help="Start of stage two, s2G*.pth; it needs one.")
+]
+Discriminator = Annotated[
+    Path | None, typer.Option("--discriminator", metavar="PTH", help="Its adversaries, s2D*.pth.")
+]
+Device = Annotated[
+    str, typer.Option(metavar="DEVICE", help="auto, an accelerator where there is one, or cpu.")
+]
+
+
+def train(
+    recordings: Listing,
+    output: Target,
+    model: Model,
+    stage: StageName = "both",
+    method: Method = None,
+    rank: Rank = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    config: Config = None,
+    resume: Resume = False,
+    gpt: Gpt = None,
+    sovits: Sovits = None,
+    discriminator: Discriminator = None,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Train the networks of a model on recordings of a voice."""
+    _check_choice("--stage", stage, _STAGES)
+    _check_choice("--device", device, _DEVICES)
+    if method is not None:
+        _check_choice("--method", method, _METHODS)
+    try:
+        from timbral.bundle import open_bundle
+        from timbral.training.features import version_of
+        from timbral.training.recordings import read_recordings
+        from timbral.training.run import CONFIG, Sources, train_stages
+        from timbral.training.settings import read_settings
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _NEEDED:
+            raise
+        raise InstallationError(
+            f"training needs {error.name}, which is not installed; pip install 'timbral[train]' brings it"
+        ) from None
+    if resume and config is None and (output / CONFIG).is_file():
+        config = output / CONFIG
+    found, problems = read_recordings(recordings)
+    for problem in problems:
+        terminal.note(f"left out: {problem}")
+    bundle = open_bundle(model)
+    flags: dict[str, Any] = {"method": method, "rank": rank, "epochs": epochs, "batch_size": batch_size}
+    settings = read_settings(
+        version_of(bundle.manifest.version), config, {"semantic": flags, "acoustic": flags}
+    )
+    with terminal.progress("reading") as bar:
+        trained = train_stages(
+            found,
+            bundle,
+            output,
+            settings,
+            stages=_stages(stage),
+            sources=Sources(gpt, sovits, discriminator),
+            resume=resume,
+            device=device,
+            tell=bar.tell,
+        )
+    facts = [_facts(one) for one in trained]
+    if json:
+        terminal.print_json({"run": str(output), "stages": facts})
+        return
+    for row in facts:
+        best = "" if row["best"] is None else f", best measure of what was held out {row['best']:.4f}"
+        print(
+            f"{row['path']}: {row['stage']}, {row['trained']:,} of {row['parameters']:,} parameters, "
+            f"{row['updates']} updates in {row['epochs']} epochs{best}"
+        )
+
+
+def _check_choice(option: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise SettingError(f"{option} {value[:40]!r} is unknown; choose from {', '.join(known)}")
+
+
+def _stages(name: str) -> "tuple[Stage, ...]":
+    return (
+        ("semantic",)
+        if name == "semantic"
+        else ("acoustic",)
+        if name == "acoustic"
+        else ("semantic", "acoustic")
+    )
+
+
+def _facts(trained: "Trained") -> dict[str, Any]:
+    count, total = trained.parameters
+    return {
+        "stage": trained.stage,
+        "path": str(trained.path),
+        "trained": count,
+        "parameters": total,
+        "updates": trained.outcome.steps,
+        "epochs": trained.outcome.epochs,
+        "best": trained.outcome.best,
+    }

@@ -1,0 +1,99 @@
+"""The networks that a training starts from: stage one of a model or a checkpoint, stage two of a checkpoint."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from timbral.bundle import Bundle
+from timbral.bundle.manifest import SYMBOLS
+from timbral.errors import CheckpointError
+from timbral.importing.networks import acoustic_network, mel_acoustic_network, semantic_network
+from timbral.nets.acoustic import AcousticNetwork
+from timbral.nets.discriminators import DISCRIMINATORS, Discriminators
+from timbral.nets.mel_acoustic import MelAcousticNetwork
+from timbral.nets.semantic import SemanticTransformer
+from timbral.official import identify, read_checkpoint
+from timbral.official.identify import MelVersion
+from timbral.official.tensors import Array
+from timbral.training.features import version_of
+from timbral.training.networks import restore_semantic
+
+_POSTERIOR = "enc_q."
+
+
+@dataclass(frozen=True)
+class AcousticBase:
+    """Stage two. new_posterior: the checkpoint had no posterior encoder, so it has its first weights."""
+
+    network: AcousticNetwork | MelAcousticNetwork
+    new_posterior: bool = False
+
+
+def semantic_base(bundle: Bundle, checkpoint: Path | None) -> SemanticTransformer:
+    """Stage one of a checkpoint, or else of the model. Raises CheckpointError, BundleError: neither can be used."""
+    if checkpoint is None:
+        return restore_semantic(bundle)
+    network = identify(read_checkpoint(checkpoint))
+    if network.kind != "semantic":
+        raise CheckpointError(f"{checkpoint} is no stage one; give a .ckpt of stage one as --gpt")
+    made = semantic_network(network, SYMBOLS[bundle.manifest.symbols])
+    shape = bundle.manifest.semantic
+    if (made.config.layers, made.config.hidden, made.config.bert) != (shape.layers, shape.hidden, shape.bert):
+        raise CheckpointError(f"{checkpoint} is of another size than stage one of {bundle.manifest.name}")
+    return made
+
+
+def acoustic_base(bundle: Bundle, path: Path) -> AcousticBase:
+    """Stage two of a checkpoint, which has to be of the model's version. Raises CheckpointError."""
+    version = version_of(bundle.manifest.version)
+    told: MelVersion | None = "v3" if version == "v3" else "v4" if version == "v4" else None
+    checkpoint = read_checkpoint(path)
+    network = identify(checkpoint, version=told)
+    if network.version != version or network.kind not in ("acoustic", "flow-matching"):
+        raise CheckpointError(
+            f"{path} is {network.kind} of {network.version}, and {bundle.manifest.name} is of {version}; give a stage two "
+            f"of {version} as --sovits"
+        )
+    if network.kind == "flow-matching":
+        return AcousticBase(mel_acoustic_network(network))
+    held = acoustic_network(network)
+    made = AcousticNetwork(replace(held.config, posterior=True))
+    posterior = {
+        name.removeprefix(_POSTERIOR): _floats(tensor)
+        for name, tensor in checkpoint.tensors.items()
+        if name.startswith(_POSTERIOR)
+    }
+    made.load_state_dict(held.state_dict(), strict=False, assign=True)
+    for weight in made.parameters():
+        weight.requires_grad_(True)
+    if posterior:
+        try:
+            made.enc_q.load_state_dict(posterior)
+        except RuntimeError:
+            raise CheckpointError(
+                f"{path}: its posterior encoder does not fit; the file is damaged"
+            ) from None
+    return AcousticBase(made, not posterior)
+
+
+def discriminators_base(version: str, path: Path | None) -> Discriminators:
+    """The discriminators of a checkpoint (s2D*.pth), or new ones. Raises CheckpointError."""
+    made = Discriminators(DISCRIMINATORS[version])
+    if path is not None:
+        tensors = {
+            name.removeprefix("module."): _floats(t) for name, t in read_checkpoint(path).tensors.items()
+        }
+        try:
+            made.load_state_dict(tensors)
+        except RuntimeError:
+            raise CheckpointError(
+                f"{path} holds no discriminators of {version}; give its s2D*.pth as --discriminator"
+            ) from None
+    return made
+
+
+def _floats(tensor: Array) -> Tensor:
+    return torch.from_numpy(np.asarray(tensor, np.float32, order="C").copy())

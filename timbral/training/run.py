@@ -1,0 +1,162 @@
+"""A training from recordings to weights: hears the recordings, trains one stage after the other, and writes the results.
+
+RUN/config.yaml                 all settings, those that were left out too
+RUN/semantic/, RUN/acoustic/    of each stage: checkpoint.pt, curves.jsonl, curves.png, samples, TensorBoard's files
+RUN/semantic.safetensors, ...   what was learned; `timbral.training.result` reads it
+"""
+
+import hashlib
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from timbral.bundle import Bundle
+from timbral.digest import sha256
+from timbral.errors import TimbralWarning, TrainingError
+from timbral.folders import cache_folder
+from timbral.nets.acoustic import AcousticNetwork
+from timbral.training.acoustic import AcousticTask
+from timbral.training.acoustic_examples import AcousticExample
+from timbral.training.adapters import count
+from timbral.training.bases import acoustic_base, discriminators_base, semantic_base
+from timbral.training.features import Features, Hearer, version_of
+from timbral.training.loop import Outcome, Tell, train
+from timbral.training.mel_acoustic import MelAcousticTask
+from timbral.training.recordings import Recording
+from timbral.training.result import Result
+from timbral.training.semantic import SemanticExample, SemanticTask
+from timbral.training.settings import STAGES, Stage, TrainingSettings, write_settings
+from timbral.training.task import Task
+
+CONFIG = "config.yaml"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Checkpoints to start from, in the official layouts.
+
+    gpt: stage one; without it that of the model. sovits: stage two, which holds what training alone needs, and so cannot come
+    from the model. discriminator: its adversaries; without it they begin with random weights.
+    """
+
+    gpt: Path | None = None
+    sovits: Path | None = None
+    discriminator: Path | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A stage that was trained: where its result is, how the run ended, and how many parameters were trained, of how many."""
+
+    stage: Stage
+    path: Path
+    outcome: Outcome
+    parameters: tuple[int, int]
+
+
+def train_stages(
+    recordings: Sequence[Recording],
+    bundle: Bundle,
+    run: Path,
+    settings: TrainingSettings,
+    *,
+    stages: Sequence[Stage] = STAGES,
+    sources: Sources | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    tell: Tell = lambda what, share: None,
+) -> list[Trained]:
+    """Trains stages of a model on recordings of a voice.
+
+    run: new folder, or with `resume` that of a run that has not come to its end. tell: is told what is being done, and how much
+    of it. Recordings that cannot be used are left out, with a TimbralWarning. Raises TrainingError, CheckpointError,
+    BundleError: what is wrong with recordings, settings, run, checkpoints or model.
+    """
+    sources = sources or Sources()
+    _check(bundle, stages, sources)
+    _begin(run, settings, resume)
+    hearer = Hearer(bundle, cache_folder() / "features")
+    heard, problems = hearer.hear(recordings, tell)
+    for problem in problems:
+        warnings.warn(f"left out: {problem}", TimbralWarning, stacklevel=2)
+    trained = []
+    for stage in stages:
+        tell(stage, 0.0)
+        task = _task(stage, bundle, list(heard.values()), settings, sources)
+        network = task.networks[task.result]
+        parameters = count(network)
+        outcome = train(
+            task,
+            settings.semantic if stage == "semantic" else settings.acoustic,
+            run / stage,
+            fingerprint=_fingerprint(bundle, stage, sources, heard),
+            tell=lambda what, share, stage=stage: tell(f"{stage}, {what}", share),  # type: ignore[misc]
+            device=device,
+        )
+        path = run / f"{stage}.safetensors"
+        Result.of(network.cpu(), stage, bundle.manifest.base).save(path)
+        trained.append(Trained(stage, path, outcome, parameters))
+    return trained
+
+
+def _check(bundle: Bundle, stages: Sequence[Stage], sources: Sources) -> None:
+    """Raises TrainingError for what cannot work, before anything is heard."""
+    if bundle.manifest.family != "gpt-sovits":
+        raise TrainingError(
+            f"{bundle.manifest.name} is of the family {bundle.manifest.family}; give an official model as --model"
+        )
+    if "acoustic" in stages and sources.sovits is None:
+        raise TrainingError(
+            "stage two is trained from its checkpoint, which holds more than the model: give the published s2G*.pth as "
+            "--sovits (and s2D*.pth as --discriminator), or train --stage semantic alone"
+        )
+
+
+def _begin(run: Path, settings: TrainingSettings, resume: bool) -> None:
+    if run.is_dir() and any(run.iterdir()) and not resume:
+        raise TrainingError(f"{run} is not empty; give --resume to go on with the run in it, or another -o")
+    if resume and not (run / CONFIG).is_file():
+        raise TrainingError(f"{run} holds no run to go on with; leave --resume out to begin one")
+    run.mkdir(parents=True, exist_ok=True)
+    write_settings(settings, run / CONFIG)
+
+
+def _task(
+    stage: Stage,
+    bundle: Bundle,
+    features: Sequence[Features],
+    settings: TrainingSettings,
+    sources: Sources,
+) -> Task:
+    if stage == "semantic":
+        spoken = [SemanticExample(f.phones, f.tokens, f.bert) for f in features if bool(f.text)]
+        return SemanticTask(semantic_base(bundle, sources.gpt), spoken, settings.semantic)
+    assert sources.sovits is not None
+    base = acoustic_base(bundle, sources.sovits)
+    examples = [AcousticExample(f.samples, f.phones, f.tokens, f.speaker, mel=f.mel) for f in features]
+    if not isinstance(base.network, AcousticNetwork):
+        return MelAcousticTask(base.network, examples, settings.acoustic)
+    if base.new_posterior:
+        warnings.warn(
+            f"{sources.sovits.name} has no posterior encoder, which is now trained from nothing; the published s2G*.pth has one",
+            TimbralWarning,
+            stacklevel=3,
+        )
+    judges = None
+    if settings.acoustic.adversary:
+        judges = discriminators_base(version_of(bundle.manifest.version), sources.discriminator)
+        if sources.discriminator is None:
+            warnings.warn(
+                "without --discriminator stage two learns from adversaries that know nothing yet; the published s2D*.pth does",
+                TimbralWarning,
+                stacklevel=3,
+            )
+    return AcousticTask(base.network, judges, examples, settings.acoustic, new_posterior=base.new_posterior)
+
+
+def _fingerprint(bundle: Bundle, stage: Stage, sources: Sources, heard: Mapping[str, Features]) -> str:
+    """Of all that a run depends on beside its settings."""
+    files = [sources.gpt] if stage == "semantic" else [sources.sovits, sources.discriminator]
+    parts = [bundle.manifest.base, *(sha256(path) if path else "" for path in files), *heard]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
