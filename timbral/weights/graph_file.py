@@ -24,12 +24,14 @@ _TYPES: Mapping[int, type] = {
 }
 """Types of tensors by their number in ONNX, as far as weights have them."""
 
-_INT, _TEXT, _BYTES, _MESSAGE = 3, 9, 12, 11
+_FLOAT, _INT, _TEXT, _BYTES, _MESSAGE = 2, 3, 9, 12, 11
 _SCHEMA: Mapping[str, tuple[tuple[str, int, int | str, bool], ...]] = {
     "Entry": (("key", 1, _TEXT, False), ("value", 2, _TEXT, False)),
     "Tensor": (
         ("dims", 1, _INT, True),
         ("data_type", 2, _INT, False),
+        ("float_data", 4, _FLOAT, True),
+        ("int32_data", 5, _INT, True),
         ("name", 8, _TEXT, False),
         ("raw_data", 9, _BYTES, False),
         ("external_data", 13, "Entry", True),
@@ -104,7 +106,8 @@ def _constant(path: Path, tensor: Any) -> Constant | None:
     if dtype is None:
         return None
     if not tensor.external_data:
-        return Constant(dtype, shape, path, data=tensor.raw_data)
+        listed = np.array([*tensor.float_data, *tensor.int32_data])
+        return Constant(dtype, shape, path, data=tensor.raw_data or listed.astype(dtype).tobytes())
     place = {entry.key: entry.value for entry in tensor.external_data}
     location = place.get("location", "")
     if Path(location).name != location:

@@ -118,6 +118,8 @@ def read_parameters(graph: Path) -> dict[str, Parameter]:
             scale = stem + _SCALES[form]
             scale = scale if scale in file.constants else scale + "_half"
             scales.add(scale.removesuffix("_half"))
+            if scale not in file.constants:
+                continue  # a bias, whose scale follows from those of weight and input
         own = stem.removesuffix(_TRANSPOSED)
         parameters[own] = Parameter(
             own, form, own != stem, name, constant, scale, file.constants.get(scale), file.inputs.get(name, 0)
