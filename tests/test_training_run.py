@@ -2,21 +2,26 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 import training_networks as networks
 from import_files import write
 from official_files import HParams, saved
 
+from timbral.bundle import read_bundle
 from timbral.cli import main
-from timbral.errors import TrainingError
+from timbral.errors import BundleError, TrainingError
 from timbral.importing.networks import semantic_network
 from timbral.official import identify, read_checkpoint
 from timbral.training.checkpoint import NAME
-from timbral.training.recordings import read_recordings
+from timbral.training.features import Hearer
+from timbral.training.recordings import Recording, read_recordings
 from timbral.training.result import Result
 
 DATA = Path(__file__).parent / "data"
@@ -101,9 +106,50 @@ def test_both_stages_of_v2(
     assert not torch.equal(network.h.layers[0].self_attn.in_proj_weight, before)
     assert "dec.ups.0.weight" in Result.load(run / "acoustic.safetensors").low_rank
 
-
     again = trained(capsys, *arguments, "-o", run, "--resume")
     assert again == said
+
+
+def test_what_was_heard_once_is_not_heard_again(
+    tmp_path: Path, listing: Path, official_bundles: dict[str, Path]
+) -> None:
+    recordings, _ = read_recordings(listing)
+    model = read_bundle(official_bundles["v2Pro"])
+    heard, problems = Hearer(model, tmp_path / "kept").hear(recordings, lambda what, share: None)
+    assert (len(heard), problems) == (2, [])
+    deaf = Hearer(replace(model, folder=tmp_path / "nowhere"), tmp_path / "kept")
+    again, _ = deaf.hear(recordings, lambda what, share: None)
+    for one, other in zip(heard.values(), again.values(), strict=True):
+        assert all(
+            torch.equal(getattr(one, n), getattr(other, n))
+            for n in ("samples", "tokens", "phones", "speaker")
+        )
+        assert abs(len(one.tokens) - len(one.samples) / 32000 * 25) <= 1
+    # Another text is read anew, and what is damaged is heard again.
+    with pytest.raises(BundleError):
+        deaf.hear([replace(recordings[0], text="Something else.")], lambda what, share: None)
+    for kept in (tmp_path / "kept").iterdir():
+        kept.write_bytes(b"no")
+    repaired, _ = Hearer(model, tmp_path / "kept").hear(recordings, lambda what, share: None)
+    assert repaired.keys() == heard.keys()
+
+
+def test_recordings_that_cannot_be_used_are_left_out(
+    tmp_path: Path, official_bundles: dict[str, Path]
+) -> None:
+    silent, broken, good = (tmp_path / f"{name}.wav" for name in ("silent", "broken", "good"))
+    soundfile.write(silent, np.zeros(32000), 32000)
+    broken.write_bytes(b"RIFF no sound")
+    shutil.copy(DATA / "english.flac", good)
+    hearer = Hearer(read_bundle(official_bundles["v2"]), tmp_path / "kept")
+    recordings = [Recording(path, ENGLISH, "en") for path in (silent, broken, good)]
+    mute = Recording(good)
+    heard, problems = hearer.hear([*recordings, Recording(good, "!!!", "en"), mute], lambda what, share: None)
+    assert len(heard) == 2
+    assert [bool(features.text) for features in heard.values()] == [True, False]
+    assert [problem.partition(":")[0] for problem in problems] == ["silent.wav", "broken.wav", "good.wav"]
+    with pytest.raises(TrainingError, match="silent"):
+        hearer.hear(recordings[:1], lambda what, share: None)
 
 
 def test_a_full_training_of_stage_one_writes_all_of_it(

@@ -40,7 +40,7 @@ def settings(method: str = "lora", **changes: Any) -> SemanticSettings:
         {},
         {"method": "full", "rate": 0.01},
         {"method": "full", "optimizer": "adamw", "rate": 0.003, "freeze": ("ar_text_embedding.*",)},
-        {"preference": 0.2},
+        {"preference": 0.2, "precision": "bf16"},
         {
             "mixup": 0.2,
             "masking": 0.1,
