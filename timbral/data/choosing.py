@@ -1,0 +1,112 @@
+"""Which clips a training set is made of, and what its lists say; what a person has corrected stays as it is."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from timbral.data.cleaning import Cleaned, clean_transcript
+from timbral.data.clips import Clip
+from timbral.data.journal import Journal
+from timbral.data.listing import (
+    Dropped,
+    Line,
+    format_line,
+    read_dropped,
+    read_list,
+    write_dropped,
+    write_list,
+)
+from timbral.data.quality import Sound, Thresholds, count_phones, sound_faults, text_faults
+from timbral.data.transcription import Transcript
+
+_KIND, _KEY = "listed", "list"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A clip with its line, the measures that the report shows, and why it is dropped: empty for a good one."""
+
+    line: Line
+    sound: Sound
+    transcript: Transcript | None
+    phones: int | None
+    reason: str
+
+
+def judge(
+    clip: Clip,
+    folder: Path,
+    transcript: Transcript | None,
+    speaker: str,
+    language: str,
+    allowed: Thresholds,
+) -> Judged:
+    """Whether a clip is worth training on. transcript: None where nobody was asked.
+
+    language: of clips without a transcript, empty if unknown.
+    """
+    faults = sound_faults(clip.sound, allowed)
+    cleaned, phones = Cleaned(""), None
+    if transcript is not None:
+        language = transcript.language
+        cleaned = clean_transcript(transcript.text, language)
+        phones = count_phones(cleaned.text, language)
+        faults += text_faults(transcript, cleaned, phones, clip.sound, allowed)
+    line = Line(folder / clip.name, speaker, language, cleaned.text)
+    return Judged(line, clip.sound, transcript, phones, "; ".join(faults))
+
+
+def write_lists(
+    path: Path, judged: Sequence[Judged], journal: Journal
+) -> tuple[tuple[Line, ...], tuple[Dropped, ...]]:
+    """Writes the list at `path` and the one of dropped lines, and returns what they hold. Raises DataError."""
+    lines = [one.line for one in judged if not one.reason]
+    dropped = [Dropped(one.line, one.reason) for one in judged if one.reason]
+    before = journal.find(_KIND, _KEY)
+    if before and path.exists():
+        present = read_list(path).lines
+        if [format_line(line, path.parent) for line in present] != list(before["lines"].values()):
+            current = {one.line.audio.name for one in judged}
+            known = before["lines"].keys() | before["dropped"].keys()
+            lines = [
+                *_still(present, current, known),
+                *(line for line in lines if line.audio.name not in known),
+            ]
+            listed = {line.audio.name for line in lines}
+            gone = [one for one in read_dropped(path) if one.line.audio.name not in listed]
+            seen = {one.line.audio.name for one in gone} | listed
+            dropped = [*gone, *(one for one in dropped if one.line.audio.name not in seen)]
+            # The journal goes on comparing with what was prepared, so that corrections stay recognised.
+            prepared = [one.line for one in judged if not one.reason]
+            _write(path, lines, dropped)
+            _remember(journal, path, prepared, [one.line for one in judged if one.reason], before)
+            return tuple(lines), tuple(dropped)
+    _write(path, lines, dropped)
+    _remember(journal, path, lines, [one.line for one in dropped], before)
+    return tuple(lines), tuple(dropped)
+
+
+def _still(present: Iterable[Line], current: set[str], known: set[str]) -> list[Line]:
+    """The lines of a corrected list, without those of recordings that are not there any more."""
+    return [line for line in present if line.audio.name in current or line.audio.name not in known]
+
+
+def _write(path: Path, lines: Sequence[Line], dropped: Sequence[Dropped]) -> None:
+    # Dropped ones first: a kill in between leaves a line in both lists, but never in none.
+    write_dropped(path, dropped)
+    write_list(path, lines)
+
+
+def _remember(
+    journal: Journal,
+    path: Path,
+    lines: Iterable[Line],
+    dropped: Iterable[Line],
+    before: Mapping[str, object] | None,
+) -> None:
+    now = {
+        "lines": {line.audio.name: format_line(line, path.parent) for line in lines},
+        "dropped": {line.audio.name: "" for line in dropped},
+    }
+    if before is None or any(before[name] != value for name, value in now.items()):
+        journal.add(_KIND, _KEY, **now)
