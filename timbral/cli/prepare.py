@@ -36,6 +36,7 @@ MaxSilence = Annotated[int, typer.Option("--max-sil-kept", help="Milliseconds of
 Shortest = Annotated[float, typer.Option(help="Seconds of the shortest clip to use.")]
 Longest = Annotated[float, typer.Option(help="Seconds of the longest clip; longer ones are cut.")]
 Noise = Annotated[float, typer.Option(help="dB that the speech has to be above the noise.")]
+AtMost = Annotated[float, typer.Option(help="About how many seconds are wanted, the cleanest; 0 for all.")]
 Confidence = Annotated[float, typer.Option(help="Least mean logarithm of a token's probability.")]
 
 
@@ -59,6 +60,7 @@ def prepare(
     longest: Longest = 15.0,
     noise: Noise = 10.0,
     confidence: Confidence = -1.0,
+    at_most: AtMost = 0.0,
     json: Json = False,
 ) -> None:
     """Make a training set of recordings: clean, cut, transcribe, sort out. Repeat it to go on where it stopped."""
@@ -74,6 +76,7 @@ def prepare(
         dry_model=dry_model or DRY,
         denoise=denoise,
         transcriber=transcriber,
+        at_most=at_most,
         slicing=data.Slicing(threshold, min_length, min_interval, hop_size, max_sil_kept),
         thresholds=data.Thresholds(shortest=shortest, longest=longest, noise=noise, confidence=confidence),
     )

@@ -33,19 +33,42 @@ class Judged:
     reason: str
 
 
+def sort_out(recordings: Sequence[Sequence[Clip]], allowed: Thresholds, at_most: float) -> dict[str, str]:
+    """Why clips of these recordings are not used whatever is said in them, by name.
+
+    at_most: about how many seconds are wanted, of the cleanest clips of every recording; 0 for all.
+    """
+    reasons: dict[str, str] = {}
+    ranked: list[tuple[int, Clip]] = []
+    for clips in recordings:
+        faults = {clip.name: sound_faults(clip.sound, allowed) for clip in clips}
+        reasons |= {name: "; ".join(found) for name, found in faults.items() if found}
+        good = sorted((clip for clip in clips if not faults[clip.name]), key=lambda clip: -clip.sound.noise)
+        ranked += enumerate(good)
+    seconds = 0.0
+    # All recordings take turns, so that one long recording does not speak for all.
+    for _, clip in sorted(ranked, key=lambda one: one[0]) if at_most else ():
+        if seconds >= at_most:
+            reasons[clip.name] = "not needed, there is enough that is cleaner"
+        seconds += clip.sound.seconds
+    return reasons
+
+
 def judge(
     clip: Clip,
     folder: Path,
+    reason: str,
     transcript: Transcript | None,
     speaker: str,
     language: str,
     allowed: Thresholds,
 ) -> Judged:
-    """Whether a clip is worth training on. transcript: None where nobody was asked.
+    """Whether a clip is worth training on.
 
-    language: of clips without a transcript, empty if unknown.
+    reason: why it is not used whatever is said in it, mostly empty. transcript: None where nobody was asked. language:
+    of clips without a transcript, empty if unknown.
     """
-    faults = sound_faults(clip.sound, allowed)
+    faults = [reason] if reason else []
     cleaned, phones = Cleaned(""), None
     if transcript is not None:
         language = transcript.language

@@ -1,5 +1,6 @@
 """The first half of preparing: recordings to clips, none of them twice."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from timbral.data.sources import Recording
 from timbral.errors import AudioError, DataError
 
 _KIND = "recording"
+_WORK = ".work-"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,14 @@ def cut_recordings(
         yield cutter.cut(recording, digest, tell)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Removes what a killed run was working on; for hours of sound these are gigabytes."""
+    for left in folder.glob(f"{_WORK}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    for part in (folder / "clips").glob(".*.part"):
+        part.unlink(missing_ok=True)
+
+
 class _Cutter:
     def __init__(self, folder: Path, journal: Journal, settings: Settings) -> None:
         self._clips, self._folder = folder / "clips", folder
@@ -88,7 +98,7 @@ class _Cutter:
         problem, notes = "", []
         try:
             # Beside the clips, since working files are large and the system's folder for such files may be memory.
-            with TemporaryDirectory(dir=self._folder, prefix=".work-") as work:
+            with TemporaryDirectory(dir=self._folder, prefix=_WORK) as work:
                 clips, heard = make_clips(
                     recording.path, stem, self._clips, Path(work), settings, self._models(), report
                 )

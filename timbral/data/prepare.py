@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from timbral.data.choosing import Judged, judge, write_lists
+from timbral.data.choosing import Judged, judge, sort_out, write_lists
 from timbral.data.clips import Clip, Report
-from timbral.data.cutting import Cut, cut_recordings
+from timbral.data.cutting import Cut, cut_recordings, remove_leftovers
 from timbral.data.journal import Journal
 from timbral.data.listing import SUFFIX, Dropped, Line
-from timbral.data.quality import sound_faults
 from timbral.data.report import write_report
 from timbral.data.settings import Settings
 from timbral.data.sources import find_recordings
@@ -64,6 +63,7 @@ def prepare(
     transcriber = open_transcriber(settings.transcriber)
     _make_folder(folder / CLIPS)
     with _alone(folder):
+        remove_leftovers(folder)
         journal = Journal(folder)
         cuts = list(cut_recordings(recordings, folder, journal, settings, tell))
         judged = _judge_all(cuts, folder, journal, transcriber, settings, tell)
@@ -92,15 +92,16 @@ def _judge_all(
 ) -> list[Judged]:
     speaker = settings.speaker or folder.resolve().name.replace("|", "_")
     allowed, clips = settings.thresholds, folder / CLIPS
+    unused = sort_out([cut.clips for cut in cuts], allowed, settings.at_most)
     transcripts = {}
     if transcriber is not None:
-        # What is dropped for its sound need not be transcribed.
-        wanted = [[clip for clip in cut.clips if not sound_faults(clip.sound, allowed)] for cut in cuts]
+        wanted = [[clip for clip in cut.clips if clip.name not in unused] for cut in cuts]
         transcripts = transcribe_clips(cuts, wanted, clips, journal, transcriber, settings.language, report)
     language = "" if settings.language == "auto" else settings.language
 
     def judged(clip: Clip) -> Judged:
-        return judge(clip, clips, transcripts.get(clip.name), speaker, language, allowed)
+        reason = unused.get(clip.name, "")
+        return judge(clip, clips, reason, transcripts.get(clip.name), speaker, language, allowed)
 
     return [judged(clip) for cut in cuts for clip in cut.clips]
 

@@ -66,9 +66,10 @@ class Thresholds:
 
 def measure(samples: NDArray[np.float32], rate: int) -> Sound:
     """Looks at samples [n] of a clip as it was recorded."""
-    probabilities = activity.speech_probabilities(resample(samples, rate, activity.RATE))
-    speaking = probabilities >= activity.SPEECH
     peak = float(np.abs(samples).max(initial=0.0))
+    # The detector is used to speech of ordinary loudness.
+    loud = samples / np.float32(peak or 1.0)
+    speaking = activity.speech_probabilities(resample(loud, rate, activity.RATE)) >= activity.SPEECH
     level = loudness(samples, rate)
     return Sound(
         seconds=round(len(samples) / rate, 3),

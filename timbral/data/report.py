@@ -9,17 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from timbral.audio.reading import read
 from timbral.data.choosing import Judged
 from timbral.data.listing import write_text
 from timbral.errors import AudioError, InstallationError
 
+Levels = NDArray[np.float64]
+
 _WORST = 6
 _MOST_ROWS = 1000
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 2rem } img { max-width: 100% }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(24rem, 1fr)); gap: 1rem }
+figure { margin: 0 } figure img { width: 100%; height: 12rem }
 td, th { text-align: left; border-bottom: 1px solid #ddd; padding: .25rem .5rem; vertical-align: top }
 code { font-size: 13px } .good { color: #176e39 } .bad { color: #a32020 }
 @media (prefers-color-scheme: dark) { body { background: #16181b; color: #ddd } td, th { border-color: #444 }
@@ -106,35 +111,25 @@ def _worst(clips: Sequence[Judged]) -> str:
     def doubt(one: Judged) -> float:
         return -one.sound.noise / 10 - 3 * (one.transcript.confidence if one.transcript else 0.0)
 
-    worst = sorted(clips, key=doubt, reverse=True)[:_WORST]
-    if not worst:
-        return ""
-    rows = -(-len(worst) // 2)
-    figure = _figure(11, 2.2 * rows)
-    for number, one in enumerate(worst, 1):
+    figures = []
+    for one in sorted(clips, key=doubt, reverse=True)[:_WORST]:
         try:
             samples, rate = read(one.line.audio)
         except AudioError:
             continue
-        axes = figure.add_subplot(rows, 2, number)
-        axes.imshow(
-            _spectrogram(samples),
-            origin="lower",
-            aspect="auto",
-            cmap="magma",
-            extent=(0, len(samples) / rate, 0, rate / 2000),
+        name, seconds = html.escape(one.line.audio.name), len(samples) / rate
+        caption = f"<code>{name}</code>: {seconds:.1f} s, 0 to {rate / 2000:.0f} kHz, noise {one.sound.noise:.0f} dB"
+        figures.append(
+            f"<figure>{_picture(_spectrogram(samples), name)}<figcaption>{caption}</figcaption></figure>"
         )
-        axes.set_title(f"{one.line.audio.name}  {one.sound.noise:.0f} dB", fontsize=8)
-        axes.set_ylabel("kHz", fontsize=8)
-        axes.tick_params(labelsize=8)
-    return f"<h2>Worth a look</h2>{_image(figure, 'spectrograms of the worst clips')}"
+    return f"<h2>Worth a look</h2><div class=grid>{''.join(figures)}</div>" if figures else ""
 
 
-def _spectrogram(samples: np.ndarray[Any, np.dtype[np.float32]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _spectrogram(samples: NDArray[np.float32]) -> Levels:
     """Levels in dB [513, frames] of samples [n]."""
     padded = np.pad(samples, (0, max(0, 1024 - len(samples))))
     frames = np.lib.stride_tricks.sliding_window_view(padded, 1024)[::256] * np.hanning(1024)
-    levels: np.ndarray[Any, np.dtype[np.float64]] = 20 * np.log10(np.abs(np.fft.rfft(frames)).T + 1e-4)
+    levels: Levels = 20 * np.log10(np.abs(np.fft.rfft(frames)).T + 1e-4)
     return levels
 
 
@@ -166,7 +161,21 @@ def _figure(width: float, height: float) -> Any:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def _picture(levels: Levels, meaning: str) -> str:
+    """Levels [rows, columns], the lowest row at the bottom, as colours."""
+    from matplotlib.image import imsave
+
+    buffer = io.BytesIO()
+    imsave(buffer, levels, format="png", cmap="magma", origin="lower")
+    return _embedded(buffer, f"spectrogram of {meaning}")
+
+
 def _image(figure: Any, meaning: str) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90)
-    return f'<img alt="{meaning}" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
+    return _embedded(buffer, meaning)
+
+
+def _embedded(buffer: io.BytesIO, meaning: str) -> str:
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img alt="{meaning}" src="data:image/png;base64,{data}">'

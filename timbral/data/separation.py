@@ -16,7 +16,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from timbral.errors import DataError, InstallationError
-from timbral.folders import data_folder
+from timbral.folders import cache_folder
 
 RATE = 44_100
 """Hz that the models work at."""
@@ -50,7 +50,7 @@ class UvrSeparator:
             ) from None
         path = Path(model)
         local = path.is_file()
-        folder = path.resolve().parent if local else data_folder() / "separators"
+        folder = path.resolve().parent if local else cache_folder() / "separators"
         self._output = tempfile.TemporaryDirectory(prefix="timbral-separate-")
         try:
             self._separator: Any = library.Separator(

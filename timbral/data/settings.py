@@ -19,7 +19,8 @@ class Settings:
     speaker: name in the list; that of the folder by default. language: `auto` or one of zh, en, ja, ko, yue.
     separate, dereverb: take the voice out of music, out of the room; with these models. denoise: take noise out.
     transcriber: see `timbral.data.transcription.open_transcriber`. rate: of the clips, in Hz; the official models
-    learn at 32 kHz. loudness: of the clips, in LUFS.
+    learn at 32 kHz. loudness: of the clips, in LUFS. at_most: about how many seconds of speech are wanted, the cleanest
+    of every recording; 0 for all that there is.
     """
 
     speaker: str = ""
@@ -32,6 +33,7 @@ class Settings:
     transcriber: str = WHISPER
     rate: int = 32_000
     loudness: float = -23.0
+    at_most: float = 0.0
     slicing: Slicing = field(default_factory=Slicing)
     thresholds: Thresholds = field(default_factory=Thresholds)
 
@@ -41,6 +43,8 @@ class Settings:
             raise SettingError("the rate of clips is 16000 to 48000 Hz")
         if not -40 <= self.loudness <= -10:
             raise SettingError("the loudness of clips is -40 to -10 LUFS")
+        if not 0 <= self.at_most < float("inf"):
+            raise SettingError("the seconds of speech that are wanted are 0, for all, or more")
         if "|" in self.speaker or not self.speaker.isprintable():
             raise SettingError("the name of the speaker may hold neither '|' nor control characters")
 

