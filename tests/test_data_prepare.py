@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -164,46 +163,37 @@ def test_corrections_by_hand_survive(raw: Path, tmp_path: Path, clerk: Clerk) ->
         assert "new-" in now[2]
 
 
+DIES = """
+import os, sys
+from timbral.data import Settings, prepare
+
+def die(what, share):
+    if sys.argv[3] in what and share >= float(sys.argv[4]):
+        os._exit(9)
+
+prepare([sys.argv[1]], sys.argv[2], Settings(transcriber="none"), die)
+"""
+
+
 def test_killed_at_any_moment_it_goes_on(raw: Path, tmp_path: Path) -> None:
-    undisturbed = prepare([raw], tmp_path / "whole" / "set", Settings(transcriber="none", denoise=True))
+    undisturbed = prepare([raw], tmp_path / "whole" / "set", Settings(transcriber="none"))
     target = tmp_path / "killed" / "set"
-    command = [
-        sys.executable,
-        "-m",
-        "timbral",
-        "prepare",
-        str(raw),
-        "-o",
-        str(target),
-        "--transcriber",
-        "none",
-        "--denoise",
-    ]
-    kills = 0
-    for wait in (1.5, 2.5):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(wait)
-        if process.poll() is None:
-            kills += 1
-            process.kill()
-        process.wait()
-        if (target / "set.list").exists():
-            read_list(target / "set.list")
-    subprocess.run(command, check=True, capture_output=True)
-    again = read_list(target / "set.list").lines
-    assert kills
-    assert [line.audio.name for line in again] == [line.audio.name for line in undisturbed.lines]
-    for line, other in zip(again, undisturbed.lines, strict=True):
+    moments = (
+        ("copy.flac: reading", "0.5"),
+        ("copy.flac: cutting", "0.5"),
+        ("2.mp3: cutting", "0"),
+        ("report", "0"),
+    )
+    for what, share in moments:
+        dying = [sys.executable, "-c", DIES, str(raw), str(target), what, share]
+        assert subprocess.run(dying, check=False).returncode == 9
+    again = prepare([raw], target, Settings(transcriber="none"))
+    assert [line.audio.name for line in again.lines] == [line.audio.name for line in undisturbed.lines]
+    for line, other in zip(again.lines, undisturbed.lines, strict=True):
         assert line.audio.read_bytes() == other.audio.read_bytes()
     assert not list((target / "clips").glob(".*"))
-    assert {path.name for path in target.iterdir()} == {
-        ".lock",
-        "clips",
-        "journal.jsonl",
-        "report.html",
-        "set.dropped.list",
-        "set.list",
-    }
+    names = {".lock", "clips", "journal.jsonl", "report.html", "set.dropped.list", "set.list"}
+    assert {path.name for path in target.iterdir()} == names
 
 
 def test_without_a_transcriber_texts_stay_empty(raw: Path, tmp_path: Path) -> None:

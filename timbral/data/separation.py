@@ -6,6 +6,7 @@ the file, so that a damaged one is refused. The models that are used by default 
 
 import importlib
 import logging
+import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -59,12 +60,16 @@ class UvrSeparator:
                 output_dir=self._output.name,
                 output_format="WAV",
                 use_soundfile=True,
+                # Anything else would bring every piece of a long recording to another level.
+                normalization_threshold=1.0,
                 sample_rate=RATE,
             )
             self._separator.load_model(path.name if local else model)
         # Network, files and a dozen libraries take part, each with errors of its own.
         except Exception as error:
             line = str(error).splitlines()[0] if str(error) else type(error).__name__
+            if isinstance(error, FileNotFoundError) and shutil.which("ffmpeg") is None:
+                raise InstallationError("audio-separator needs the program ffmpeg; install it first") from None
             raise DataError(f"separator {model} cannot be used: {line[:200]}") from None
 
     def separate(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
