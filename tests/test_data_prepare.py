@@ -161,6 +161,13 @@ def test_corrections_by_hand_survive(raw: Path, tmp_path: Path, clerk: Clerk) ->
         assert now[:2] == [corrected, rows[1]]
         assert len(now) == 3
         assert "new-" in now[2]
+        assert [one.reason for one in read_dropped(path)] == ["dropped by hand"]
+    journal = target / "journal.jsonl"
+    entries = journal.read_bytes().splitlines(keepends=True)
+    listed = [i for i, entry in enumerate(entries) if json.loads(entry)["kind"] == "listed"]
+    journal.write_bytes(b"".join(entries[: listed[-1]]) + entries[listed[-1]][:50])
+    prepare([raw], target, settings)
+    assert path.read_text(encoding="utf-8").splitlines() == now
 
 
 DIES = """

@@ -67,7 +67,10 @@ def small_mdx_net(folder: Path, bins: int = 1024, frames: int = 256) -> Path:
     model = folder / "small.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), model)
     kinds = ("vr", "mdx", "demucs", "mdx23", "mdx23c", "roformer")
-    lists = {f"{kind}_download_list": {} for kind in kinds} | {"other_network_list": {}, "other_network_list_new": {}}
+    lists = {f"{kind}_download_list": {} for kind in kinds} | {
+        "other_network_list": {},
+        "other_network_list_new": {},
+    }
     lists |= {f"{kind}_download_vip_list": {} for kind in kinds}
     lists["mdx_download_list"] = {"MDX-Net Model: small": model.name}
     parameters = {

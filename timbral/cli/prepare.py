@@ -39,6 +39,8 @@ Noise = Annotated[float, typer.Option(help="dB that the speech has to be above t
 AtMost = Annotated[float, typer.Option(help="About how many seconds are wanted, the cleanest; 0 for all.")]
 Confidence = Annotated[float, typer.Option(help="Least mean logarithm of a token's probability.")]
 
+_MOST_NOTES = 20
+
 
 def prepare(
     sources: Sources,
@@ -87,8 +89,10 @@ def prepare(
         return
     for problem in (*prepared.problems, *prepared.notes):
         terminal.note(problem)
-    for one in prepared.dropped:
+    for one in prepared.dropped[:_MOST_NOTES]:
         terminal.note(f"dropped {one.line.audio.name}: {one.reason}")
+    if len(prepared.dropped) > _MOST_NOTES:
+        terminal.note(f"dropped {len(prepared.dropped) - _MOST_NOTES} more; the report says why")
     print(
         f"{prepared.path}: {len(prepared.lines)} clips, {prepared.seconds:.0f} s, {len(prepared.dropped)} dropped"
     )

@@ -1,5 +1,6 @@
 """`timbral proofread`: a page to listen to a training set and correct it."""
 
+import contextlib
 import webbrowser
 from pathlib import Path
 from typing import Annotated
@@ -20,4 +21,6 @@ def proofread(source: Source, port: Port = 0, browser: Browser = True) -> None:
         if browser:
             webbrowser.open(address)
 
-    serve(source, port, opened)
+    # Ctrl-C is how the page is meant to be ended.
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(source, port, opened)

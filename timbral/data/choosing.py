@@ -1,6 +1,6 @@
 """Which clips a training set is made of, and what its lists say; what a person has corrected stays as it is."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,51 +85,29 @@ def write_lists(
     """Writes the list at `path` and the one of dropped lines, and returns what they hold. Raises DataError."""
     lines = [one.line for one in judged if not one.reason]
     dropped = [Dropped(one.line, one.reason) for one in judged if one.reason]
+    now = {
+        "lines": {line.audio.name: format_line(line, path.parent) for line in lines},
+        "dropped": [one.line.audio.name for one in dropped],
+    }
     before = journal.find(_KIND, _KEY)
     if before and path.exists():
         present = read_list(path).lines
         if [format_line(line, path.parent) for line in present] != list(before["lines"].values()):
+            known = {*before["lines"], *before["dropped"]}
             current = {one.line.audio.name for one in judged}
-            known = before["lines"].keys() | before["dropped"].keys()
-            lines = [
-                *_still(present, current, known),
-                *(line for line in lines if line.audio.name not in known),
-            ]
+            # Lines of recordings that are not given any more go; clips that were made by hand stay.
+            kept = [line for line in present if line.audio.name in current or line.audio.name not in known]
+            # A kill may have come between writing the list and noting it: what is there is not added again.
+            known |= {line.audio.name for line in kept}
+            lines = [*kept, *(line for line in lines if line.audio.name not in known)]
             listed = {line.audio.name for line in lines}
-            gone = [one for one in read_dropped(path) if one.line.audio.name not in listed]
-            seen = {one.line.audio.name for one in gone} | listed
-            dropped = [*gone, *(one for one in dropped if one.line.audio.name not in seen)]
-            # The journal goes on comparing with what was prepared, so that corrections stay recognised.
-            prepared = [one.line for one in judged if not one.reason]
-            _write(path, lines, dropped)
-            _remember(journal, path, prepared, [one.line for one in judged if one.reason], before)
-            return tuple(lines), tuple(dropped)
-    _write(path, lines, dropped)
-    _remember(journal, path, lines, [one.line for one in dropped], before)
-    return tuple(lines), tuple(dropped)
-
-
-def _still(present: Iterable[Line], current: set[str], known: set[str]) -> list[Line]:
-    """The lines of a corrected list, without those of recordings that are not there any more."""
-    return [line for line in present if line.audio.name in current or line.audio.name not in known]
-
-
-def _write(path: Path, lines: Sequence[Line], dropped: Sequence[Dropped]) -> None:
+            by_hand = (Dropped(one.line, "dropped by hand") for one in judged if one.line.audio.name in known)
+            gone = [one for one in (*read_dropped(path), *dropped, *by_hand) if one.line.audio.name not in listed]
+            dropped = list({one.line.audio.name: one for one in reversed(gone)}.values())[::-1]
     # Dropped ones first: a kill in between leaves a line in both lists, but never in none.
     write_dropped(path, dropped)
     write_list(path, lines)
-
-
-def _remember(
-    journal: Journal,
-    path: Path,
-    lines: Iterable[Line],
-    dropped: Iterable[Line],
-    before: Mapping[str, object] | None,
-) -> None:
-    now = {
-        "lines": {line.audio.name: format_line(line, path.parent) for line in lines},
-        "dropped": {line.audio.name: "" for line in dropped},
-    }
+    # What was prepared is noted, not what a person made of it, so that corrections stay recognised.
     if before is None or any(before[name] != value for name, value in now.items()):
         journal.add(_KIND, _KEY, **now)
+    return tuple(lines), tuple(dropped)

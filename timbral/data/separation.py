@@ -69,7 +69,9 @@ class UvrSeparator:
         except Exception as error:
             line = str(error).splitlines()[0] if str(error) else type(error).__name__
             if isinstance(error, FileNotFoundError) and shutil.which("ffmpeg") is None:
-                raise InstallationError("audio-separator needs the program ffmpeg; install it first") from None
+                raise InstallationError(
+                    "audio-separator needs the program ffmpeg; install it first"
+                ) from None
             raise DataError(f"separator {model} cannot be used: {line[:200]}") from None
 
     def separate(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
