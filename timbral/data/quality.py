@@ -1,6 +1,6 @@
 """Which clips are worth training on: what is measured of each, and why one is left out."""
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -153,4 +153,4 @@ def to_record(sound: Sound) -> dict[str, float]:
 
 def from_record(record: dict[str, Any]) -> Sound:
     """The measures out of JSON."""
-    return replace(Sound(0, 0, 0, 0, 0), **{field.name: float(record[field.name]) for field in fields(Sound)})
+    return Sound(**{field.name: float(record[field.name]) for field in fields(Sound)})
