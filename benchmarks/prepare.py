@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
 """What `timbral prepare` does to transcripts, and how much it computes, beside faster-whisper alone with the same model.
 
-    python benchmarks/prepare.py LIST [--transcriber NAME|DIR]
+    python benchmarks/prepare.py LIST [--transcriber DIR]
 
 LIST is an official list of whole recordings with what is said in them. Errors are of words in English and Korean, of
 characters elsewhere, without case and marks, over all recordings together.
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+from faster_whisper import WhisperModel
 from rich.console import Console
 from rich.table import Table
 
@@ -22,7 +22,8 @@ from timbral.data import Line, Settings, prepare, read_list
 from timbral.data.cleaning import clean_transcript
 from timbral.data.decoding import Heard, decode
 from timbral.data.sources import Recording
-from timbral.data.transcription import RATE, open_transcriber
+from timbral.data.transcription import RATE
+from timbral.data.whisper import default_model
 
 console = Console()
 
@@ -57,12 +58,11 @@ def error_rate(pairs: list[tuple[str, str, str]]) -> float:
 
 def alone(lines: tuple[Line, ...], name: str) -> tuple[list[str], float]:
     """Transcripts by faster-whisper with nothing around it, and seconds that it took."""
-    transcriber = open_transcriber(name)
-    if transcriber is None:
-        sys.exit("choose a transcriber")
+    folder = Path(name) if Path(name).is_dir() else default_model()
+    whisper = WhisperModel(str(folder))
     sounds = [np.concatenate(list(decode(line.audio, RATE, Heard()))) for line in lines]
     began = clock()
-    texts = [transcriber.transcribe(sound, None).text for sound in sounds]
+    texts = ["".join(part.text for part in whisper.transcribe(sound)[0]) for sound in sounds]
     return texts, clock() - began
 
 

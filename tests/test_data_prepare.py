@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,12 @@ class Clerk:
     def __init__(self, name: str = "clerk") -> None:
         self.name, self.asked = name, 0
 
-    def transcribe(self, samples: np.ndarray, language: str | None) -> Transcript:
+    def transcribe(self, clips: Sequence[np.ndarray], language: str | None) -> list[Transcript]:
+        return [self.hear(clip, language) for clip in clips]
+
+    def hear(self, clip: np.ndarray, language: str | None) -> Transcript:
         self.asked += 1
-        said = language or ("en" if len(samples) > 4.55 * 16_000 else "zh")
+        said = language or ("en" if len(clip) > 4.55 * 16_000 else "zh")
         return Transcript(WORDS[said], said, confidence=-0.2)
 
 
@@ -218,7 +222,7 @@ def test_only_as_much_as_is_wanted(raw: Path, tmp_path: Path, clerk: Clerk) -> N
 
 def test_a_doubtful_language_is_that_of_the_recording(tmp_path: Path) -> None:
     class Doubting(Clerk):
-        def transcribe(self, samples: np.ndarray, language: str | None) -> Transcript:
+        def hear(self, clip: np.ndarray, language: str | None) -> Transcript:
             self.asked += 1
             unsure = language is None and self.asked == 2
             said = language or ("zh" if unsure else "en")

@@ -102,7 +102,9 @@ def write_lists(
             lines = [*kept, *(line for line in lines if line.audio.name not in known)]
             listed = {line.audio.name for line in lines}
             by_hand = (Dropped(one.line, "dropped by hand") for one in judged if one.line.audio.name in known)
-            gone = [one for one in (*read_dropped(path), *dropped, *by_hand) if one.line.audio.name not in listed]
+            gone = [
+                one for one in (*read_dropped(path), *dropped, *by_hand) if one.line.audio.name not in listed
+            ]
             dropped = list({one.line.audio.name: one for one in reversed(gone)}.values())[::-1]
     # Dropped ones first: a kill in between leaves a line in both lists, but never in none.
     write_dropped(path, dropped)

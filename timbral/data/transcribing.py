@@ -4,6 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from timbral.audio.reading import read
 from timbral.audio.resampling import resample
 from timbral.data.clips import Clip, Report
@@ -13,6 +16,9 @@ from timbral.data.language import is_sure, prevailing
 from timbral.data.transcription import RATE, Transcriber, Transcript
 
 _KIND = "transcript"
+_TOGETHER = 120.0
+"""Seconds of clips that are heard together: what a kill may cost."""
+
 _FIELDS = tuple(field.name for field in fields(Transcript))
 
 
@@ -35,14 +41,27 @@ def transcribe_clips(
     transcripts: dict[str, Transcript] = {}
     for cut, clips in zip(cuts, wanted, strict=True):
         heard: list[tuple[Clip, Transcript]] = []
-        for clip in clips:
-            report(f"transcribing {done + 1} of {total}", done / total)
-            heard.append((clip, clerk.transcript(cut.key, clip, None if language == "auto" else language)))
-            done += 1
+        for group in _groups(clips):
+            report(f"transcribing {total} clips", done / total)
+            said = clerk.transcripts(cut.key, group, None if language == "auto" else language)
+            heard += zip(group, said, strict=True)
+            done += len(group)
         if language == "auto":
             heard = list(_agreed(heard, cut.key, clerk))
         transcripts |= {clip.name: transcript for clip, transcript in heard}
     return transcripts
+
+
+def _groups(clips: Sequence[Clip]) -> Iterator[list[Clip]]:
+    """Neighbours that are to be heard together."""
+    group: list[Clip] = []
+    for clip in clips:
+        if group and sum(one.sound.seconds for one in [*group, clip]) > _TOGETHER:
+            yield group
+            group = []
+        group.append(clip)
+    if group:
+        yield group
 
 
 def _agreed(
@@ -52,7 +71,7 @@ def _agreed(
     most = prevailing((said.language, said.probability, clip.sound.seconds) for clip, said in heard)
     for clip, said in heard:
         doubtful = most and said.language != most and not said.foreign and not is_sure(said.probability)
-        yield clip, clerk.transcript(key, clip, most) if doubtful else said
+        yield clip, clerk.transcripts(key, [clip], most)[0] if doubtful else said
 
 
 class _Clerk:
@@ -61,11 +80,18 @@ class _Clerk:
     def __init__(self, folder: Path, journal: Journal, transcriber: Transcriber) -> None:
         self._folder, self._journal, self._transcriber = folder, journal, transcriber
 
-    def transcript(self, key: str, clip: Clip, language: str | None) -> Transcript:
-        question = f"{clip.name} {key} {self._transcriber.name} {language or 'auto'}"
-        record = self._journal.find(_KIND, question)
-        if record is None:
-            samples, rate = read(self._folder / clip.name)
-            said = self._transcriber.transcribe(resample(samples, rate, RATE), language)
-            record = self._journal.add(_KIND, question, **asdict(said))
-        return Transcript(**{name: record[name] for name in _FIELDS})
+    def transcripts(self, key: str, clips: Sequence[Clip], language: str | None) -> list[Transcript]:
+        """What is said in neighbouring clips of the recording cut under `key`."""
+        questions = [f"{clip.name} {key} {self._transcriber.name} {language or 'auto'}" for clip in clips]
+        records = [self._journal.find(_KIND, question) for question in questions]
+        if None in records:
+            said = self._transcriber.transcribe([self._samples(clip) for clip in clips], language)
+            records = [
+                self._journal.add(_KIND, question, **asdict(one))
+                for question, one in zip(questions, said, strict=True)
+            ]
+        return [Transcript(**{name: record[name] for name in _FIELDS}) for record in records if record]
+
+    def _samples(self, clip: Clip) -> NDArray[np.float32]:
+        samples, rate = read(self._folder / clip.name)
+        return resample(samples, rate, RATE)

@@ -3,7 +3,7 @@
 Another recogniser joins by `register`: a class with a name and one method is enough.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -45,8 +45,11 @@ class Transcriber(Protocol):
     def name(self) -> str:
         """What tells its transcripts from those of others: they are made again when it changes."""
 
-    def transcribe(self, samples: NDArray[np.float32], language: str | None) -> Transcript:
-        """The words of samples [n] at RATE, up to 30 s; language None: to be found out."""
+    def transcribe(self, clips: Sequence[NDArray[np.float32]], language: str | None) -> Sequence[Transcript]:
+        """The words of each clip, samples [n] at RATE; language None: to be found out for each.
+
+        The clips follow each other in one recording and last some minutes at most, so each may help with the next.
+        """
 
 
 Factory = Callable[[], Transcriber]

