@@ -5,8 +5,8 @@ What makes the sound is in a module for each kind: `source_filter` decodes windo
 """
 
 import copy
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ SLOWEST, FASTEST = 0.5, 2.0
 """Range of the speed factor."""
 
 Samples = NDArray[np.float32]
+
+Network = Callable[[Mapping[str, NDArray[Any]]], list[NDArray[Any]]]
+"""An open graph, or what else takes inputs by name and gives outputs in their order."""
 
 
 class AcousticStream(Protocol):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.engine.acoustic import SentenceStream, check_line, stretched
+from timbral.engine.acoustic import Network, SentenceStream, check_line, stretched
 from timbral.engine.line import Line
 from timbral.engine.rows import vocode_in_rows
 from timbral.engine.seeds import noise
@@ -40,23 +40,22 @@ class VitsConfig:
 class VitsDecoder:
     """Tokens, phones and a timbre to samples. Immutable: what an utterance remembers is in its stream."""
 
-    def __init__(self, latent: Graph, vocoder: Graph, config: VitsConfig) -> None:
+    def __init__(self, latent: Network, vocoder: Network, hidden: int, config: VitsConfig) -> None:
+        """hidden: channels of the frames that the latent is read off."""
         self._latent = latent
         self._vocoder = vocoder
         self.config = config
-        shapes = {value.name: value.shape for value in latent.session.get_inputs()}
         # The latent graph can go on from an earlier piece of the same utterance; a whole one has none.
-        self._nothing_before = np.zeros((1, shapes["overlap"][1], 0), np.float32)
+        self._nothing_before = np.zeros((1, hidden, 0), np.float32)
 
     @classmethod
     def open(cls, latent: Path, vocoder: Path, config: VitsConfig, options: SessionOptions) -> "VitsDecoder":
         """Opens the graphs that `timbral.export.acoustic` describes."""
         read = ("tokens", "phones", "timbre", "select", "overlap", "noise")
-        return cls(
-            Graph(latent, read, ("latent",), options),
-            Graph(vocoder, ("latent", "timbre"), ("audio",), options),
-            config,
-        )
+        graph = Graph(latent, read, ("latent",), options)
+        shapes = {value.name: value.shape for value in graph.session.get_inputs()}
+        hidden = shapes["overlap"][1]
+        return cls(graph, Graph(vocoder, ("latent", "timbre"), ("audio",), options), hidden, config)
 
     @property
     def sample_rate(self) -> int:
