@@ -268,6 +268,24 @@ def test_several_recordings_are_one_timbre(models: dict[str, Synthesizer]) -> No
     np.testing.assert_allclose(both.timbre, (first.timbre + second.timbre) / 2, atol=1e-6)
 
 
+@pytest.mark.parametrize("family", ["v3", "v4"])
+def test_more_recordings_change_the_timbre_and_not_what_is_gone_on_from(
+    models: dict[str, Synthesizer], voices: dict[str, Voice], family: str
+) -> None:
+    """The official page takes one recording for v3 and v4; here others have a say in the timbre alone."""
+    tts, alone = models[family], voices[family]
+    both = tts.clone(CHINESE, ENGLISH, text=TRANSCRIPT)
+    other = tts.clone(
+        ENGLISH, text="Well, what can't be done by main courage and war must be done by circumvention."
+    )
+    np.testing.assert_allclose(both.timbre, (alone.timbre + other.timbre) / 2, rtol=1e-5, atol=1e-6)
+    for part in ("prompt_tokens", "prompt_phones", "prompt_features", "mel"):
+        np.testing.assert_array_equal(getattr(both, part), getattr(alone, part))
+    first, second = (tts.say("你好。", voice, seed=1, steps=1).samples for voice in (alone, both))
+    assert len(first) == len(second)
+    assert not np.allclose(first, second)
+
+
 def test_steps_of_the_solver_are_chosen(models: dict[str, Synthesizer], voices: dict[str, Voice]) -> None:
     tts, voice = models["v4"], voices["v4"]
     usual, same, more = (
