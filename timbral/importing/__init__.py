@@ -58,7 +58,9 @@ def import_model(
     with new_folder(target) as folder:
         digest = convert(parts, folder, precision, lambda what, share: tell(what, CONVERTED * share))
         description = describe(parts, name=name, precision=precision, digest=digest)
-        description["precisions"] = {path.name: stored_precision(path) for path in sorted(folder.glob("*.onnx"))}
+        description["precisions"] = {
+            path.name: stored_precision(path) for path in sorted(folder.glob("*.onnx"))
+        }
         tell("sealing", CONVERTED)
         made = seal(folder, description)
         if precision != "fp32":
