@@ -22,12 +22,13 @@ from traced_once import kept_in, traced_once
 import timbral
 from timbral import Synthesizer, TimbralWarning, Voice
 from timbral.audio import read_reference
-from timbral.audio.joining import Joiner
+from timbral.audio.joining import FADE, Joiner
 from timbral.audio.levels import limit
 from timbral.bundle import read_bundle, seal
 from timbral.cli import main
 from timbral.engine.seeds import derive_seed, noise
 from timbral.engine.sessions import SessionOptions
+from timbral.engine.vits import OPENING_FRAMES
 from timbral.errors import BundleError, SettingError, VoiceError
 from timbral.nets.mel_acoustic import mel_places
 from timbral.nets.spectrogram import V3, V4, denormalized, linear_spectrogram, log_mel, normalized
@@ -219,6 +220,21 @@ def test_the_same_seed_is_the_same_sound_streamed_or_not(
     np.testing.assert_array_equal(np.concatenate(chunks), speech.samples)
     other = tts.say(TWO_SENTENCES, voice, seed=SEED + 1).samples
     assert len(other) != len(speech.samples) or not np.allclose(other, speech.samples)
+
+
+@pytest.mark.parametrize("family", ["v2", "v2Pro"])
+def test_a_speech_begins_with_a_second_of_its_first_sentence(
+    models: dict[str, Synthesizer], voices: dict[str, Voice], family: str
+) -> None:
+    """It is heard while the rest is made; other sentences come whole, as their sound is not waited for."""
+    tts = models[family]
+    with tts.stream(TWO_SENTENCES, voices[family], seed=SEED) as stream:
+        first = next(stream)
+        assert stream.report.sentences == 0
+        lengths = [len(chunk.samples) for chunk in stream]
+    assert len(first.samples) == OPENING_FRAMES * 640 - int(FADE * first.rate)
+    assert len(lengths) > 2
+    assert max(lengths) > len(first.samples)
 
 
 @every_family

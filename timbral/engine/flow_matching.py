@@ -111,7 +111,7 @@ class FlowDecoder:
             raise ValueError("this model goes on from the mel of a prompt, and the line has none")
         reference = self.reference(line.mel, line.timbre, line.prompt, line.prompt_phones)
         return SentenceStream(
-            lambda tokens: self.whole(tokens, line.phones, reference, seed, line.speed, line.steps)
+            lambda tokens: iter([self.whole(tokens, line.phones, reference, seed, line.speed, line.steps)])
         )
 
     def reference(

@@ -174,8 +174,7 @@ def _say_whole(decoder: Any, heard: Heard) -> Floats:
     stream = decoder.stream(Line(phones=heard.phones, timbre=heard.timbre), seed=0)
     for token in heard.tokens:
         stream.push(int(token))
-    sound: Floats = stream.finish()
-    return sound
+    return np.concatenate([*stream.finish()])
 
 
 def _say_after_prompt(decoder: Any, heard: Heard) -> Floats:
