@@ -33,7 +33,7 @@ class Whistle:
 
         def decode(tokens: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
             self.decoded.append(tuple(tokens))
-            return iter([noise(seed + int(tokens.sum()), 0, HOP * len(tokens))])
+            yield noise(seed + int(tokens.sum()), 0, HOP * len(tokens))
 
         return SentenceStream(decode)
 

@@ -86,7 +86,7 @@ class SentenceStream:
     """
 
     def __init__(self, decode: Callable[[NDArray[np.int64]], Iterator[Samples]]) -> None:
-        """decode: tokens [T], at least one, to pieces of sound [n]."""
+        """decode: tokens [T], at least one, to pieces of sound [n], each made when it is asked for."""
         self._decode = decode
         self._tokens: list[int] = []
         self._heard = 0

@@ -110,9 +110,11 @@ class FlowDecoder:
         if line.mel is None:
             raise ValueError("this model goes on from the mel of a prompt, and the line has none")
         reference = self.reference(line.mel, line.timbre, line.prompt, line.prompt_phones)
-        return SentenceStream(
-            lambda tokens: iter([self.whole(tokens, line.phones, reference, seed, line.speed, line.steps)])
-        )
+
+        def decode(tokens: NDArray[np.int64]) -> Iterator[Array]:
+            yield self.whole(tokens, line.phones, reference, seed, line.speed, line.steps)
+
+        return SentenceStream(decode)
 
     def reference(
         self, mel: Array, timbre: Array, tokens: NDArray[np.int64], phones: NDArray[np.int64]

@@ -89,4 +89,4 @@ class VitsDecoder:
         )
         rows = ROWS if config.reach else 1
         first = OPENING_FRAMES if line.opens and config.reach else latent.shape[2]
-        return vocode_in_windows(self._vocoder, latent, timbre, first, rows, config.reach, config.hop)
+        yield from vocode_in_windows(self._vocoder, latent, timbre, first, rows, config.reach, config.hop)
