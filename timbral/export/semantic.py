@@ -61,6 +61,7 @@ new position alone, for the caller to write.
 from functools import partial
 from pathlib import Path
 
+import onnx
 import torch
 from torch import Tensor
 
@@ -115,6 +116,7 @@ def export_semantic(network: SemanticTransformer, folder: Path, precision: Preci
             "bert": {0: "B", 2: "P"},
         },
     )
+    graphs = _stored(PREFILL, HALF_PREFILL, prefill, precision)
     step = to_graph(
         network,
         partial(_step, network),
@@ -125,12 +127,17 @@ def export_semantic(network: SemanticTransformer, folder: Path, precision: Preci
             **{name: {0: "B", 2: "C"} for name in caches},
         },
     )
-    halves = {HALF_PREFILL: in_half(prefill), HALF_STEP: in_half(step)} if precision == "fp16" else {}
-    graphs = {PREFILL: compact(prefill, precision), STEP: compact(step, precision), **halves}
+    graphs |= _stored(STEP, HALF_STEP, step, precision)
     scales = cache_scales(network) if precision in ("int8", "int4") else None
     if scales is not None:
         graphs[NARROW_PREFILL], graphs[NARROW_STEP] = narrowed(graphs[PREFILL], graphs[STEP], scales)
     write_graphs(folder, graphs, WEIGHTS)
+
+
+def _stored(name: str, half: str, graph: onnx.ModelProto, precision: Precision) -> dict[str, onnx.ModelProto]:
+    """A graph in the precision, which changes it, and beside fp16 what computes in it; so early, to hold float32 no longer."""
+    halves = {half: in_half(graph)} if precision == "fp16" else {}
+    return {name: compact(graph, precision), **halves}
 
 
 def _prefill(network: SemanticTransformer, *inputs: Tensor) -> tuple[Tensor, ...]:
