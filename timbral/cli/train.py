@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.options import Json
+from timbral.cli.options import Json, Model
 from timbral.errors import InstallationError, SettingError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ Listing = Annotated[
     Path, typer.Argument(metavar="LIST|DIR", help="A list path|speaker|language|text, or the folder of one.")
 ]
 Target = Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Folder of the run.")]
-Model = Annotated[str, typer.Option(metavar="NAME|DIR", help="The model to train, of an official family.")]
 StageName = Annotated[str, typer.Option("--stage", metavar="STAGE", help="both, semantic or acoustic.")]
 Method = Annotated[
     str | None, typer.Option(metavar="METHOD", help="lora, changes of low rank (the default), or full.")
@@ -52,7 +51,7 @@ Device = Annotated[
 def train(
     recordings: Listing,
     output: Target,
-    model: Model,
+    model: Model = None,
     stage: StageName = "both",
     method: Method = None,
     rank: Rank = None,
