@@ -21,6 +21,10 @@ class HubError(TimbralError):
     """A published model that cannot be had: no network, no room, or files that are not what they should be."""
 
 
+class DataError(TimbralError):
+    """Recordings, a list or a training set that cannot be used, or that nothing usable was found in."""
+
+
 class VoiceError(TimbralError):
     """A voice that is unknown, unreadable or made for another model family."""
 

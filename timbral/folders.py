@@ -17,7 +17,7 @@ def data_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """The user's folder for what can be worked out again; TIMBRAL_HOME moves it, too."""
+    """The user's folder for what can be worked out or downloaded again; TIMBRAL_HOME moves it, too."""
     home = os.environ.get("TIMBRAL_HOME")
     return Path(home) / "cache" if home else user_cache_path("timbral", appauthor=False)
 

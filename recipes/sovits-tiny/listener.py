@@ -9,53 +9,23 @@ is outvoted by the times it was spoken, so drawn tokens need no recordings and n
 
 import argparse
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from sentences import sentences
 
-import timbral
-from timbral import Synthesizer
-from timbral.bundle import seal
+from timbral.bundle import open_bundle, seal
 from timbral.bundle.manifest import MANIFEST
 from timbral.engine.listener import Listener
-from timbral.engine.sampling import Sampling
-from timbral.engine.sequence import Sequence
-from timbral.parts import LISTENER
-from timbral.text import to_utterances
+from timbral.engine.sessions import SessionOptions
+from timbral.parts import LISTENER, open_engine
+from timbral.training.drawn import draw_tokens
 
 ROUNDS = 7
 FEWEST = 30
 """Tokens of a phone below which nothing is said of it."""
 PRIOR = 60.0
 """Tokens that the overall frequencies count for, beside those of a phone."""
-
-Pair = tuple[np.ndarray, np.ndarray]
-
-
-def drawn(tts: Synthesizer, texts: list[str], lang: str) -> Iterator[Pair]:
-    """Phones [n] and drawn tokens [T] of every piece of the texts."""
-    semantic, manifest = tts._engine.semantic, tts.manifest
-    sampling = Sampling(**manifest.semantic.sampling.model_dump())
-    pieces = [
-        utterance.ids
-        for text in texts
-        for utterance in to_utterances(
-            text, lang, manifest.symbols, manifest.languages, manifest.semantic.longest, manifest.reading
-        )
-    ]
-    for start in range(0, len(pieces), semantic.max_batch):
-        takes = [
-            Sequence(phones, np.zeros(0, np.int64), sampling, start + i, limit=5 * len(phones) + 20)
-            for i, phones in enumerate(pieces[start : start + semantic.max_batch])
-        ]
-        for take in takes:
-            semantic.submit(take)
-        for take in takes:
-            semantic.wait(take, take.limit)
-            if len(take.tokens) >= 0.8 * len(take.phones):
-                yield take.phones, np.asarray(take.tokens)
 
 
 def evidence(counts: np.ndarray) -> np.ndarray:
@@ -74,12 +44,12 @@ def main() -> None:
     parser.add_argument("text", type=Path)
     parser.add_argument("--sentences", type=int, default=1500, help="of each language")
     args = parser.parse_args()
-    tts = timbral.load(args.bundle, languages=())
-    shape = tts.manifest.semantic
+    bundle = open_bundle(args.bundle)
+    semantic, shape = open_engine(bundle, SessionOptions()).semantic, bundle.manifest.semantic
     pairs = []
-    for lang in tts.manifest.languages:
+    for lang in bundle.manifest.languages:
         texts = sentences(args.text, lang, held_out=False)[: args.sentences]
-        pairs += list(drawn(tts, texts, lang))
+        pairs += list(draw_tokens(bundle, semantic, texts, lang))
         print(lang, len(pairs), "pieces so far", flush=True)
     counts = np.zeros((shape.phonemes, shape.vocabulary - 1))
     for phones, tokens in pairs:

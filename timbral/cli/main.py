@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import typer
 
 from timbral import __version__
-from timbral.cli import doctor, importing, models, pull, say, terminal, train, voices
+from timbral.cli import doctor, importing, models, prepare, proofread, pull, say, terminal, train, voices
 from timbral.errors import TimbralError
 
 MISTAKE, FAILURE, INTERRUPTED = 2, 1, 130
@@ -26,6 +26,8 @@ app.add_typer(voices.app, name="voices")
 app.command("models")(models.models)
 app.command("import")(importing.import_checkpoints)
 app.command("pull")(pull.pull)
+app.command("prepare")(prepare.prepare)
+app.command("proofread")(proofread.proofread)
 app.command("train")(train.train)
 app.command("doctor")(doctor.doctor)
 

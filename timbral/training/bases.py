@@ -18,8 +18,8 @@ from timbral.nets.semantic import SemanticTransformer
 from timbral.official import Checkpoint, Network, identify, read_checkpoint
 from timbral.official.identify import MelVersion
 from timbral.official.tensors import Array
-from timbral.training.features import version_of
 from timbral.training.networks import restore_semantic
+from timbral.training.settings import family_of
 
 _POSTERIOR = "enc_q."
 
@@ -77,7 +77,7 @@ def acoustic_base(bundle: Bundle, path: Path) -> AcousticBase:
 
 
 def _stage_two(bundle: Bundle, path: Path) -> tuple[Checkpoint, Network]:
-    version = version_of(bundle.manifest.version)
+    version = family_of(bundle.manifest)
     told: MelVersion | None = "v3" if version == "v3" else "v4" if version == "v4" else None
     checkpoint = read_checkpoint(path)
     network = identify(checkpoint, version=told)

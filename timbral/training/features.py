@@ -26,6 +26,7 @@ from timbral.nets.spectrogram import TIMBRE, V3, V4, linear_spectrogram, log_mel
 from timbral.reader import Reader
 from timbral.text.symbols import phone_ids
 from timbral.training.recordings import Recording
+from timbral.training.settings import family_of
 
 _FORMAT = "1"
 _HEARD_AT = 16_000
@@ -160,13 +161,8 @@ class _Networks:
         return utterance.ids, self.reader.features(utterance)
 
     def _mel(self, full: NDArray[np.float32]) -> Tensor | None:
-        shape = _MELS.get(version_of(self.manifest.version))
+        shape = _MELS.get(family_of(self.manifest))
         if shape is None:
             return None
         sound = torch.from_numpy(resample(full, TIMBRE.rate, shape.rate))[None]
         return normalized(log_mel(linear_spectrogram(sound, shape), shape))[0]
-
-
-def version_of(version: str) -> str:
-    """The family that the version in a manifest begins with, such as v2Pro."""
-    return version.partition("-")[0]

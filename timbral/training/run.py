@@ -22,13 +22,23 @@ from timbral.training.acoustic import AcousticTask
 from timbral.training.acoustic_examples import AcousticExample
 from timbral.training.adapters import count
 from timbral.training.bases import acoustic_base, check_acoustic, discriminators_base, semantic_base
-from timbral.training.features import Features, Hearer, version_of
+from timbral.training.embedded import source_filter_task
+from timbral.training.features import Features, Hearer
 from timbral.training.loop import Outcome, Tell, train
 from timbral.training.mel_acoustic import MelAcousticTask
 from timbral.training.recordings import Recording
 from timbral.training.result import Result
 from timbral.training.semantic import SemanticExample, SemanticTask
-from timbral.training.settings import STAGES, Stage, TrainingSettings, write_settings
+from timbral.training.settings import (
+    EMBEDDED,
+    STAGES,
+    AcousticSettings,
+    SourceFilterSettings,
+    Stage,
+    TrainingSettings,
+    family_of,
+    write_settings,
+)
 from timbral.training.task import Task
 
 CONFIG = "config.yaml"
@@ -90,7 +100,10 @@ def train_stages(
     trained = []
     for stage in stages:
         tell(stage, 0.0)
-        task = _task(stage, bundle, list(heard.values()), settings, sources)
+        if isinstance(settings.acoustic, SourceFilterSettings) and stage == "acoustic":
+            task: Task = source_filter_task(bundle, recordings, settings.acoustic, tell)
+        else:
+            task = _task(stage, bundle, list(heard.values()), settings, sources)
         network = task.networks[task.result]
         parameters = count(network)
         outcome = train(
@@ -111,10 +124,12 @@ def train_stages(
 
 def _check(bundle: Bundle, stages: Sequence[Stage], sources: Sources) -> None:
     """Raises TrainingError for what cannot work, before anything is heard."""
-    if bundle.manifest.family != "gpt-sovits":
-        raise TrainingError(
-            f"{bundle.manifest.name} is of the family {bundle.manifest.family}; give an official model as --model"
-        )
+    if bundle.manifest.family == EMBEDDED:
+        if sources != Sources():
+            raise TrainingError(
+                f"{bundle.manifest.name} is trained as it is; leave --gpt, --sovits and --discriminator out"
+            )
+        return
     if "acoustic" in stages and sources.sovits is None:
         raise TrainingError(
             "stage two is trained from its checkpoint, which holds more than the model: give the published s2G*.pth as "
@@ -144,6 +159,7 @@ def _task(
         spoken = [SemanticExample(f.phones, f.tokens, f.bert) for f in features if bool(f.text)]
         return SemanticTask(semantic_base(bundle, sources.gpt), spoken, settings.semantic)
     assert sources.sovits is not None
+    assert isinstance(settings.acoustic, AcousticSettings)
     base = acoustic_base(bundle, sources.sovits)
     examples = [AcousticExample(f.samples, f.phones, f.tokens, f.speaker, mel=f.mel) for f in features]
     if not isinstance(base.network, AcousticNetwork):
@@ -156,7 +172,7 @@ def _task(
         )
     judges = None
     if settings.acoustic.adversary:
-        judges = discriminators_base(version_of(bundle.manifest.version), sources.discriminator)
+        judges = discriminators_base(family_of(bundle.manifest), sources.discriminator)
         if sources.discriminator is None:
             warnings.warn(
                 "without --discriminator stage two learns from adversaries that know nothing yet; the published s2D*.pth does",

@@ -7,12 +7,23 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from timbral.bundle import Manifest
 from timbral.errors import TrainingError
 from timbral.training.loop_settings import LoopSettings
 
 Method: TypeAlias = Literal["lora", "full"]
 Stage: TypeAlias = Literal["semantic", "acoustic"]
 STAGES: tuple[Stage, ...] = ("semantic", "acoustic")
+
+
+def stages_of(name: str) -> tuple[Stage, ...]:
+    """The stages that `both`, `semantic` or `acoustic` stands for."""
+    return STAGES if name == "both" else tuple(stage for stage in STAGES if stage == name)
+
+
+def family_of(manifest: Manifest) -> str:
+    """What a model is trained as: EMBEDDED, or the official family with which its version begins, such as v2Pro."""
+    return EMBEDDED if manifest.family == EMBEDDED else manifest.version.partition("-")[0]
 
 
 class StageSettings(LoopSettings):
@@ -81,13 +92,27 @@ class AcousticSettings(StageSettings):
     adversary: bool = True
 
 
+class SourceFilterSettings(StageSettings):
+    """Stage two of the embedded family.
+
+    tokens: of a crop, 25 a second; at least 40, which the speaker encoder needs. The weights are of the losses: spectra of
+    the recordings, F0 in octaves, who is heard, what is heard.
+    """
+
+    tokens: int = Field(44, ge=40)
+    spectral_weight: float = Field(0.3, ge=0)
+    pitch_weight: float = Field(1.2, ge=0)
+    speaker_weight: float = Field(2.0, ge=0)
+    content_weight: float = Field(1.0, ge=0)
+
+
 class TrainingSettings(BaseModel):
     """Both stages."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     semantic: SemanticSettings
-    acoustic: AcousticSettings
+    acoustic: AcousticSettings | SourceFilterSettings
 
 
 _ATTENTION = ("*.attn.to_q.weight", "*.attn.to_k.weight", "*.attn.to_v.weight", "*.attn.to_out.0.weight")
@@ -111,13 +136,40 @@ _FULL: dict[Stage, dict[str, Any]] = {
     "semantic": {"optimizer": "scaled-adam", "rate": 0.002, "accumulation": 4},
     "acoustic": {"rate": 1e-4, "schedule": {"kind": "exponential", "decay": 0.999875}, "freeze": _FROZEN},
 }
+_EMBEDDED: dict[str, Any] = {
+    "rate": 2e-3,
+    "schedule": {"kind": "warmup-cosine", "warmup": 20, "end": 1e-4},
+    "clip": 5.0,
+    "rank": 16,
+    "targets": (
+        "*.up.weight",
+        "*.down.weight",
+        "*.film.weight",
+        "*.timbre.layers.*.weight",
+        "latent.spread.weight",
+        "latent.to_latent.weight",
+        "latent.to_pitch.0.weight",
+        "vocoder.from_latent.weight",
+        "vocoder.to_filters.weight",
+    ),
+    "batch_size": 3,
+    "least": 60,
+    "epochs": 6,
+    "held_out": 0.0,
+}
 _EPOCHS = {"semantic": 15, "acoustic": 8}
+EMBEDDED = "sovits-tiny"
 _MEL_FAMILIES = ("v3", "v4")
 _WITHOUT_DROPOUT = ("v2Pro", "v2ProPlus")
 
 
 def defaults(version: str, stage: Stage, method: Method) -> dict[str, Any]:
-    """Settings of a stage that are not those of its class: with `full` the official ones of the version."""
+    """Settings of a stage that are not those of its class: with `full` the official ones of the version.
+
+    version: of an official family, or EMBEDDED.
+    """
+    if version == EMBEDDED and stage == "acoustic":
+        return _EMBEDDED | ({} if method == "lora" else {"rate": 2e-4, "method": "full"})
     found: dict[str, Any] = {"method": method, "epochs": _EPOCHS[stage], "batch_size": 8}
     found |= (_LOW_RANK if method == "lora" else _FULL)[stage]
     if stage == "acoustic" and method == "full" and version in _WITHOUT_DROPOUT:
@@ -150,7 +202,11 @@ def read_settings(
         given = section | {k: v for k, v in ((flags or {}).get(stage) or {}).items() if v is not None}
         method: Method = "full" if given.get("method") == "full" else "lora"
         made[stage] = defaults(version, stage, method) | given
-    return _checked(TrainingSettings, made, str(path) if path else "the options")
+    where = str(path) if path else "the options"
+    made["semantic"] = _checked(SemanticSettings, made["semantic"], f"{where}: semantic")
+    acoustic = SourceFilterSettings if version == EMBEDDED else AcousticSettings
+    made["acoustic"] = _checked(acoustic, made["acoustic"], f"{where}: acoustic")
+    return _checked(TrainingSettings, made, where)
 
 
 def write_settings(settings: TrainingSettings, path: Path) -> None:

@@ -1,0 +1,115 @@
+"""Which clips a training set is made of, and what its lists say; what a person has corrected stays as it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from timbral.data.cleaning import Cleaned, clean_transcript
+from timbral.data.clips import Clip
+from timbral.data.journal import Journal
+from timbral.data.listing import (
+    Dropped,
+    Line,
+    format_line,
+    read_dropped,
+    read_list,
+    write_dropped,
+    write_list,
+)
+from timbral.data.quality import Sound, Thresholds, count_phones, sound_faults, text_faults
+from timbral.data.transcription import Transcript
+
+_KIND, _KEY = "listed", "list"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A clip with its line, the measures that the report shows, and why it is dropped: empty for a good one."""
+
+    line: Line
+    sound: Sound
+    transcript: Transcript | None
+    phones: int | None
+    reason: str
+
+
+def sort_out(recordings: Sequence[Sequence[Clip]], allowed: Thresholds, at_most: float) -> dict[str, str]:
+    """Why clips of these recordings are not used whatever is said in them, by name.
+
+    at_most: about how many seconds are wanted, of the cleanest clips of every recording; 0 for all.
+    """
+    reasons: dict[str, str] = {}
+    ranked: list[tuple[int, Clip]] = []
+    for clips in recordings:
+        faults = {clip.name: sound_faults(clip.sound, allowed) for clip in clips}
+        reasons |= {name: "; ".join(found) for name, found in faults.items() if found}
+        good = sorted((clip for clip in clips if not faults[clip.name]), key=lambda clip: -clip.sound.noise)
+        ranked += enumerate(good)
+    seconds = 0.0
+    # All recordings take turns, so that one long recording does not speak for all.
+    for _, clip in sorted(ranked, key=lambda one: one[0]) if at_most else ():
+        if seconds >= at_most:
+            reasons[clip.name] = "not needed, there is enough that is cleaner"
+        seconds += clip.sound.seconds
+    return reasons
+
+
+def judge(
+    clip: Clip,
+    folder: Path,
+    reason: str,
+    transcript: Transcript | None,
+    speaker: str,
+    language: str,
+    allowed: Thresholds,
+) -> Judged:
+    """Whether a clip is worth training on.
+
+    reason: why it is not used whatever is said in it, mostly empty. transcript: None where nobody was asked. language:
+    of clips without a transcript, empty if unknown.
+    """
+    faults = [reason] if reason else []
+    cleaned, phones = Cleaned(""), None
+    if transcript is not None:
+        language = transcript.language
+        cleaned = clean_transcript(transcript.text, language)
+        phones = count_phones(cleaned.text, language)
+        faults += text_faults(transcript, cleaned, phones, clip.sound, allowed)
+    line = Line(folder / clip.name, speaker, language, cleaned.text)
+    return Judged(line, clip.sound, transcript, phones, "; ".join(faults))
+
+
+def write_lists(
+    path: Path, judged: Sequence[Judged], journal: Journal
+) -> tuple[tuple[Line, ...], tuple[Dropped, ...]]:
+    """Writes the list at `path` and the one of dropped lines, and returns what they hold. Raises DataError."""
+    lines = [one.line for one in judged if not one.reason]
+    dropped = [Dropped(one.line, one.reason) for one in judged if one.reason]
+    now = {
+        "lines": {line.audio.name: format_line(line, path.parent) for line in lines},
+        "dropped": [one.line.audio.name for one in dropped],
+    }
+    before = journal.find(_KIND, _KEY)
+    if before and path.exists():
+        present = read_list(path).lines
+        if [format_line(line, path.parent) for line in present] != list(before["lines"].values()):
+            known = {*before["lines"], *before["dropped"]}
+            current = {one.line.audio.name for one in judged}
+            # Lines of recordings that are not given any more go; clips that were made by hand stay.
+            kept = [line for line in present if line.audio.name in current or line.audio.name not in known]
+            # A kill may have come between writing the list and noting it: what is there is not added again.
+            known |= {line.audio.name for line in kept}
+            lines = [*kept, *(line for line in lines if line.audio.name not in known)]
+            listed = {line.audio.name for line in lines}
+            by_hand = (Dropped(one.line, "dropped by hand") for one in judged if one.line.audio.name in known)
+            gone = [
+                one for one in (*read_dropped(path), *dropped, *by_hand) if one.line.audio.name not in listed
+            ]
+            dropped = list({one.line.audio.name: one for one in reversed(gone)}.values())[::-1]
+    # Dropped ones first: a kill in between leaves a line in both lists, but never in none.
+    write_dropped(path, dropped)
+    write_list(path, lines)
+    # What was prepared is noted, not what a person made of it, so that corrections stay recognised.
+    if before is None or any(before[name] != value for name, value in now.items()):
+        journal.add(_KIND, _KEY, **now)
+    return tuple(lines), tuple(dropped)

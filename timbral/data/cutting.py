@@ -1,0 +1,146 @@
+"""The first half of preparing: recordings to clips, none of them twice."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from timbral.data.clips import Clip, Report, make_clips
+from timbral.data.decoding import Heard
+from timbral.data.journal import Journal, Record
+from timbral.data.quality import from_record, to_record
+from timbral.data.separation import Separator, UvrSeparator
+from timbral.data.settings import Settings
+from timbral.data.sources import Recording
+from timbral.errors import AudioError, DataError
+
+_KIND = "recording"
+_WORK = ".work-"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What became of a recording.
+
+    key: digest of its content and of the settings that its clips depend on. problem: why it gave none; else empty.
+    notes: what the user should know although it was used.
+    """
+
+    recording: Recording
+    key: str
+    clips: tuple[Clip, ...]
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def cut_recordings(
+    recordings: Sequence[Recording], folder: Path, journal: Journal, settings: Settings, report: Report
+) -> Iterator[Cut]:
+    """Clips of each recording, in `folder`/clips; what the journal knows is not made again.
+
+    Raises InstallationError and DataError for what concerns all recordings; a bad recording has a problem.
+    """
+    cutter = _Cutter(folder, journal, settings)
+    first: dict[str, str] = {}
+    for number, recording in enumerate(recordings, 1):
+
+        def tell(
+            what: str, share: float, name: str = f"{number}/{len(recordings)} {recording.shown}"
+        ) -> None:
+            report(f"{name}: {what}", share)
+
+        try:
+            digest = recording.digest()
+        except DataError as error:
+            yield Cut(recording, "", (), str(error))
+            continue
+        if digest in first:
+            yield Cut(
+                recording, "", (), f"{recording.shown}: the same as {first[digest]}, so it is used once"
+            )
+            continue
+        first[digest] = recording.shown
+        yield cutter.cut(recording, digest, tell)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what a killed run was working on; for hours of sound these are gigabytes."""
+    for left in folder.glob(f"{_WORK}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    for part in (folder / "clips").glob(".*.part"):
+        part.unlink(missing_ok=True)
+
+
+class _Cutter:
+    def __init__(self, folder: Path, journal: Journal, settings: Settings) -> None:
+        self._clips, self._folder = folder / "clips", folder
+        self._journal, self._settings = journal, settings
+        self._separators: list[Separator] | None = None
+
+    def cut(self, recording: Recording, digest: str, report: Report) -> Cut:
+        key = self._settings.cutting_key(digest)
+        record = self._journal.find(_KIND, key)
+        if record is None or not self._whole(record):
+            record = self._make(recording, digest, key, report)
+            self._remove_stale(record)
+        clips = tuple(_clip(values) for values in record["clips"])
+        problem = f"{recording.shown}: {record['problem']}" if record["problem"] else ""
+        notes = tuple(f"{recording.shown}: {note}" for note in record["notes"])
+        return Cut(recording, key, clips, problem, notes)
+
+    def _whole(self, record: Record) -> bool:
+        return all((self._clips / clip["name"]).is_file() for clip in record["clips"])
+
+    def _make(self, recording: Recording, digest: str, key: str, report: Report) -> Record:
+        stem, settings = recording.clip_stem(digest), self._settings
+        clips: list[Clip] = []
+        problem, notes = "", []
+        try:
+            # Beside the clips, since working files are large and the system's folder for such files may be memory.
+            with TemporaryDirectory(dir=self._folder, prefix=_WORK) as work:
+                clips, heard = make_clips(
+                    recording.path, stem, self._clips, Path(work), settings, self._models(), report
+                )
+            notes = _notes(heard)
+        except AudioError as error:
+            problem = str(error).removeprefix(f"{recording.path.name}: ")
+        return self._journal.add(
+            _KIND,
+            key,
+            digest=digest,
+            recording=recording.shown,
+            problem=problem,
+            notes=notes,
+            clips=[_record(clip) for clip in clips],
+        )
+
+    def _models(self) -> list[Separator]:
+        """The separators, opened when the first recording needs them."""
+        if self._separators is None:
+            self._separators = [UvrSeparator(model) for model in self._settings.separators]
+        return self._separators
+
+    def _remove_stale(self, new: Record) -> None:
+        """Removes the clips into which this recording was cut under other settings."""
+        names = {clip["name"] for clip in new["clips"]}
+        for old in self._journal.all(_KIND):
+            if old["digest"] == new["digest"] and old["key"] != new["key"]:
+                for clip in old["clips"]:
+                    if clip["name"] not in names:
+                        (self._clips / clip["name"]).unlink(missing_ok=True)
+
+
+def _notes(heard: Heard) -> list[str]:
+    if not heard.damaged:
+        return []
+    places = "one place" if heard.damaged == 1 else f"{heard.damaged} places"
+    return [f"damaged; {places} had to be left out, and {heard.seconds:.1f} s are used"]
+
+
+def _record(clip: Clip) -> Record:
+    return {"name": clip.name, "start": clip.start, "end": clip.end, "sound": to_record(clip.sound)}
+
+
+def _clip(record: Record) -> Clip:
+    return Clip(record["name"], record["start"], record["end"], from_record(record["sound"]))

@@ -1,0 +1,60 @@
+"""Joining and dividing the sound of clips, and what a page shows of it."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from timbral.audio.joining import Joiner
+from timbral.audio.reading import read
+from timbral.audio.resampling import resample
+from timbral.errors import DataError
+
+LONGEST = 54.0
+"""Seconds of a clip; the official code leaves longer ones out when it trains."""
+
+_SHORTEST = 0.3
+_PAUSE = 0.15
+
+Samples = NDArray[np.float32]
+
+
+def join(paths: Sequence[Path]) -> tuple[Samples, int]:
+    """The clips one after the other with a short pause between them, at the rate of the first. Raises DataError."""
+    sounds = [read(path, longest=LONGEST) for path in paths]
+    rate = sounds[0][1]
+    joiner = Joiner(rate)
+    joined = np.concatenate(
+        [joiner.push(resample(samples, native, rate), last=True, pause=_PAUSE) for samples, native in sounds]
+    )
+    if len(joined) > LONGEST * rate:
+        raise DataError(f"together they last {len(joined) / rate:.0f} s; a clip may last {LONGEST:.0f} s")
+    return joined, rate
+
+
+def divide(path: Path, seconds: float) -> tuple[Samples, Samples, int]:
+    """What is before and behind a moment of a clip, and its rate. Raises DataError."""
+    samples, rate = read(path, longest=LONGEST)
+    if not _SHORTEST <= seconds <= len(samples) / rate - _SHORTEST:
+        raise DataError(f"it cannot be split at {seconds:.2f} s; both parts need {_SHORTEST} s")
+    at = round(seconds * rate)
+    first, second = (Joiner(rate).push(part, last=True, pause=0.0) for part in (samples[:at], samples[at:]))
+    return first, second, rate
+
+
+def peaks(path: Path, count: int = 600) -> tuple[list[float], float]:
+    """The largest amplitude in each of up to `count` equal parts of a clip, and its length in seconds."""
+    samples, rate = read(path, longest=LONGEST)
+    parts = np.array_split(np.abs(samples), min(count, len(samples)))
+    return [round(float(part.max()), 3) for part in parts], len(samples) / rate
+
+
+def as_wav(path: Path) -> bytes:
+    """A clip in a form that every browser plays; what is no sound is never handed out. Raises AudioError."""
+    samples, rate = read(path, longest=LONGEST)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, rate, "PCM_16", format="WAV")
+    return buffer.getvalue()

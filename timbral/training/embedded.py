@@ -1,0 +1,55 @@
+"""Fine-tuning of the embedded family: everything that is needed is in its bundle, and a few sentences to speak."""
+
+from collections.abc import Callable, Iterator, Sequence
+from importlib.resources import files
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from timbral.bundle import Bundle
+from timbral.engine.sessions import SessionOptions
+from timbral.parts import open_engine
+from timbral.text.segment import Language
+from timbral.training.drawn import draw_tokens
+from timbral.training.networks import restore_reference, restore_source_filter
+from timbral.training.recordings import Recording
+from timbral.training.settings import SourceFilterSettings
+from timbral.training.source_filter import SourceFilterTask
+from timbral.training.source_filter_examples import hear
+
+_SENTENCES = "sentences.txt"
+
+
+def source_filter_task(
+    bundle: Bundle,
+    recordings: Sequence[Recording],
+    settings: SourceFilterSettings,
+    tell: Callable[[str, float], None] = lambda what, share: None,
+) -> SourceFilterTask:
+    """Stage two of a model of the embedded family, ready to learn a speaker. Raises TrainingError: no usable recording."""
+    latent, vocoder = restore_source_filter(bundle)
+    encoder = restore_reference(bundle)
+    heard, _ = hear(recordings, encoder, vocoder.config.rate, tell)
+    tell("drawing sentences", 0.0)
+    return SourceFilterTask(latent, vocoder, encoder, heard, list(_drawn(bundle)), settings)
+
+
+def _drawn(bundle: Bundle) -> Iterator[Tensor]:
+    """Tokens that stage one draws for sentences in every language of the model."""
+    semantic = open_engine(bundle, SessionOptions(device="cpu")).semantic
+    for language, texts in sentences().items():
+        if language in bundle.manifest.languages:
+            for _, tokens in draw_tokens(bundle, semantic, texts, language):
+                yield torch.from_numpy(tokens)
+
+
+def sentences() -> dict[Language, list[str]]:
+    """Sentences to speak while a voice is trained, by language."""
+    found: dict[Language, list[str]] = {}
+    rows = files(__package__).joinpath(_SENTENCES).read_text(encoding="utf-8").splitlines()
+    for row in rows:
+        language, _, text = row.partition("|")
+        assert language in get_args(Language), language
+        found.setdefault(language, []).append(text)  # type: ignore[arg-type]
+    return found
