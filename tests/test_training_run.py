@@ -16,7 +16,7 @@ from official_files import HParams, saved
 
 from timbral.bundle import read_bundle
 from timbral.cli import main
-from timbral.errors import BundleError, TrainingError
+from timbral.errors import BundleError, DataError, TrainingError
 from timbral.importing.networks import semantic_network
 from timbral.official import identify, read_checkpoint
 from timbral.training.checkpoint import NAME
@@ -230,5 +230,5 @@ def test_lists_are_read_as_they_are(listing: Path) -> None:
     (listing / "bad.list").write_text("a|b|c\nclips/english.flac|me|XX|hm\n")
     with pytest.raises(TrainingError, match="3 fields"):
         read_recordings(listing / "bad.list")
-    with pytest.raises(TrainingError, match="2 lists"):
+    with pytest.raises(DataError, match="2 lists"):
         read_recordings(listing)

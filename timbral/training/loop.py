@@ -6,6 +6,7 @@ what came after its last checkpoint, bit for bit on a CPU. accelerate finds the 
 and joins several processes (`accelerate launch -m timbral train ...`).
 """
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -33,6 +34,8 @@ Tell = Callable[[str, float], None]
 _MOST_LOST = 20
 """Updates in a row whose gradients are no numbers, after which a run is given up."""
 _SAMPLES = "samples"
+_SECONDS = 60.0
+"""Longest time from one checkpoint to the next."""
 
 
 @dataclass
@@ -101,7 +104,8 @@ class _Run:
         self.best: dict[str, Tensor] = {}
         seed_all(settings.seed + self.accelerator.process_index)
         self.average = Average(self.network, settings.ema) if settings.ema else None
-        self.resumed = self._resume()
+        self._resume()
+        self.saved = time.monotonic()
         self.total = self._total()
 
     @property
@@ -133,7 +137,7 @@ class _Run:
             progress.place += 1
             if curves is not None and progress.step % settings.log_every == 0:
                 curves.add(progress.step, {name: float(value) for name, value in values.items()})
-            if progress.step % settings.save_every == 0 and progress.place < len(updates):
+            if self._is_due() and progress.place < len(updates):
                 self._save()
         progress.epoch, progress.place = progress.epoch + 1, 0
         last = progress.epoch == settings.epochs
@@ -308,7 +312,14 @@ class _Run:
             put_weights(self.network, self.average.weights)
         self._set_mode(training=False)
 
+    def _is_due(self) -> bool:
+        """Whether the next checkpoint is: after so many updates, or sooner where they are slow."""
+        # Several processes save together, and their clocks do not agree.
+        slow = self.accelerator.num_processes == 1 and time.monotonic() - self.saved > _SECONDS
+        return slow or self.progress.step % self.settings.save_every == 0
+
     def _save(self) -> None:
+        self.saved = time.monotonic()
         states = gather_object([random_states()])
         if not self.accelerator.is_main_process:
             return
@@ -327,11 +338,11 @@ class _Run:
             },
         )
 
-    def _resume(self) -> bool:
+    def _resume(self) -> None:
         """Takes up the run in the folder, if there is one."""
         state = load_checkpoint(self.folder)
         if state is None:
-            return False
+            return
         if any(state.get(name) != value for name, value in self.identity.items()):
             raise TrainingError(
                 f"{self.folder} holds a run with other settings, recordings or weights; choose another folder, or remove it"
@@ -348,7 +359,6 @@ class _Run:
         self.best = state["best"]
         if self.accelerator.process_index < len(state["random"]):
             restore_random_states(state["random"][self.accelerator.process_index])
-        return True
 
 
 def _accelerator(precision: Precision, device: str) -> Accelerator:

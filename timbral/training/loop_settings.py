@@ -19,7 +19,7 @@ class LoopSettings(BaseModel):
     ema: what the average of the weights keeps at each update; 0 for no average.
     precision: of the computation; auto is bf16 or fp16 on an accelerator and fp32 on a CPU.
     seed: of everything that is drawn.
-    save_every: updates from checkpoint to checkpoint; log_every: from one row of the curves to the next.
+    save_every: updates from checkpoint to checkpoint, at most a minute; log_every: from one row of the curves to the next.
     validate_every: epochs from one measure of the held-out examples to the next; patience: how many measures without a
     better one end the run, 0 for never. The weights of the best measure are the result if there is a patience.
     sample_every: epochs from one set of samples to the next, 0 for none.
