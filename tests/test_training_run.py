@@ -205,7 +205,6 @@ def test_mistakes_are_told_before_the_work(
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").touch()
     for arguments, told in (
-        ([str(listing), "-o", str(tmp_path / "a"), "--model", "sovits-tiny"], "official model"),
         ([str(listing), "-o", str(tmp_path / "a"), *model], "--sovits"),
         ([str(listing), "-o", str(tmp_path / "a"), *model, "--stage", "three"], "semantic, acoustic"),
         ([str(listing), "-o", str(tmp_path / "full"), *model, "--stage", "semantic"], "not empty"),
