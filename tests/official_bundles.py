@@ -94,5 +94,6 @@ def _acoustic(family: str) -> dict[str, Any]:
     if family in FLOWS:
         flow = {"kind": "flow-matching", "frames_per_token": 2, "steps": STEPS, **FLOWS[family]}
         return {**flow, "timbre_size": config.timbre}
-    shape = {"kind": "vits", "hop": 640, "frames_per_token": 2, "latent": config.latent}
+    reach = stage_two(family).dec.reach
+    shape = {"kind": "vits", "hop": 640, "frames_per_token": 2, "latent": config.latent, "reach": reach}
     return {**shape, "timbre_size": config.timbre, "speaker": bool(config.speaker)}

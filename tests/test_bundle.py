@@ -86,6 +86,8 @@ def test_tampered_folders_are_refused(folder: Path, tamper: Callable[[Path], obj
         (lambda m: m["semantic"].update(phonemes=700), "symbol table"),
         (lambda m: m["files"]["content.onnx"].update(sha256="0"), "sha256"),
         (lambda m: m.update(languages=["xx"]), "languages"),
+        (lambda m: m.update(precisions={"x.onnx": "int8"}), "precisions names a file"),
+        (lambda m: m.update(losses={"semantic": {}}), "losses.semantic.agreement: field required"),
         (lambda m: m.update(name="../../x"), "name"),
     ],
 )

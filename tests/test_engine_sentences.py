@@ -1,5 +1,7 @@
 """Stage two that makes whole sentences: its sound comes at the end, and takes are drawn again from the beginning."""
 
+from collections.abc import Iterator
+
 import engine_graphs as graphs
 import numpy as np
 import pytest
@@ -29,9 +31,9 @@ class Whistle:
     def stream(self, line: Line, seed: int) -> SentenceStream:
         check_line(line, 1)
 
-        def decode(tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+        def decode(tokens: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
             self.decoded.append(tuple(tokens))
-            return noise(seed + int(tokens.sum()), 0, HOP * len(tokens))
+            yield noise(seed + int(tokens.sum()), 0, HOP * len(tokens))
 
         return SentenceStream(decode)
 
@@ -50,12 +52,12 @@ def test_sound_comes_at_the_end_and_only_once() -> None:
     twin.forget()
     twin.push(9)
     assert (twin.tokens, stream.tokens) == ((9,), (5, 6, 7))
-    assert len(stream.finish()) == 3 * HOP
-    assert len(stream.finish()) == 0
+    assert [len(piece) for piece in stream.finish()] == [3 * HOP]
+    assert list(stream.finish()) == []
     assert stream.heard == 3
-    assert len(twin.finish()) == HOP
+    assert [len(piece) for piece in twin.finish()] == [HOP]
     assert whistle.decoded == [(5, 6, 7), (9,)]
-    assert len(whistle.stream(line(), 1).finish()) == 0
+    assert list(whistle.stream(line(), 1).finish()) == []
 
 
 def test_a_bad_take_is_not_heard_at_all() -> None:
@@ -74,7 +76,7 @@ def test_a_bad_take_is_not_heard_at_all() -> None:
     guard = Guard({"zh": Rate(1.0, 3.0, 5.0)}, Policy(pause_tokens=10))
     speech = SpeechEngine(SemanticDecoder(runner), whistle, guard).speak([line()])
     pieces = list(speech)
-    assert [len(piece.samples) for piece in pieces] == [90 * HOP]
+    assert [(len(piece.samples), piece.last) for piece in pieces] == [(90 * HOP, False), (0, True)]
     assert speech.report.faults == {"too_few": 1}
     assert [len(tokens) for tokens in whistle.decoded] == [90]
 

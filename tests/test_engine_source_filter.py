@@ -64,7 +64,7 @@ def whole(
 ) -> NDArray[np.float32]:
     stream = opened(decoder, timbre, seed, speed)
     pieces = [piece for token in tokens if (piece := stream.push(int(token))) is not None]
-    return np.concatenate([*pieces, stream.finish()])
+    return np.concatenate([np.zeros(0, np.float32), *pieces, *stream.finish()])
 
 
 def at_once(
@@ -126,7 +126,7 @@ def test_a_stream_is_the_same_samples_and_comes_early(
         if piece is not None:
             pieces.append(piece)
             ready_at.append(number)
-    pieces.append(stream.finish())
+    pieces += stream.finish()
     assert ready_at[0] == 16 + math.ceil(graphs.CONTEXT_TOKENS * max(1, speed))
     assert len(pieces) > 3
     np.testing.assert_array_equal(np.concatenate(pieces), whole(decoder, tokens, timbre, seed=7, speed=speed))
@@ -153,10 +153,10 @@ def test_a_stream_can_go_another_way_from_where_it_was_heard(
     twin.forget()
     assert twin.tokens == tuple(first[: stream.heard])
     tail = [piece for token in other if (piece := twin.push(int(token))) is not None]
-    joined = np.concatenate([*head, *tail, twin.finish()])
+    joined = np.concatenate([*head, *tail, *twin.finish()])
     spoken = np.concatenate([first[: stream.heard], other])
     np.testing.assert_array_equal(joined, whole(decoder, spoken, timbre))
-    np.testing.assert_array_equal(np.concatenate([*head, stream.finish()]), whole(decoder, first, timbre))
+    np.testing.assert_array_equal(np.concatenate([*head, *stream.finish()]), whole(decoder, first, timbre))
 
 
 def test_the_seed_names_the_noise(decoder: SourceFilterDecoder, timbre: NDArray[np.float32]) -> None:

@@ -13,7 +13,7 @@ from nets_weights import fill, golden_arrays
 from numpy.typing import NDArray
 from traced_once import kept_in, traced_once
 
-from timbral.engine.rows import vocode_in_rows
+from timbral.engine.rows import vocode_in_rows, vocode_in_windows
 from timbral.engine.sessions import Graph, SessionOptions
 from timbral.export.acoustic import VOCODER, WEIGHTS, Utterance, export_acoustic, vocoder_examples
 from timbral.export.calibration import quantize_convolutions
@@ -118,3 +118,15 @@ def test_rows_give_the_sound_of_one_row(
         found = vocode_in_rows(graph, **part, rows=rows, reach=network.dec.reach, hop=HOP)
         assert found.shape == expected.shape
         assert np.abs(found - expected).max() < 1e-5 * np.abs(whole).max()
+
+
+def test_windows_give_the_sound_of_the_whole(
+    network: AcousticNetwork, floats: Path, example: dict[str, NDArray[np.float32]]
+) -> None:
+    graph = Graph(floats / VOCODER, ("latent", "timbre"), ("audio",), SessionOptions(device="cpu", threads=1))
+    for frames, cuts in ((120, [16, 64, 120]), (64, [16, 64]), (63, [16, 63]), (31, [31]), (1, [1])):
+        part = {"latent": example["latent"][:, :, :frames], "timbre": example["timbre"]}
+        expected = run(floats, part)[0]
+        found = list(vocode_in_windows(graph, **part, first=16, rows=2, reach=network.dec.reach, hop=HOP))
+        assert list(np.cumsum([len(piece) for piece in found])) == [HOP * cut for cut in cuts]
+        assert np.abs(np.concatenate(found) - expected).max() < 1e-5 * np.abs(expected).max()

@@ -152,9 +152,9 @@ def change(desk: Desk, path: str, content: bytes) -> bytes:
 
 
 def test_a_model_is_downloaded_imported_and_nothing_else_stays(desk: Desk) -> None:
-    run = desk.run("pull", "v2pro", "--precision", "int8", HF_TOKEN="hf_secret")
+    run = desk.run("pull", "v2pro", "--precision", "fp16", HF_TOKEN="hf_secret")
     assert (run.code, run.err) == (0, ""), run.err
-    assert re.match(r"v2Pro  pulled  [\d.]+ MB  int8  \S+v2Pro\n$", run.out)
+    assert re.match(r"v2Pro  pulled  [\d.]+ MB  fp16  \S+v2Pro\n$", run.out)
     given = desk.imported("v2Pro")
     assert given.keys() == {"gpt", "sovits", "hubert", "bert", "speaker"}
     assert given["bert"].keys() == {"pytorch_model.bin", "tokenizer.json"}
@@ -175,7 +175,7 @@ def test_what_is_here_is_not_pulled_again_and_what_is_damaged_is(desk: Desk) -> 
     assert json.loads(run.out)["models"][0]["state"] == "already here"
     assert desk.hub.requests == []
     other = desk.run("pull", "v1", "--precision", "int4")
-    assert other.err.startswith("note: v1 is here in fp16; remove ")
+    assert other.err.startswith("note: v1 is here in int8; remove ")
     (desk.models / "v1" / "gpt.onnx").write_text("altered")
     repaired = desk.run("pull", "v1")
     assert "pulled" in repaired.out
@@ -362,10 +362,10 @@ def test_the_list_shows_what_there_is_and_what_is_here(desk: Desk) -> None:
     lines = desk.run("pull", "--list").out.splitlines()
     assert [line.split()[0] for line in lines] == ["v1", "v2", "v2Pro", "v2ProPlus", "v3", "v4"]
     assert [line.endswith("not installed") for line in lines] == [True] * 5 + [False]
-    assert lines[-1].endswith("installed (fp16)")
+    assert lines[-1].endswith("installed (int8)")
     rows = json.loads(desk.run("pull", "--list", "--json").out)["models"]
     assert rows[0]["languages"] == ["zh", "en"]
-    assert rows[-1]["installed"] == "fp16"
+    assert rows[-1]["installed"] == "int8"
 
 
 def test_the_published_catalog_is_pinned() -> None:

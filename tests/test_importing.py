@@ -20,6 +20,9 @@ from traced_once import kept_in, traced_once
 from timbral.bundle import Bundle, Manifest, read_bundle
 from timbral.cli import main
 from timbral.engine.sessions import SessionOptions
+from timbral.importing import Sources
+from timbral.importing.measuring import measure
+from timbral.importing.parts import examine
 from timbral.nets.mel_acoustic import mel_places
 from timbral.nets.prior import PriorNetwork
 from timbral.nets.spectrogram import V3, V4, MelSpectrogram, denormalized, linear_spectrogram, normalized
@@ -129,6 +132,27 @@ def imported(folder: Path, *options: str) -> Model:
     return Model(folder)
 
 
+def check_losses(model: Model, agreement: float, noise: float) -> None:
+    """They are in the manifest, and as small as the precision promises."""
+    losses = model.manifest.losses
+    assert losses is not None
+    assert (losses.voices, losses.semantic.places > 150) == (2, True)
+    assert agreement <= losses.semantic.agreement <= 1
+    assert 0 < losses.semantic.error < 0.1
+    assert noise < losses.acoustic.signal_to_noise < 120
+    assert 0 < losses.acoustic.log_mel < 1
+
+
+def check_measured_by_float32(model: Model, paths: dict[str, str], **sources: str) -> None:
+    """Float graphs lose next to nothing, so that what is measured of others is their loss."""
+    given = {role: Path(paths[short]) for role, short in sources.items()}
+    losses = measure(model.bundle, examine(Sources(hubert=Path(paths["hubert"]), **given)))
+    assert losses.semantic.agreement == 1
+    assert losses.semantic.error < 1e-4
+    assert losses.acoustic.signal_to_noise > 60
+    assert losses.acoustic.log_mel < 0.05
+
+
 def test_v1(paths: dict[str, str], tmp_path: Path, capfd: Captured) -> None:
     given = ["--gpt", paths["s1-v1"], "--sovits", paths["s2-v1"], "--hubert", paths["hubert"]]
     model = imported(tmp_path / "old", *given, "--precision", "fp32")
@@ -146,6 +170,9 @@ def test_v1(paths: dict[str, str], tmp_path: Path, capfd: Captured) -> None:
     check_semantic(model, "v1")
     check_content(model, files.acoustic("v1"), agreement=1)
     check_sound(model, "v1", EXACT)
+    assert manifest.losses is None
+    assert set(manifest.precisions.values()) == {"fp32"}
+    check_measured_by_float32(model, paths, gpt="s1-v1", sovits="s2-v1")
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
 
@@ -153,7 +180,7 @@ def test_v2pro_with_everything(paths: dict[str, str], home: Path, capfd: Capture
     """By name into the folder of models, in the precision of the checkpoints."""
     given = ["--gpt", paths["s1-v2"], "--sovits", paths["s2-v2Pro"], "--hubert", paths["hubert"]]
     more = ["--speaker", paths["eres2net"], "--bert", paths["bert"], "--g2pw", paths["g2pw"]]
-    assert main(["import", *given, *more, "--name", "anna", "--json"]) == 0
+    assert main(["import", *given, *more, "--name", "anna", "--precision", "fp16", "--json"]) == 0
     out, err = capfd.readouterr()
     assert err == ""
     facts = json.loads(out)
@@ -180,6 +207,9 @@ def test_v2pro_with_everything(paths: dict[str, str], home: Path, capfd: Capture
         "speaker": True,
         "reach": files.acoustic("v2Pro").dec.reach,
     }
+    check_losses(model, agreement=0.95, noise=30)
+    assert manifest.precisions["semantic_step.onnx"] == manifest.precisions["content.onnx"] == "fp16"
+    assert manifest.precisions["g2pw.onnx"] == "fp32"
     for holder in ("GPT-SoVITS", "TencentGameMate", "HFL", "3D-Speaker", "GitYCC"):
         assert holder in manifest.attribution
     check_content(model, files.acoustic("v2Pro"), agreement=0.8)
@@ -199,8 +229,11 @@ def test_v2pro_with_everything(paths: dict[str, str], home: Path, capfd: Capture
 
     assert main(["models"]) == 0
     line = capfd.readouterr().out.splitlines()[1]
-    for word in ("anna", manifest.version, "zh en ja ko yue", "fp16", "MB", "MIT"):
+    for word in ("anna", manifest.version, "zh en ja ko yue", "fp16", "MB", "MIT", "of tokens as in fp32"):
         assert word in line
+    assert main(["models", "--json"]) == 0
+    listed = json.loads(capfd.readouterr().out)["models"][1]
+    assert listed["losses"] == facts["losses"] == manifest.losses.model_dump()
 
 
 def test_v3_with_a_lora(paths: dict[str, str], tmp_path: Path) -> None:
@@ -222,6 +255,8 @@ def test_v3_with_a_lora(paths: dict[str, str], tmp_path: Path) -> None:
     assert "BigVGAN" in model.manifest.attribution
     check_content(model, files.mel_acoustic(), agreement=1)
     check_mel(model, "v3", files.merged(), EXACT)
+    sources = {"gpt": "s1-v2", "sovits": "s2-v3", "lora": "lora-v3", "vocoder": "bigvgan"}
+    check_measured_by_float32(model, paths, **sources)
 
 
 def test_v4_in_int8_of_a_file_that_does_not_say_so(paths: dict[str, str], tmp_path: Path) -> None:
@@ -239,6 +274,9 @@ def test_v4_in_int8_of_a_file_that_does_not_say_so(paths: dict[str, str], tmp_pa
     assert (shape.reference_frames, shape.chunk_frames) == (500, 1000)
     check_content(model, files.mel_acoustic(), agreement=0.8)
     check_mel(model, "v4", files.mel_acoustic(), 0.1)
+    check_losses(model, agreement=0.8, noise=10)
+    kinds = model.manifest.precisions
+    assert (kinds["semantic_step.onnx"], kinds["content.onnx"], kinds["mel.onnx"]) == ("int8", "fp16", "fp32")
     assert b"MatMulNBits" in model.bundle.path("flow.onnx").read_bytes()
     for heard in ("content", "timbre", "mel"):
         assert b"MatMulNBits" not in model.bundle.path(f"{heard}.onnx").read_bytes(), heard

@@ -22,12 +22,13 @@ from traced_once import kept_in, traced_once
 import timbral
 from timbral import Synthesizer, TimbralWarning, Voice
 from timbral.audio import read_reference
-from timbral.audio.joining import Joiner
+from timbral.audio.joining import FADE, Joiner
 from timbral.audio.levels import limit
 from timbral.bundle import read_bundle, seal
 from timbral.cli import main
 from timbral.engine.seeds import derive_seed, noise
 from timbral.engine.sessions import SessionOptions
+from timbral.engine.vits import OPENING_FRAMES
 from timbral.errors import BundleError, SettingError, VoiceError
 from timbral.nets.mel_acoustic import mel_places
 from timbral.nets.spectrogram import V3, V4, denormalized, linear_spectrogram, log_mel, normalized
@@ -221,6 +222,21 @@ def test_the_same_seed_is_the_same_sound_streamed_or_not(
     assert len(other) != len(speech.samples) or not np.allclose(other, speech.samples)
 
 
+@pytest.mark.parametrize("family", ["v2", "v2Pro"])
+def test_a_speech_begins_with_a_second_of_its_first_sentence(
+    models: dict[str, Synthesizer], voices: dict[str, Voice], family: str
+) -> None:
+    """It is heard while the rest is made; other sentences come whole, as their sound is not waited for."""
+    tts = models[family]
+    with tts.stream(TWO_SENTENCES, voices[family], seed=SEED) as stream:
+        first = next(stream)
+        assert stream.report.sentences == 0
+        lengths = [len(chunk.samples) for chunk in stream]
+    assert len(first.samples) == OPENING_FRAMES * 640 - int(FADE * first.rate)
+    assert len(lengths) > 2
+    assert max(lengths) > len(first.samples)
+
+
 @every_family
 def test_a_saved_voice_sounds_the_same(
     models: dict[str, Synthesizer], voices: dict[str, Voice], family: str, tmp_path: Path
@@ -266,6 +282,24 @@ def test_several_recordings_are_one_timbre(models: dict[str, Synthesizer]) -> No
     tts = models["v2Pro"]
     both, first, second = tts.clone(CHINESE, ENGLISH), tts.clone(CHINESE), tts.clone(ENGLISH)
     np.testing.assert_allclose(both.timbre, (first.timbre + second.timbre) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("family", ["v3", "v4"])
+def test_more_recordings_change_the_timbre_and_not_what_is_gone_on_from(
+    models: dict[str, Synthesizer], voices: dict[str, Voice], family: str
+) -> None:
+    """The official page takes one recording for v3 and v4; here others have a say in the timbre alone."""
+    tts, alone = models[family], voices[family]
+    both = tts.clone(CHINESE, ENGLISH, text=TRANSCRIPT)
+    other = tts.clone(
+        ENGLISH, text="Well, what can't be done by main courage and war must be done by circumvention."
+    )
+    np.testing.assert_allclose(both.timbre, (alone.timbre + other.timbre) / 2, rtol=1e-5, atol=1e-6)
+    for part in ("prompt_tokens", "prompt_phones", "prompt_features", "mel"):
+        np.testing.assert_array_equal(getattr(both, part), getattr(alone, part))
+    first, second = (tts.say("你好。", voice, seed=1, steps=1).samples for voice in (alone, both))
+    assert len(first) == len(second)
+    assert not np.allclose(first, second)
 
 
 def test_steps_of_the_solver_are_chosen(models: dict[str, Synthesizer], voices: dict[str, Voice]) -> None:

@@ -22,7 +22,7 @@ LISTENER = "listener.safetensors"
 
 def open_engine(bundle: Bundle, options: SessionOptions) -> SpeechEngine:
     """Both stages and the guard."""
-    return SpeechEngine(_semantic(bundle, options), _acoustic(bundle, options), _guard(bundle))
+    return SpeechEngine(_semantic(bundle, options), open_acoustic(bundle, options), _guard(bundle))
 
 
 def open_references(bundle: Bundle, options: SessionOptions) -> ReferenceEncoder:
@@ -56,7 +56,8 @@ def _semantic(bundle: Bundle, options: SessionOptions) -> SemanticDecoder:
     return SemanticDecoder(runner)
 
 
-def _acoustic(bundle: Bundle, options: SessionOptions) -> AcousticDecoder:
+def open_acoustic(bundle: Bundle, options: SessionOptions) -> AcousticDecoder:
+    """Stage two, of the kind that the manifest names."""
     shape, rate = bundle.manifest.acoustic, bundle.manifest.sample_rate
     vocoder = bundle.path("vocoder.onnx")
     if shape.kind == "flow-matching":

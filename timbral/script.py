@@ -85,6 +85,7 @@ class Script:
             seed=derive_seed(self._manner.seed, "line", len(self.pauses)),
             speed=self._manner.speed,
             steps=self._manner.steps,
+            opens=len(self.pauses) == 1,
         )
 
 

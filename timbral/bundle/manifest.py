@@ -150,12 +150,46 @@ class ReferenceFormat(_Strict):
     timbre_rate: Count | None = None
 
 
+class SemanticLoss(_Strict):
+    """What stage one has lost to its precision, read off the logits of each next token while it is told what was said.
+
+    agreement: share of places at which the likeliest token is that of float32; places: how many were compared.
+    error: length of the difference of the logits over the length of those of float32.
+    """
+
+    agreement: Annotated[float, Field(ge=0, le=1)]
+    error: Annotated[float, Field(ge=0)]
+    places: Count
+
+
+class AcousticLoss(_Strict):
+    """What stage two has lost to its precision, read off the sound of the same tokens.
+
+    signal_to_noise: power of the sound in float32 over that of the difference, in dB, at most 120.
+    log_mel: mean difference of the log-mel spectrograms, in dB. seconds: of sound that was compared.
+    """
+
+    signal_to_noise: Annotated[float, Field(le=120)]
+    log_mel: Annotated[float, Field(ge=0)]
+    seconds: Annotated[float, Field(gt=0)]
+
+
+class Losses(_Strict):
+    """What a model has lost to its precision against float32 weights of the same checkpoints; voices: heard for it."""
+
+    semantic: SemanticLoss
+    acoustic: AcousticLoss
+    voices: Count
+
+
 class Manifest(_Strict):
     """The whole of `bundle.json`.
 
     family and version: which voices fit; a voice made by one version of a family is no use to another.
     sample_rate: of the speech, in Hz; token_rate: semantic tokens a second.
     reading: how Chinese and Cantonese are read: "best", or "official", as the official front end does, mistakes included.
+    precisions: of most of the weights of each graph, where they are known; graphs that hear recordings lose less than others.
+    losses: against float32, where they were measured.
     guard: what the guard takes for normal, measured on the model. files: all files but the manifest itself.
     weights: names the weights of both stages, whatever the precision they are stored in; None where nobody said.
     """
@@ -169,6 +203,8 @@ class Manifest(_Strict):
     sample_rate: Count
     token_rate: Count
     precision: Precision
+    precisions: dict[str, Precision] = {}
+    losses: Losses | None = None
     semantic: Semantic
     acoustic: Annotated[SourceFilter | Vits | FlowMatching, Field(discriminator="kind")]
     reference: ReferenceFormat
@@ -201,6 +237,8 @@ class Manifest(_Strict):
     def _consistent(self) -> "Manifest":
         if self.semantic.phonemes != SYMBOLS[self.symbols]:
             raise PydanticCustomError("phonemes", "semantic.phonemes does not fit the symbol table")
+        if not self.precisions.keys() <= self.files.keys():
+            raise PydanticCustomError("precisions", "precisions names a file that the model does not have")
         shape = self.acoustic
         if shape.kind == "flow-matching":
             if not shape.reference_frames < shape.chunk_frames:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from timbral.cli import terminal
+from timbral.cli.losses import losses, with_losses
 from timbral.cli.options import Json, read_precision
 from timbral.errors import InstallationError, SettingError
 
@@ -59,7 +60,7 @@ def import_checkpoints(
     g2pw: G2pw = None,
     output: Target = None,
     name: NewName = None,
-    precision: Bits = "fp16",
+    precision: Bits = "int8",
     json: Json = False,
 ) -> None:
     """Make a model of GPT-SoVITS checkpoints."""
@@ -86,12 +87,13 @@ def import_checkpoints(
             tell=tell,
         )
     model = called if output is None else str(folder)
+    facts = _facts(bundle)
     if json:
-        terminal.print_json(_facts(bundle))
+        terminal.print_json(facts)
     else:
         manifest = bundle.manifest
         print(
-            f"{folder}: {manifest.name}, {manifest.version}, {' '.join(manifest.languages)}, {manifest.precision}, "
+            f"{folder}: {manifest.name}, {manifest.version}, {' '.join(manifest.languages)}, {with_losses(facts)}, "
             f"{bundle.size / 1e6:.0f} MB; `timbral say TEXT --model {model} --voice me.wav` speaks with it"
         )
 
@@ -119,5 +121,6 @@ def _facts(bundle: "Bundle") -> dict[str, object]:
         "family": f"{manifest.family} {manifest.version}",
         "languages": list(manifest.languages),
         "precision": manifest.precision,
+        "losses": losses(manifest),
         "mb": round(bundle.size / 1e6, 1),
     }

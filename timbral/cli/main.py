@@ -7,7 +7,19 @@ from collections.abc import Sequence
 import typer
 
 from timbral import __version__
-from timbral.cli import doctor, importing, models, prepare, proofread, pull, say, terminal, train, voices
+from timbral.cli import (
+    adapt,
+    doctor,
+    importing,
+    models,
+    prepare,
+    proofread,
+    pull,
+    say,
+    terminal,
+    train,
+    voices,
+)
 from timbral.errors import TimbralError
 
 MISTAKE, FAILURE, INTERRUPTED = 2, 1, 130
@@ -29,6 +41,7 @@ app.command("pull")(pull.pull)
 app.command("prepare")(prepare.prepare)
 app.command("proofread")(proofread.proofread)
 app.command("train")(train.train)
+app.command("adapt")(adapt.adapt)
 app.command("doctor")(doctor.doctor)
 
 

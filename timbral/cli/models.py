@@ -4,12 +4,13 @@ from typing import Any
 
 from timbral.bundle import Bundle, list_bundles, models_folder
 from timbral.cli import terminal
+from timbral.cli.losses import losses, with_losses
 from timbral.cli.options import Json
 from timbral.errors import BundleError
 
 
 def models(json: Json = False) -> None:
-    """List the models that are here, with size, languages and precision."""
+    """List the models that are here, with size, languages, precision and what it has cost."""
     rows = [_row(name, found) for name, found in list_bundles()]
     if json:
         terminal.print_json({"folder": str(models_folder()), "models": rows})
@@ -20,7 +21,7 @@ def models(json: Json = False) -> None:
         else:
             languages = " ".join(row["languages"])
             print(
-                f"{row['name']}  {row['family']}  {row['mb']} MB  {languages}  {row['precision']}  {row['licence']}"
+                f"{row['name']}  {row['family']}  {row['mb']} MB  {languages}  {with_losses(row)}  {row['licence']}"
             )
 
 
@@ -34,6 +35,7 @@ def _row(name: str, found: Bundle | BundleError) -> dict[str, Any]:
         "mb": round(found.size / 1e6, 1),
         "languages": list(manifest.languages),
         "precision": manifest.precision,
+        "losses": losses(manifest),
         "licence": manifest.licence,
         "path": str(found.folder),
     }

@@ -83,7 +83,7 @@ def prepare(
         thresholds=data.Thresholds(shortest=shortest, longest=longest, noise=noise, confidence=confidence),
     )
     with terminal.progress("preparing") as bar:
-        prepared = data.prepare(sources, output, settings, _Narrator(bar))
+        prepared = data.prepare(sources, output, settings, Narrator(bar))
     if json:
         terminal.print_json(_values(prepared))
         return
@@ -111,7 +111,7 @@ def _values(prepared: "Prepared") -> dict[str, Any]:
     }
 
 
-class _Narrator:
+class Narrator:
     """Shows on one bar what is being done: a new name begins a new bar."""
 
     def __init__(self, bar: terminal.Bar) -> None:

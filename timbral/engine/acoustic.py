@@ -5,8 +5,8 @@ What makes the sound is in a module for each kind: `source_filter` decodes windo
 """
 
 import copy
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ SLOWEST, FASTEST = 0.5, 2.0
 """Range of the speed factor."""
 
 Samples = NDArray[np.float32]
+
+Network = Callable[[Mapping[str, NDArray[Any]]], list[NDArray[Any]]]
+"""An open graph, or what else takes inputs by name and gives outputs in their order."""
 
 
 class AcousticStream(Protocol):
@@ -34,8 +37,8 @@ class AcousticStream(Protocol):
     def push(self, token: int) -> Samples | None:
         """Takes one token; returns the next piece of sound [n] once there is one."""
 
-    def finish(self) -> Samples:
-        """Says that no token follows; returns the rest of the sound [n], empty if there is none."""
+    def finish(self) -> Iterator[Samples]:
+        """Says that no token follows; the rest of the sound in pieces [n], decoded as they are asked for."""
 
     def copy(self) -> "AcousticStream":
         """The same utterance at the same place, to go another way from here."""
@@ -77,13 +80,13 @@ def check_line(line: Line, timbre_size: int) -> None:
 
 
 class SentenceStream:
-    """An utterance of graphs that look at all of its tokens, so that its sound comes at the end.
+    """An utterance of graphs that look at all of its tokens, so that its sound comes when there are no more.
 
     Nothing is decoded before, whether or not anyone listens along: a stream and a whole utterance are the same.
     """
 
-    def __init__(self, decode: Callable[[NDArray[np.int64]], Samples]) -> None:
-        """decode: tokens [T], at least one, to sound [n]."""
+    def __init__(self, decode: Callable[[NDArray[np.int64]], Iterator[Samples]]) -> None:
+        """decode: tokens [T], at least one, to pieces of sound [n], each made when it is asked for."""
         self._decode = decode
         self._tokens: list[int] = []
         self._heard = 0
@@ -99,9 +102,9 @@ class SentenceStream:
     def push(self, token: int) -> None:
         self._tokens.append(token)
 
-    def finish(self) -> Samples:
+    def finish(self) -> Iterator[Samples]:
         if self._heard == len(self._tokens):
-            return np.zeros(0, np.float32)
+            return iter(())
         self._heard = len(self._tokens)
         return self._decode(np.asarray(self._tokens, np.int64))
 

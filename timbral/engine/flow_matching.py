@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.engine.acoustic import SentenceStream, check_line, check_speed, stretched
+from timbral.engine.acoustic import Network, SentenceStream, check_line, check_speed, stretched
 from timbral.engine.kept import KeptArrays
 from timbral.engine.line import Line
 from timbral.engine.seeds import noise
@@ -69,7 +69,7 @@ class FlowDecoder:
     """Tokens, phones and a reference to samples. Immutable: a request keeps its own state."""
 
     def __init__(
-        self, features: Graph, condition: Graph, flow: Graph, vocoder: Graph, config: FlowConfig
+        self, features: Network, condition: Network, flow: Network, vocoder: Network, config: FlowConfig
     ) -> None:
         self._features = features
         self._condition = condition
@@ -110,9 +110,11 @@ class FlowDecoder:
         if line.mel is None:
             raise ValueError("this model goes on from the mel of a prompt, and the line has none")
         reference = self.reference(line.mel, line.timbre, line.prompt, line.prompt_phones)
-        return SentenceStream(
-            lambda tokens: self.whole(tokens, line.phones, reference, seed, line.speed, line.steps)
-        )
+
+        def decode(tokens: NDArray[np.int64]) -> Iterator[Array]:
+            yield self.whole(tokens, line.phones, reference, seed, line.speed, line.steps)
+
+        return SentenceStream(decode)
 
     def reference(
         self, mel: Array, timbre: Array, tokens: NDArray[np.int64], phones: NDArray[np.int64]

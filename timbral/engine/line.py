@@ -27,6 +27,7 @@ class Line:
     features, prompt_features: float32 [n, d] and [m, d], where the model takes features beside phones.
     mel: float32 [bands, r], of the prompt, where stage two goes on from it.
     steps: of the solver, where stage two has one; None for the model's own.
+    opens: whether a speech begins with it, so that its sound is waited for.
     seed: names all that is random in this line; the same line with the same seed is the same sound.
     """
 
@@ -42,6 +43,7 @@ class Line:
     seed: int = 0
     speed: float = 1.0
     steps: int | None = None
+    opens: bool = False
 
     @property
     def all_phones(self) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ of this holds whether or not anyone listens along, so that a stream and a whole 
 
 import time
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from collections.abc import Sequence as Several
 from dataclasses import dataclass, field
 
@@ -66,16 +66,18 @@ class Performance:
         self._audible = False
         self._quiet = 0
         self._refused: list[tuple[Verdict, tuple[int, ...]]] = []
+        self._ending: Iterator[NDArray[np.float32]] | None = None
+        self._settled = False
         self._stream = acoustic.stream(line, derive_seed(line.seed, "sound"))
         self._safe = self._stream.copy()
         self._begin()
 
     def follow(self) -> None:
-        """Takes in all that the running take has drawn since the last time.
+        """Takes in all that the running take has drawn since the last time; of its end, a piece that is let out.
 
         Raises what made the take fail, if something did.
         """
-        while not self.done:
+        while not self.done and self._ending is None:
             finished = self._audition.finished  # read before the tokens: none come after it
             for token in self._audition.tokens[self._seen :]:
                 self._seen += 1
@@ -87,6 +89,8 @@ class Performance:
                 if finished is None:
                     return
                 self._conclude(finished)
+        if self._ending is not None:
+            self._hear_end(self._ending)
 
     def collect(self) -> list[NDArray[np.float32]]:
         """Pieces of sound [n] let out since the last time."""
@@ -176,15 +180,28 @@ class Performance:
     def _conclude(self, finished: Finish) -> None:
         verdict = self._watch.end(by_itself=finished is Finish.END)
         if verdict.fault is None:
-            self._finish_stream()
-            floor = self._guard.policy.floor_db
-            if not self._audible and all(is_silent(piece, floor) for piece in self._held):
-                verdict = self._watch.silence()
-        if verdict.fault is None:
-            self._add_up()
-            self._end()
+            self._ending = self._stream.finish()
         else:
             self._refuse(verdict)
+
+    def _hear_end(self, ending: Iterator[NDArray[np.float32]]) -> None:
+        """Lets out a piece of what follows the last token, decoded now; silence is held until there is sound."""
+        floor = self._guard.policy.floor_db
+        sounds = self._settled or self._audible or not all(is_silent(piece, floor) for piece in self._held)
+        while not (sounds and self._held):
+            began = time.perf_counter()
+            piece = next(ending, None)
+            self.account.acoustic_s += time.perf_counter() - began
+            if piece is None:
+                self._ending = None
+                if sounds:
+                    self._end()
+                else:
+                    self._refuse(self._watch.silence())
+                return
+            self._held.append(piece)
+            sounds = sounds or not is_silent(piece, floor)
+        self._release()
 
     def _refuse(self, verdict: Verdict) -> None:
         assert verdict.fault is not None
@@ -214,13 +231,7 @@ class Performance:
             if piece is not None:
                 self._held.append(piece)
         self.account.acoustic_s += time.perf_counter() - began
-        self._finish_stream()
-        self._end()
-
-    def _finish_stream(self) -> None:
-        began = time.perf_counter()
-        self._held.append(self._stream.finish())
-        self.account.acoustic_s += time.perf_counter() - began
+        self._ending, self._settled = self._stream.finish(), True
 
     def _release(self) -> None:
         self._let_out += self._held
@@ -229,6 +240,9 @@ class Performance:
         self._safe = self._stream.copy()
 
     def _end(self) -> None:
+        if not self._settled:  # otherwise the take was refused, and is in the account
+            self._add_up()
+        self._held.append(np.zeros(0, np.float32))  # what the last piece is was not known before
         self._release()
         self.done = True
 

@@ -1,16 +1,43 @@
-"""One utterance as several rows of a batch: windows that overlap as far as a vocoder sees.
+"""One utterance through a vocoder in windows that overlap as far as it sees: one after another, or as rows of a batch.
 
-onnxruntime shares out a convolution over rows and blocks of channels, and not over time: the last stages of a vocoder, with few
-channels, run on one core unless there are several rows. The overlap costs a few frames a row.
+One after another, so that its beginning is heard before its end is made. As rows, because onnxruntime shares out a convolution
+over rows and blocks of channels, and not over time: the last stages of a vocoder, with few channels, run on one core unless
+there are several rows. The overlap costs a few frames a window.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+
+GROWTH = 3
+"""A window is so many times as long as the one before it: it is made while that one is heard, and fewer overlap."""
+
+
+def vocode_in_windows(
+    vocoder: Callable[[Mapping[str, Floats]], list[Floats]],
+    latent: Floats,
+    timbre: Floats,
+    first: int,
+    rows: int,
+    reach: int,
+    hop: int,
+) -> Iterator[Floats]:
+    """Samples [n * hop] of the first n = `first` frames of a latent [1, C, F], then of more and more of the following ones.
+
+    Windows are cut at the same places whenever there are as many frames; a rest that would be shorter than the window before
+    it is made with that one. rows, reach: see `vocode_in_rows`, by which each window is made.
+    """
+    frames, start, size = latent.shape[2], 0, first
+    while start < frames:
+        end = start + size if frames - start >= 2 * size else frames
+        left, right = max(0, start - reach), min(frames, end + reach)
+        window = vocode_in_rows(vocoder, latent[:, :, left:right], timbre, rows, reach, hop)
+        yield window[0, (start - left) * hop : (end - left) * hop]
+        start, size = end, size * GROWTH
 
 
 def vocode_in_rows(

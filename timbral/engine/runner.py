@@ -2,8 +2,10 @@
 
 import math
 import mmap
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,10 @@ _PREFILL_INPUTS = ("phones", "phone_lengths", "prompt", "prompt_lengths")
 
 NARROW_SINCE = (1, 31)
 """The onnxruntime that attends to 8-bit keys and values on a CPU, as far as has been tried."""
+_NUMBERS: Mapping[str, type[np.generic]] = MappingProxyType(
+    {"tensor(int8)": np.int8, "tensor(float16)": np.float16, "tensor(float)": np.float32}
+)
+"""Of keys and values, by how onnxruntime calls them."""
 SPIN_US = 20
 """How long an idle thread waits for the next node: a step is a hundred short ones, and to wake up takes longer than most."""
 
@@ -44,9 +50,9 @@ class GraphRunner:
         types = {value.name: value.type for value in step.session.get_inputs()}
         self._layers = sum(name.startswith("key_") for name in shapes)
         heads, size = shapes["key_0"][1], shapes["key_0"][3]
-        kind_of_number = np.int8 if types["key_0"] == "tensor(int8)" else np.float32
+        number = _NUMBERS[types["key_0"]]
         self._caches = {
-            f"{kind}_{layer}": _pages((_paired(rows), heads, capacity, size), kind_of_number)
+            f"{kind}_{layer}": _pages((_paired(rows), heads, capacity, size), number)
             for layer in range(self._layers)
             for kind in ("key", "value")
         }
@@ -63,10 +69,13 @@ class GraphRunner:
     ) -> "GraphRunner":
         """Opens the two graphs; the weight file that both point to lies beside them.
 
-        Where graphs with narrow caches lie there as well (`timbral.export.narrow_cache`), these are opened if they can be run.
+        Where graphs with narrow caches lie there as well (`timbral.export.narrow_cache`), these are opened if they can be run;
+        on CUDA those that compute in float16, if they are there (`timbral.export.half`).
         """
-        if _runs_narrow(options):
-            prefill, step = _narrow(prefill), _narrow(step)
+        if _on_cuda(options):
+            prefill, step = _variant(prefill, "half"), _variant(step, "half")
+        elif _release() >= NARROW_SINCE:
+            prefill, step = _variant(prefill, "narrow"), _variant(step, "narrow")
         options = replace(options, spin_us=SPIN_US)
         first = Graph(prefill, _PREFILL_INPUTS, ("logits",), options, more=("bert",))
         caches = tuple(name for name in first.gives if name.startswith(("key_", "value_")))
@@ -159,17 +168,19 @@ def _paired(rows: int) -> int:
     return rows + rows % 2
 
 
-def _runs_narrow(options: SessionOptions) -> bool:
-    """Whether this onnxruntime attends to 8-bit keys and values on the device."""
+def _on_cuda(options: SessionOptions) -> bool:
+    return options.device != "cpu" and "cuda" in usable_devices()
+
+
+def _release() -> tuple[int, int]:
     major, minor = onnxruntime.__version__.split(".")[:2]
-    on_cpu = options.device == "cpu" or "cuda" not in usable_devices()
-    return on_cpu and (int(major), int(minor)) >= NARROW_SINCE
+    return int(major), int(minor)
 
 
-def _narrow(path: Path) -> Path:
-    """The graph with narrow caches, where there is one."""
-    narrow = path.with_name(f"{path.stem}_narrow{path.suffix}")
-    return narrow if narrow.is_file() else path
+def _variant(path: Path, kind: str) -> Path:
+    """The graph of that kind beside this one, where there is one."""
+    variant = path.with_name(f"{path.stem}_{kind}{path.suffix}")
+    return variant if variant.is_file() else path
 
 
 def _pages(shape: tuple[int, ...], kind: type[np.generic]) -> NDArray[Any]:

@@ -8,6 +8,7 @@ with length.
 
 import copy
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,12 +117,10 @@ class SourceFilterStream:
             return None
         return self._decode(self._done + self._size, ended=False)
 
-    def finish(self) -> NDArray[np.float32]:
-        """Says that no token follows; returns the rest of the sound [n], empty if there is none."""
-        pieces = [np.zeros(0, np.float32)]
+    def finish(self) -> Iterator[NDArray[np.float32]]:
+        """Says that no token follows; the rest of the sound in pieces [n], decoded as they are asked for."""
         while self._done < len(self._tokens):
-            pieces.append(self._decode(min(self._done + self._size, len(self._tokens)), ended=True))
-        return np.concatenate(pieces)
+            yield self._decode(min(self._done + self._size, len(self._tokens)), ended=True)
 
     def copy(self) -> "SourceFilterStream":
         """The same utterance at the same place, to go another way from here."""

@@ -18,7 +18,7 @@ from timbral.engine.semantic import SemanticDecoder
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of sound: samples float32 [n] of line number `index`, its end if `last`."""
+    """A stretch of sound: samples float32 [n] of line number `index`, its end if `last`, which may be empty."""
 
     index: int
     samples: NDArray[np.float32]

@@ -1,22 +1,26 @@
 """Stage two of v1, v2, v2Pro and v2ProPlus: tokens and phones to frames, a flow, and HiFi-GAN.
 
-A sentence is made as a whole: in every frame there is something of all of its tokens.
+The latent of a sentence is made as a whole, since in every frame there is something of all of its tokens. The vocoder, which
+takes most of the time, sees a few frames around each: what is waited for, the beginning of a speech, is made before the rest.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.engine.acoustic import SentenceStream, check_line, stretched
+from timbral.engine.acoustic import Network, SentenceStream, check_line, stretched
 from timbral.engine.line import Line
-from timbral.engine.rows import vocode_in_rows
+from timbral.engine.rows import vocode_in_windows
 from timbral.engine.seeds import noise
 from timbral.engine.sessions import Graph, SessionOptions
 
 ROWS = 2
 """Rows of the vocoder's batch that share an utterance, whatever the cores, so that samples are the same everywhere."""
+OPENING_FRAMES = 48
+"""Of the first window of a speech: 0.96 s."""
 
 
 @dataclass(frozen=True)
@@ -40,23 +44,22 @@ class VitsConfig:
 class VitsDecoder:
     """Tokens, phones and a timbre to samples. Immutable: what an utterance remembers is in its stream."""
 
-    def __init__(self, latent: Graph, vocoder: Graph, config: VitsConfig) -> None:
+    def __init__(self, latent: Network, vocoder: Network, hidden: int, config: VitsConfig) -> None:
+        """hidden: channels of the frames that the latent is read off."""
         self._latent = latent
         self._vocoder = vocoder
         self.config = config
-        shapes = {value.name: value.shape for value in latent.session.get_inputs()}
         # The latent graph can go on from an earlier piece of the same utterance; a whole one has none.
-        self._nothing_before = np.zeros((1, shapes["overlap"][1], 0), np.float32)
+        self._nothing_before = np.zeros((1, hidden, 0), np.float32)
 
     @classmethod
     def open(cls, latent: Path, vocoder: Path, config: VitsConfig, options: SessionOptions) -> "VitsDecoder":
         """Opens the graphs that `timbral.export.acoustic` describes."""
         read = ("tokens", "phones", "timbre", "select", "overlap", "noise")
-        return cls(
-            Graph(latent, read, ("latent",), options),
-            Graph(vocoder, ("latent", "timbre"), ("audio",), options),
-            config,
-        )
+        graph = Graph(latent, read, ("latent",), options)
+        shapes = {value.name: value.shape for value in graph.session.get_inputs()}
+        hidden = shapes["overlap"][1]
+        return cls(graph, Graph(vocoder, ("latent", "timbre"), ("audio",), options), hidden, config)
 
     @property
     def sample_rate(self) -> int:
@@ -68,9 +71,10 @@ class VitsDecoder:
         check_line(line, self.config.timbre_size)
         return SentenceStream(lambda tokens: self._decode(tokens, line, seed))
 
-    def _decode(self, tokens: NDArray[np.int64], line: Line, seed: int) -> NDArray[np.float32]:
-        """The sound float32 [n] of tokens [T], at least one, that say the phones of a line."""
-        count, channels = self.config.frames_per_token * len(tokens), self.config.latent
+    def _decode(self, tokens: NDArray[np.int64], line: Line, seed: int) -> Iterator[NDArray[np.float32]]:
+        """Pieces of the sound float32 [n] of tokens [T], at least one, that say the phones of a line."""
+        config = self.config
+        count, channels = config.frames_per_token * len(tokens), config.latent
         drawn = noise(seed, 0, stretched(count, line.speed) * channels).reshape(-1, channels).T
         timbre = line.timbre[None]
         (latent,) = self._latent(
@@ -80,10 +84,9 @@ class VitsDecoder:
                 "timbre": timbre,
                 "select": np.arange(count),
                 "overlap": self._nothing_before,
-                "noise": np.float32(self.config.noise_scale) * drawn[None],
+                "noise": np.float32(config.noise_scale) * drawn[None],
             }
         )
-        rows = ROWS if self.config.reach else 1
-        audio = vocode_in_rows(self._vocoder, latent, timbre, rows, self.config.reach, self.config.hop)
-        samples: NDArray[np.float32] = audio[0]
-        return samples
+        rows = ROWS if config.reach else 1
+        first = OPENING_FRAMES if line.opens and config.reach else latent.shape[2]
+        yield from vocode_in_windows(self._vocoder, latent, timbre, first, rows, config.reach, config.hop)

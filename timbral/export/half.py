@@ -1,9 +1,8 @@
-"""A graph that computes in float16, for accelerators; on a CPU float32 is faster.
+"""Stage one in float16, for CUDA; on a CPU float32 is faster.
 
 `fp16` graphs hold float16 weights and compute in float32, which every device can. What this makes of a float32 graph has the
-same weights bit for bit, so that both kinds point to one weight file if they are written together:
-`write_graphs(folder, {name: compact(model, "fp16"), name_of_half: in_half(other_copy)}, weights)`. The caches of keys and
-values are float16 as well; it has not been run on an accelerator yet.
+same weights bit for bit, so that both kinds point to one file of weights (`timbral.export.semantic`). The caches of keys and
+values are float16 as well. onnxruntime's CPU runs it too, which is how it is tested; it has not been run on CUDA.
 """
 
 import copy

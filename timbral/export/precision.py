@@ -9,8 +9,8 @@
 
 Products with 8- or 4-bit weights are MatMulNBits (com.microsoft), which rounds its input to 8 bits as well; rows of embeddings
 are widened when they are looked up; float16 is widened to float32 when the graph is loaded, so that `fp16`
-halves a download and not the memory or the time of a CPU. A graph
-that also computes in float16, for an accelerator, is made of the same weights by `timbral.export.half`.
+halves a download and not the memory or the time of a CPU. For CUDA, `timbral.export.half` makes graphs of the same weights that
+also compute in float16.
 """
 
 import logging

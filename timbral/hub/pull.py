@@ -42,7 +42,7 @@ def installed(name: str, *, verify: bool = True) -> Bundle | None:
 
 def pull(
     models: Sequence[PublishedModel],
-    precision: Precision = "fp16",
+    precision: Precision = "int8",
     *,
     with_g2pw: bool = False,
     keep: bool = False,
@@ -50,7 +50,7 @@ def pull(
 ) -> list[Bundle]:
     """Downloads and imports models; files that several of them share come once.
 
-    precision: of the weights; float16 is that of the published ones. with_g2pw: also get the network that reads ambiguous
+    precision: of the weights; those that are published have float16. with_g2pw: also get the network that reads ambiguous
     Chinese characters. keep: leave the downloads for later pulls. What was downloaded when something goes wrong stays, so
     that another pull goes on from there; a model is either complete or not there at all, and a damaged one is replaced.
     Raises HubError, or what the importer raises.

@@ -4,8 +4,9 @@
     bundle = import_model(sources, Path("anna"), name="anna", precision="int8")
 
 `sources` says which files there are, `parts` reads and `fit` checks them, before any of the long work; `networks` fills
-the torch networks, `conversion` exports them one after the other, `description` writes what the manifest says, and
-`target` makes the folder whole or not at all. Needs torch and onnx, as `timbral.export` does.
+the torch networks, `conversion` exports them one after the other, `description` writes what the manifest says, `stored` and
+`measuring` find out in which precision each graph is and what that costs, and `target` makes the folder whole or not at all.
+Needs torch and onnx, as `timbral.export` does.
 """
 
 import warnings
@@ -13,15 +14,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from timbral.bundle import Bundle, read_bundle, seal
+from timbral.bundle.manifest import Losses
 from timbral.errors import TimbralWarning
 from timbral.export.precision import Precision
 from timbral.importing.conversion import convert
 from timbral.importing.description import describe
+from timbral.importing.measuring import is_noticeable, measure
 from timbral.importing.parts import examine
 from timbral.importing.sources import Sources
+from timbral.importing.stored import stored_precision
 from timbral.importing.target import check_free, check_name, new_folder
 
 __all__ = ["Sources", "import_model"]
+
+CONVERTED = 0.9
+"""Share of the time after which there is a model, whose losses are yet to be measured."""
 
 
 def import_model(
@@ -29,7 +36,7 @@ def import_model(
     target: Path,
     *,
     name: str,
-    precision: Precision = "fp16",
+    precision: Precision = "int8",
     tell: Callable[[str, float], None] = lambda what, share: None,
 ) -> Bundle:
     """Makes the bundle of these checkpoints in the folder `target`, which must not be there yet, or be empty.
@@ -49,7 +56,28 @@ def import_model(
             stacklevel=2,
         )
     with new_folder(target) as folder:
-        digest = convert(parts, folder, precision, tell)
-        tell("sealing", 1.0)
-        seal(folder, describe(parts, name=name, precision=precision, digest=digest))
+        digest = convert(parts, folder, precision, lambda what, share: tell(what, CONVERTED * share))
+        description = describe(parts, name=name, precision=precision, digest=digest)
+        description["precisions"] = {
+            path.name: stored_precision(path) for path in sorted(folder.glob("*.onnx"))
+        }
+        tell("sealing", CONVERTED)
+        made = seal(folder, description)
+        if precision != "fp32":
+            tell("measuring losses", CONVERTED)
+            losses = measure(made, parts)
+            description["losses"] = losses.model_dump()
+            seal(folder, description)
+            if is_noticeable(losses):
+                _warn_of(losses, precision)
     return read_bundle(target, verify=False)
+
+
+def _warn_of(losses: Losses, precision: Precision) -> None:
+    warnings.warn(
+        f"{precision} has cost this model more than others: {losses.semantic.agreement:.0%} of tokens as in fp32, "
+        f"spectra off by {losses.acoustic.log_mel:.1f} dB; import it with --precision "
+        f"{'fp32' if precision == 'fp16' else 'fp16'}",
+        TimbralWarning,
+        stacklevel=3,
+    )
