@@ -16,12 +16,13 @@ from official_files import HParams, saved
 
 from timbral.bundle import read_bundle
 from timbral.cli import main
+from timbral.data.listing import Line
 from timbral.errors import BundleError, DataError, TrainingError
 from timbral.importing.networks import semantic_network
 from timbral.official import identify, read_checkpoint
 from timbral.training.checkpoint import NAME
 from timbral.training.features import Hearer
-from timbral.training.recordings import Recording, read_recordings
+from timbral.training.recordings import read_recordings
 from timbral.training.result import Result
 
 DATA = Path(__file__).parent / "data"
@@ -142,9 +143,9 @@ def test_recordings_that_cannot_be_used_are_left_out(
     broken.write_bytes(b"RIFF no sound")
     shutil.copy(DATA / "english.flac", good)
     hearer = Hearer(read_bundle(official_bundles["v2"]), tmp_path / "kept")
-    recordings = [Recording(path, ENGLISH, "en") for path in (silent, broken, good)]
-    mute = Recording(good)
-    heard, problems = hearer.hear([*recordings, Recording(good, "!!!", "en"), mute], lambda what, share: None)
+    recordings = [Line(path, "", "en", ENGLISH) for path in (silent, broken, good)]
+    mute = Line(good, "", "", "")
+    heard, problems = hearer.hear([*recordings, Line(good, "", "en", "!!!"), mute], lambda what, share: None)
     assert len(heard) == 2
     assert [bool(features.text) for features in heard.values()] == [True, False]
     assert [problem.partition(":")[0] for problem in problems] == ["silent.wav", "broken.wav", "good.wav"]
@@ -205,6 +206,7 @@ def test_mistakes_are_told_before_the_work(
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").touch()
     for arguments, told in (
+        ([str(listing), "-o", str(tmp_path / "a"), "--gpt", files["s1-v2"]], "leave --gpt"),
         ([str(listing), "-o", str(tmp_path / "a"), *model], "--sovits"),
         ([str(listing), "-o", str(tmp_path / "a"), *model, "--stage", "three"], "semantic, acoustic"),
         ([str(listing), "-o", str(tmp_path / "full"), *model, "--stage", "semantic"], "not empty"),

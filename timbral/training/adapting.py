@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from timbral.data.listing import Line
 from timbral.errors import SettingError
 from timbral.synthesizer import Synthesizer
 from timbral.training.loop import Tell
-from timbral.training.recordings import Recording
 from timbral.training.references import hear_voice
 from timbral.training.result import Result
 from timbral.training.run import CONFIG, Sources, Trained, train_stages
@@ -39,7 +39,7 @@ def default_stages(synthesizer: Synthesizer, sources: Sources) -> tuple[Stage, .
 
 def adapt_voice(
     synthesizer: Synthesizer,
-    recordings: Sequence[Recording],
+    recordings: Sequence[Line],
     run: Path,
     settings: TrainingSettings,
     *,
@@ -80,7 +80,7 @@ def adapt_voice(
 
 
 def run_of(
-    folder: Path, recordings: Sequence[Recording], settings: TrainingSettings, base: str
+    folder: Path, recordings: Sequence[Line], settings: TrainingSettings, base: str
 ) -> tuple[Path, bool]:
     """The folder of an unattended run among `folder`, named by what it depends on, and whether it has been begun.
 

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from timbral.bundle import Bundle
+from timbral.data.listing import Line
 from timbral.engine.sessions import SessionOptions
 from timbral.parts import open_engine
 from timbral.text.segment import Language
 from timbral.training.drawn import draw_tokens
 from timbral.training.networks import restore_reference, restore_source_filter
-from timbral.training.recordings import Recording
 from timbral.training.settings import SourceFilterSettings
 from timbral.training.source_filter import SourceFilterTask
 from timbral.training.source_filter_examples import hear
@@ -23,7 +23,7 @@ _SENTENCES = "sentences.txt"
 
 def source_filter_task(
     bundle: Bundle,
-    recordings: Sequence[Recording],
+    recordings: Sequence[Line],
     settings: SourceFilterSettings,
     tell: Callable[[str, float], None] = lambda what, share: None,
 ) -> SourceFilterTask:

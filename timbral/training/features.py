@@ -19,13 +19,13 @@ from torch import Tensor
 from timbral.audio import read
 from timbral.audio.resampling import resample
 from timbral.bundle import Bundle
+from timbral.data.listing import Line
 from timbral.digest import sha256
 from timbral.engine.sessions import Graph, SessionOptions
 from timbral.errors import AudioError, TextError, TrainingError
 from timbral.nets.spectrogram import TIMBRE, V3, V4, linear_spectrogram, log_mel, normalized
 from timbral.reader import Reader
 from timbral.text.symbols import phone_ids
-from timbral.training.recordings import Recording
 from timbral.training.settings import family_of
 
 _FORMAT = "1"
@@ -78,7 +78,7 @@ class Hearer:
         self._opened: _Networks | None = None
 
     def hear(
-        self, recordings: Sequence[Recording], tell: Callable[[str, float], None]
+        self, recordings: Sequence[Line], tell: Callable[[str, float], None]
     ) -> tuple[dict[str, Features], list[str]]:
         """Features of all recordings that can be used, by their key, and what is wrong with the others.
 
@@ -101,11 +101,11 @@ class Hearer:
             )
         return found, problems
 
-    def _key(self, recording: Recording) -> str:
+    def _key(self, recording: Line) -> str:
         parts = (self._model, sha256(recording.audio), recording.language, recording.text)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
-    def _features(self, recording: Recording, key: str) -> Features:
+    def _features(self, recording: Line, key: str) -> Features:
         path = self._cache / f"{key}.safetensors"
         if path.is_file():
             try:
@@ -132,7 +132,7 @@ class _Networks:
         if "speaker.onnx" in bundle.manifest.files:
             self.speaker = Graph(bundle.path("speaker.onnx"), ("audio",), ("speaker",), options)
 
-    def features(self, recording: Recording) -> Features:
+    def features(self, recording: Line) -> Features:
         samples, rate = read(recording.audio, longest=_LONGEST, advice="cut it into sentences")
         # Officially half of each recording is brought to the same peak before anything hears it.
         peak = float(np.abs(samples).max())
@@ -153,7 +153,7 @@ class _Networks:
             mel=self._mel(full),
         )
 
-    def _read(self, recording: Recording) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
+    def _read(self, recording: Line) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
         """Phones and their BERT features."""
         if not recording.text:
             return phone_ids(["."], self.manifest.symbols), None

@@ -1,30 +1,20 @@
-"""What training knows of a recording; the official list that names them is read by `timbral.data`."""
+"""What a voice is trained on: the clips of a training set, as `timbral prepare` or others list them."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from timbral.data.listing import find_list, read_list
+from timbral.data.listing import Line, find_list, read_list
 from timbral.errors import TrainingError
 
 
-@dataclass(frozen=True)
-class Recording:
-    """A recording to train on. text, language: what is said; both empty where that is not known."""
+def read_recordings(source: Path) -> tuple[list[Line], list[str]]:
+    """The clips of a list, or of the only list in a folder, and what is wrong with the lines that are left out.
 
-    audio: Path
-    text: str = ""
-    language: str = ""
-
-
-def read_recordings(source: Path) -> tuple[list[Recording], list[str]]:
-    """The recordings of a list, or of the only list in a folder, and what is wrong with the lines that are left out.
-
-    Raises DataError: there is no list, or it cannot be read; TrainingError: nothing in it can be used.
+    Raises DataError: there is no list; TrainingError: nothing in it can be used.
     """
     path = find_list(source) if source.is_dir() else source
     listing = read_list(path)
     if not listing.lines:
-        told = listing.problems[0] if listing.problems else f"{path} is empty; it needs a line a recording"
-        raise TrainingError(told)
-    found = [Recording(line.audio, line.text, line.language) for line in listing.lines]
-    return found, list(listing.problems)
+        raise TrainingError(
+            f"{path}: {listing.problems[0] if listing.problems else 'is empty; a line a recording is needed'}"
+        )
+    return list(listing.lines), list(listing.problems)

@@ -9,9 +9,9 @@ import soundfile
 
 from timbral.audio import read
 from timbral.audio.resampling import resample
+from timbral.data.listing import Line
 from timbral.errors import AudioError, TextError, TimbralWarning, TrainingError
 from timbral.synthesizer import Synthesizer
-from timbral.training.recordings import Recording
 from timbral.voice import Consent, Voice
 
 _SHORTEST, _BEST, _LONGEST = 3.2, 6.0, 9.8
@@ -20,9 +20,7 @@ _MOST = 8
 _RATE = 32_000
 
 
-def hear_voice(
-    synthesizer: Synthesizer, recordings: Sequence[Recording], consent: Consent | None = None
-) -> Voice:
+def hear_voice(synthesizer: Synthesizer, recordings: Sequence[Line], consent: Consent | None = None) -> Voice:
     """The voice of recordings whose lengths suit a reference, up to eight; the first is spoken on from where its text is known.
 
     Where none suits, as many as make one are put together. Raises TrainingError: nothing that could be a reference, or no text
@@ -52,14 +50,14 @@ def hear_voice(
             raise TrainingError(f"no recording can be a reference of the voice: {error}") from None
 
 
-def _seconds(recording: Recording) -> float:
+def _seconds(recording: Line) -> float:
     try:
         return float(soundfile.info(str(recording.audio)).duration)
     except (OSError, soundfile.LibsndfileError):
         return 0.0
 
 
-def _joined(recordings: Sequence[Recording]) -> bytes:
+def _joined(recordings: Sequence[Line]) -> bytes:
     """Recordings one after the other, up to the length of a reference, as a file."""
     pieces, seconds = [np.zeros(0, np.float32)], 0.0
     for recording in recordings:

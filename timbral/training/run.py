@@ -14,6 +14,7 @@ from pathlib import Path
 from accelerate import PartialState
 
 from timbral.bundle import Bundle
+from timbral.data.listing import Line
 from timbral.digest import sha256
 from timbral.errors import TimbralWarning, TrainingError
 from timbral.folders import cache_folder
@@ -26,7 +27,6 @@ from timbral.training.embedded import source_filter_task
 from timbral.training.features import Features, Hearer
 from timbral.training.loop import Outcome, Tell, train
 from timbral.training.mel_acoustic import MelAcousticTask
-from timbral.training.recordings import Recording
 from timbral.training.result import Result
 from timbral.training.semantic import SemanticExample, SemanticTask
 from timbral.training.settings import (
@@ -68,7 +68,7 @@ class Trained:
 
 
 def train_stages(
-    recordings: Sequence[Recording],
+    recordings: Sequence[Line],
     bundle: Bundle,
     run: Path,
     settings: TrainingSettings,

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from timbral.audio import read
 from timbral.audio.resampling import resample
+from timbral.data.listing import Line
 from timbral.errors import AudioError, TrainingError
 from timbral.nets.tiny_content import FRAMES_PER_TOKEN, ReferenceEncoder
 from timbral.nets.tiny_timbre import RATE as HEARD_AT
-from timbral.training.recordings import Recording
 
 _LONGEST = 120.0
 """Seconds of one recording."""
@@ -48,7 +48,7 @@ class Heard:
 
 @torch.no_grad()
 def hear(
-    recordings: Sequence[Recording],
+    recordings: Sequence[Line],
     encoder: ReferenceEncoder,
     rate: int,
     tell: Callable[[str, float], None] = lambda what, share: None,
@@ -76,7 +76,7 @@ def hear(
     return Heard(tuple(examples), timbre, speaker), problems
 
 
-def _heard(recording: Recording, encoder: ReferenceEncoder, rate: int) -> tuple[SourceFilterExample, Tensor]:
+def _heard(recording: Line, encoder: ReferenceEncoder, rate: int) -> tuple[SourceFilterExample, Tensor]:
     samples, recorded_at = read(recording.audio, longest=_LONGEST, advice="cut it into sentences")
     level = float(np.sqrt(np.square(samples).mean())) if len(samples) else 0.0
     if level < _SILENT:
