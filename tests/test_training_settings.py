@@ -49,11 +49,11 @@ def test_a_method_in_the_file_brings_its_defaults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("semantic: {epoch: 3}", "semantic.epoch is unknown; there are epochs, batch_size"),
+        ("semantic: {epoch: 3}", "semantic: epoch is unknown; there are epochs, batch_size"),
         ("acoustics: {}", "acoustics is unknown; there are semantic, acoustic"),
         ("semantic: {schedule: {kind: warmup-cosine, warm: 3}}", "start, end, warmup, decay"),
         ("semantic: {schedule: {kind: linear}}", "schedule"),
-        ("acoustic: {epochs: none}", "acoustic.epochs"),
+        ("acoustic: {epochs: none}", "acoustic: epochs"),
         ("acoustic: {rank: 0}", "greater than or equal to 1"),
         ("semantic: 3", "names and values"),
         ("- 3", "begin with"),

@@ -7,11 +7,10 @@ and joins several processes (`accelerate launch -m timbral train ...`).
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -207,7 +206,7 @@ class _Run:
             self.average.update()
         return gathered
 
-    def _passes(self, examples: Sequence[int], share: float) -> "list[Pass] | Any":
+    def _passes(self, examples: Sequence[int], share: float) -> Iterator[Pass]:
         """The passes of a batch, each after its gradient has been computed."""
         batch = {name: part.to(self.device) for name, part in self.task.collate(examples).items()}
         passes = iter(self.task.passes(batch))
