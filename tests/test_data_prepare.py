@@ -14,8 +14,9 @@ from data_sounds import RATE, encode, pause, speech, write
 
 from timbral.cli import main
 from timbral.data import Settings, Thresholds, Transcript, prepare, read_list, register
+from timbral.data.cleaning import clean_transcript
 from timbral.data.listing import read_dropped
-from timbral.data.whisper import default_model
+from timbral.data.whisper import Whisper, default_model
 from timbral.errors import BundleError, DataError, SettingError
 
 WORDS = {
@@ -115,6 +116,18 @@ def test_whisper_transcribes_what_is_good_and_the_rest_is_reported(
     assert "notes.txt" in page
     assert 'src="http' not in page
     assert "href" not in page
+
+
+def test_each_clip_gets_its_words_in_its_language(whisper: Path) -> None:
+    said = Whisper(whisper).transcribe(
+        [speech("chinese", 16_000), speech("english", 16_000), speech("english", 16_000)[:32_000]], None
+    )
+    assert [one.language for one in said] == ["zh", "en", "en"]
+    assert clean_transcript(said[0].text, "zh").text.startswith("美国并没有统一的")
+    assert "war must be done by circumvention" in said[1].text
+    assert said[2].text.startswith("Well, what can't be done")
+    assert "circumvention" not in said[2].text
+    assert all(one.confidence > -0.8 and one.silence < 0.5 and not one.foreign for one in said)
 
 
 def test_a_second_run_does_only_what_is_missing(raw: Path, tmp_path: Path, clerk: Clerk) -> None:
