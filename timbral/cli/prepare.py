@@ -37,7 +37,7 @@ Shortest = Annotated[float, typer.Option(help="Seconds of the shortest clip to u
 Longest = Annotated[float, typer.Option(help="Seconds of the longest clip; longer ones are cut.")]
 Noise = Annotated[float, typer.Option(help="dB that the speech has to be above the noise.")]
 AtMost = Annotated[float, typer.Option(help="About how many seconds are wanted, the cleanest; 0 for all.")]
-Confidence = Annotated[float, typer.Option(help="Least mean logarithm of a token's probability.")]
+Confidence = Annotated[float, typer.Option(help="Least logarithm of the words' mean probability.")]
 
 _MOST_NOTES = 20
 

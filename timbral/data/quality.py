@@ -39,7 +39,7 @@ class Sound:
 @dataclass(frozen=True)
 class Thresholds:
     """What a clip has to fulfil. Lengths in seconds; noise in dB below the speech; rates in phones a second of
-    speech; confidence as the mean logarithm of the probability of a token."""
+    speech; confidence as the logarithm of the words' mean probability."""
 
     shortest: float = 1.0
     longest: float = 15.0

@@ -26,8 +26,8 @@ class Transcript:
     """What was heard in a clip.
 
     language: one of `timbral.data.language.LANGUAGES`. probability: that it is this one among them. foreign: the name of
-    another language that was heard instead, mostly empty. confidence: mean natural logarithm of the probability of
-    a token; 0 where a recogniser does not tell. silence: probability that nobody speaks.
+    another language that was heard instead, mostly empty. confidence: natural logarithm of the words' mean
+    probability; 0 where a recogniser does not tell. silence: probability that nobody speaks.
     """
 
     text: str

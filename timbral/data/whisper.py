@@ -97,9 +97,7 @@ class Whisper:
             Transcript(
                 text="".join(word.word for word in said).strip(),
                 language=language,
-                confidence=round(float(np.mean([math.log(max(w.probability, 1e-9)) for w in said])), 3)
-                if said
-                else -9.0,
+                confidence=_confidence(said),
                 silence=round(quiet, 3) if said else 1.0,
             )
             for said, quiet in zip(words, silence, strict=True)
@@ -186,6 +184,12 @@ def _library() -> Any:
             "transcribing needs faster-whisper; install it with: pip install 'timbral[data]', or leave texts empty "
             "with --transcriber none"
         ) from None
+
+
+def _confidence(words: Sequence[Any]) -> float:
+    """Logarithm of the words' mean probability: one doubtful name does not spoil a short clip."""
+    probability = float(np.mean([word.probability for word in words])) if words else 0.0
+    return round(math.log(max(probability, 1e-4)), 3)
 
 
 def _within(word: Any) -> float:
