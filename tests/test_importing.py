@@ -188,6 +188,8 @@ def test_v2pro_with_everything(paths: dict[str, str], home: Path, capfd: Capture
     model = Model(home / "models" / "anna")
     manifest = model.manifest
     assert re.fullmatch(r"v2Pro-[0-9a-f]{8}", manifest.version)
+    assert re.fullmatch(r"[0-9a-f]{16}", manifest.base)
+    assert manifest.base == manifest.weights
     assert manifest.family == "gpt-sovits"
     assert manifest.reading == "official"
     assert manifest.languages == ("zh", "en", "ja", "ko", "yue")

@@ -12,8 +12,9 @@ import torch
 
 from timbral.cli import main
 from timbral.importing import Sources, conversion
+from timbral.importing.conversion import Fingerprints
 from timbral.importing.description import describe
-from timbral.importing.fingerprint import Fingerprint
+from timbral.importing.fingerprint import HEARING, Fingerprint
 from timbral.importing.parts import examine
 
 Captured = pytest.CaptureFixture[str]
@@ -180,7 +181,9 @@ def test_without_torch_it_says_what_to_install(tmp_path: Path) -> None:
 
 def test_v2_is_described_as_it_is(paths: dict[str, str]) -> None:
     parts = examine(Sources(Path(paths["s1-v2"]), Path(paths["s2-v2"]), Path(paths["hubert"])))
-    said = json.loads(json.dumps(describe(parts, name="me", precision="int4", digest="0" * 8)))
+    said = json.loads(
+        json.dumps(describe(parts, name="me", precision="int4", fingerprints=Fingerprints("0" * 8, "0" * 16)))
+    )
     assert said["version"] == "v2-00000000"
     assert said["precision"] == "int4"
     assert said["symbols"] == "v2"
@@ -195,7 +198,7 @@ def test_voices_fit_models_that_hear_alike() -> None:
     def digest() -> str:
         fingerprint = Fingerprint()
         fingerprint.add_hearing(network)
-        return fingerprint.digest()
+        return fingerprint.digest(HEARING)
 
     network = files.acoustic("v2")
     state = {name: tensor.clone() for name, tensor in network.state_dict().items()}

@@ -56,8 +56,8 @@ def import_model(
             stacklevel=2,
         )
     with new_folder(target) as folder:
-        digest = convert(parts, folder, precision, lambda what, share: tell(what, CONVERTED * share))
-        description = describe(parts, name=name, precision=precision, digest=digest)
+        fingerprints = convert(parts, folder, precision, lambda what, share: tell(what, CONVERTED * share))
+        description = describe(parts, name=name, precision=precision, fingerprints=fingerprints)
         description["precisions"] = {
             path.name: stored_precision(path) for path in sorted(folder.glob("*.onnx"))
         }

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from timbral.bundle.manifest import SYMBOLS
 from timbral.export.acoustic import Utterance, export_acoustic
@@ -13,7 +14,7 @@ from timbral.export.semantic import export_semantic
 from timbral.importing.calibration import utterances
 from timbral.importing.companions import copy_g2pw, write_vocabulary
 from timbral.importing.families import MEL_FAMILIES, symbols_of
-from timbral.importing.fingerprint import Fingerprint
+from timbral.importing.fingerprint import HEARING, WEIGHTS, Fingerprint
 from timbral.importing.networks import (
     acoustic_network,
     bert_network,
@@ -28,8 +29,17 @@ from timbral.nets.acoustic import AcousticNetwork
 from timbral.nets.hubert import Hubert
 
 
-def convert(parts: Parts, folder: Path, precision: Precision, tell: Callable[[str, float], None]) -> str:
-    """Writes all files of a model but the manifest into `folder`, and returns what tells its voices from others'.
+class Fingerprints(NamedTuple):
+    """What tells the voices of a model from others', and the voices that were fine-tuned on it."""
+
+    hearing: str
+    weights: str
+
+
+def convert(
+    parts: Parts, folder: Path, precision: Precision, tell: Callable[[str, float], None]
+) -> Fingerprints:
+    """Writes all files of a model but the manifest into `folder`.
 
     tell: is told what is being converted, and how much is done, 0 to 1.
     """
@@ -40,7 +50,7 @@ def convert(parts: Parts, folder: Path, precision: Precision, tell: Callable[[st
         work()
         # The exporter leaves its networks in circles of references.
         gc.collect()
-    return conversion.fingerprint.digest()
+    return Fingerprints(conversion.fingerprint.digest(HEARING), conversion.weights.digest(WEIGHTS))
 
 
 class _Conversion:
@@ -48,7 +58,7 @@ class _Conversion:
         self._parts = parts
         self._folder = folder
         self._precision: Precision = precision
-        self.fingerprint = Fingerprint()
+        self.fingerprint, self.weights = Fingerprint(), Fingerprint()
 
     def works(self) -> list[tuple[str, Callable[[], None]]]:
         """What there is to do, with what it is called."""
@@ -70,6 +80,7 @@ class _Conversion:
     def _stage_one(self) -> None:
         phonemes = SYMBOLS[symbols_of(self._parts.version)]
         network = semantic_network(read_again(self._parts.semantic), phonemes)
+        self.weights.add("stage one", network)
         export_semantic(network, self._folder, self._precision)
 
     def _stage_two(self) -> None:
@@ -81,6 +92,7 @@ class _Conversion:
         export_content(hubert, network, self._folder, self._precision)
         self.fingerprint.add("hubert", hubert)
         self.fingerprint.add_hearing(network)
+        self.weights.add("stage two", network)
         said = self._calibration(network, hubert) if isinstance(network, AcousticNetwork) else []
         del hubert
         gc.collect()

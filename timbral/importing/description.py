@@ -4,6 +4,7 @@ from typing import Any
 
 from timbral.bundle.manifest import SYMBOLS
 from timbral.export.precision import Precision
+from timbral.importing.conversion import Fingerprints
 from timbral.importing.families import HOP, LANGUAGES, MEL_FAMILIES, SAMPLE_RATE, symbols_of
 from timbral.importing.parts import Parts
 from timbral.nets.hifigan import reach_of
@@ -20,14 +21,14 @@ _REFERENCE = {"rate": 16000, "silence": 9600, "timbre_rate": 32000}
 _VOCODERS = {"v3": ["BigVGAN v2 (NVIDIA, MIT)"], "v4": []}
 
 
-def describe(parts: Parts, *, name: str, precision: Precision, digest: str) -> dict[str, Any]:
-    """The manifest without format and files; digest: see `timbral.importing.fingerprint`."""
+def describe(parts: Parts, *, name: str, precision: Precision, fingerprints: Fingerprints) -> dict[str, Any]:
+    """The manifest without format and files."""
     symbols = symbols_of(parts.version)
     family = MEL_FAMILIES.get(parts.version)
     return {
         "name": name,
         "family": "gpt-sovits",
-        "version": f"{parts.version}-{digest}",
+        "version": f"{parts.version}-{fingerprints.hearing}",
         "languages": LANGUAGES[symbols],
         "symbols": symbols,
         "sample_rate": family.sample_rate if family else SAMPLE_RATE,
@@ -37,6 +38,7 @@ def describe(parts: Parts, *, name: str, precision: Precision, digest: str) -> d
         "acoustic": _acoustic(parts),
         "reference": _REFERENCE,
         "reading": "official",
+        "weights": fingerprints.weights,
         "licence": "MIT",
         "attribution": _attribution(parts),
     }

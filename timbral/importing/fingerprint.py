@@ -1,7 +1,8 @@
-"""Which voices fit a model: those that were heard by the same networks.
+"""Which voices fit a model: those that were heard by the same networks; and, of fine-tuned ones, on the same weights.
 
 A voice holds tokens and a timbre. They mean the same wherever the networks that hear them are the same, however stage
-one, the sound or the precision of the graphs may differ.
+one, the sound or the precision of the graphs may differ. What fine-tuning changes fits the weights of both stages, in any
+precision.
 """
 
 import hashlib
@@ -13,7 +14,9 @@ from timbral.nets.prior import PriorNetwork
 _HEARING = ("ssl_proj.", "ref_enc.", "sv_emb.", "prelu.", "quantizer.vq.layers.0._codebook.embed")
 """Beginnings of the names in stage two that tokens and timbre depend on; `embed_avg` is left out by its name's end."""
 _LEARNING = "embed_avg"
-_LENGTH = 8
+
+HEARING, WEIGHTS = 8, 16
+"""Hexadecimal digits of what names the networks that hear, and the weights of both stages."""
 
 
 class Fingerprint:
@@ -33,6 +36,6 @@ class Fingerprint:
         """Takes in what makes tokens and timbre in a stage two."""
         self.add("stage two", stage_two, _HEARING)
 
-    def digest(self) -> str:
-        """Eight hexadecimal digits."""
-        return self._hash.hexdigest()[:_LENGTH]
+    def digest(self, length: int) -> str:
+        """So many hexadecimal digits."""
+        return self._hash.hexdigest()[:length]
