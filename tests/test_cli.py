@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -291,3 +292,39 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
     assert run.returncode == 130
     assert err == b"timbral: interrupted\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pseudo terminals")
+def test_progress_is_seen_while_libraries_are_kept_quiet() -> None:
+    """On a real terminal: the bar shows, what a C library prints does not, and a note comes after it though all fails."""
+    program = (
+        "import os, time, warnings\n"
+        "from timbral.cli import terminal\n"
+        "from timbral.errors import TimbralWarning\n"
+        "terminal.prepare()\n"
+        "with terminal.progress('starting') as bar, terminal.quiet_libraries():\n"
+        "    bar.begin('listening closely')\n"
+        "    os.write(2, b'chatter')\n"
+        "    warnings.warn('worth knowing', TimbralWarning)\n"
+        "    time.sleep(0.5)\n"
+        "    raise SystemExit(3)\n"
+    )
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stderr=theirs, env={**os.environ, "TERM": "xterm"}
+    )
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            part = os.read(ours, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        seen += part
+    os.close(ours)
+    assert process.wait() == 3
+    assert b"listening closely" in seen
+    assert b"chatter" not in seen
+    assert b"note: worth knowing" in seen

@@ -17,9 +17,11 @@ from official_files import HParams, saved
 from timbral.bundle import read_bundle
 from timbral.cli import main
 from timbral.data.listing import Line
-from timbral.errors import BundleError, DataError, TrainingError
+from timbral.errors import BundleError, CheckpointError, DataError, TrainingError
+from timbral.importing.fingerprint import weights_of
 from timbral.importing.networks import semantic_network
 from timbral.official import identify, read_checkpoint
+from timbral.training.bases import semantic_base
 from timbral.training.checkpoint import NAME
 from timbral.training.features import Hearer
 from timbral.training.recordings import read_recordings
@@ -135,6 +137,21 @@ def test_what_was_heard_once_is_not_heard_again(
     assert repaired.keys() == heard.keys()
 
 
+def test_a_voice_learns_from_the_weights_of_its_model(
+    files: dict[str, str], official_bundles: dict[str, Path]
+) -> None:
+    bundle, path = read_bundle(official_bundles["v2"]), Path(files["s1-v2"])
+    network = semantic_network(identify(read_checkpoint(path)), 732)
+    for known, fits in ((weights_of("semantic", network), True), ("0" * 8, False)):
+        manifest = bundle.manifest.model_copy(update={"weights": known + "0" * 8})
+        if fits:
+            semantic_base(replace(bundle, manifest=manifest), path, same=True)
+            continue
+        semantic_base(replace(bundle, manifest=manifest), path)
+        with pytest.raises(CheckpointError, match="other weights"):
+            semantic_base(replace(bundle, manifest=manifest), path, same=True)
+
+
 def test_recordings_that_cannot_be_used_are_left_out(
     tmp_path: Path, official_bundles: dict[str, Path]
 ) -> None:
@@ -207,7 +224,7 @@ def test_mistakes_are_told_before_the_work(
     (tmp_path / "full" / "x").touch()
     for arguments, told in (
         ([str(listing), "-o", str(tmp_path / "a"), "--gpt", files["s1-v2"]], "leave --gpt"),
-        ([str(listing), "-o", str(tmp_path / "a"), *model], "--sovits"),
+        ([str(listing), "-o", str(tmp_path / "a"), *model, "--stage", "both"], "--sovits"),
         ([str(listing), "-o", str(tmp_path / "a"), *model, "--stage", "three"], "semantic, acoustic"),
         ([str(listing), "-o", str(tmp_path / "full"), *model, "--stage", "semantic"], "not empty"),
         ([str(listing), "-o", str(tmp_path / "a"), *model, "--stage", "semantic", "--resume"], "no run"),

@@ -22,7 +22,7 @@ LISTENER = "listener.safetensors"
 
 def open_engine(bundle: Bundle, options: SessionOptions) -> SpeechEngine:
     """Both stages and the guard."""
-    return SpeechEngine(_semantic(bundle, options), open_acoustic(bundle, options), _guard(bundle))
+    return SpeechEngine(open_semantic(bundle, options), open_acoustic(bundle, options), _guard(bundle))
 
 
 def open_references(bundle: Bundle, options: SessionOptions) -> ReferenceEncoder:
@@ -45,7 +45,8 @@ def open_references(bundle: Bundle, options: SessionOptions) -> ReferenceEncoder
     )
 
 
-def _semantic(bundle: Bundle, options: SessionOptions) -> SemanticDecoder:
+def open_semantic(bundle: Bundle, options: SessionOptions) -> SemanticDecoder:
+    """Stage one."""
     runner = GraphRunner.open(
         bundle.path("semantic_prefill.onnx"),
         bundle.path("semantic_step.onnx"),

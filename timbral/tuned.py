@@ -7,11 +7,13 @@ from dataclasses import replace
 from timbral.bundle import Bundle
 from timbral.engine.sessions import SessionOptions
 from timbral.engine.speech import SpeechEngine
-from timbral.parts import open_engine
+from timbral.parts import open_acoustic, open_engine, open_semantic
 from timbral.weights import Adapter
 
 KEPT = 4
-"""Fine-tuned voices that stay ready; each takes about as much memory as the model itself."""
+"""Fine-tuned voices that stay ready; each takes about as much memory as the stages that it changes."""
+_SEMANTIC = "semantic"
+"""The part that is stage one; all others are stage two."""
 
 
 class Engines:
@@ -33,9 +35,19 @@ class Engines:
         with self._lock:
             engine = self._tuned.get(adapter.digest)
             if engine is None:
-                engine = open_engine(self._bundle, replace(self._options, adapter=adapter))
+                engine = self._opened(adapter)
                 self._tuned[adapter.digest] = engine
             self._tuned.move_to_end(adapter.digest)
             if len(self._tuned) > KEPT:
                 self._tuned.popitem(last=False)
             return engine
+
+    def _opened(self, adapter: Adapter) -> SpeechEngine:
+        """An engine whose changed stages are its own; one that is not changed is shared, and its batches with it."""
+        options = replace(self._options, adapter=adapter)
+        semantic, acoustic = self.base.semantic, self.base.acoustic
+        if _SEMANTIC in adapter.parts:
+            semantic = open_semantic(self._bundle, options)
+        if adapter.parts.keys() - {_SEMANTIC}:
+            acoustic = open_acoustic(self._bundle, options)
+        return SpeechEngine(semantic, acoustic, self.base.guard)

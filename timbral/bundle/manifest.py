@@ -191,7 +191,8 @@ class Manifest(_Strict):
     precisions: of most of the weights of each graph, where they are known; graphs that hear recordings lose less than others.
     losses: against float32, where they were measured.
     guard: what the guard takes for normal, measured on the model. files: all files but the manifest itself.
-    weights: names the weights of both stages, whatever the precision they are stored in; None where nobody said.
+    weights: names the weights of stage one and of stage two, eight digits each, whatever the precision they are stored in; None
+    where nobody said.
     """
 
     format: Literal[1]

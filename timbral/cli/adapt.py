@@ -1,5 +1,6 @@
 """`timbral adapt`: raw recordings become a fine-tuned voice, unattended."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,19 +20,15 @@ from timbral.cli.train import (
     Model,
     Rank,
     Sovits,
+    StageName,
     check_device,
+    check_stage,
     facts_of,
     training_is_installed,
 )
 from timbral.errors import SettingError
 
-_STAGES = ("auto", "both", "semantic", "acoustic")
-
 NewName = Annotated[str, typer.Option("--name", help="What to call the voice.")]
-StageName = Annotated[
-    str,
-    typer.Option("--stage", metavar="STAGE", help="auto, what suits the model; both, semantic, acoustic."),
-]
 Separate = Annotated[bool, typer.Option("--separate", help="Take the voice out of music.")]
 Denoise = Annotated[
     bool | None, typer.Option("--denoise/--no-denoise", help="Take noise out; done where it is installed.")
@@ -70,8 +67,9 @@ def adapt(
 ) -> None:
     """Make a fine-tuned voice of raw recordings of one speaker: prepare, train, keep. Repeat it to go on where it stopped."""
     check_device(device)
-    if stage not in _STAGES:
-        raise SettingError(f"--stage {stage[:40]!r} is unknown; choose from {', '.join(_STAGES)}")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise SettingError("adapt is one process; several train with `accelerate launch -m timbral train`")
+    check_stage(stage)
     with training_is_installed():
         from timbral.training.adapting import adapt_voice, default_stages, run_of
         from timbral.training.recordings import read_recordings
@@ -85,13 +83,13 @@ def adapt(
     path = voice_shelf.voice_path(name)
     flags: dict[str, Any] = {"rank": rank, "epochs": epochs, "batch_size": batch_size}
     folder = work or cache_folder() / "adapt" / name
-    with terminal.progress("loading") as bar, terminal.quiet_libraries():
+    with terminal.progress("loading") as bar:
         synthesizer = load(model, languages=())
         settings = read_settings(
             family_of(synthesizer.manifest), config, {"semantic": flags, "acoustic": flags}
         )
         checkpoints = Checkpoints(gpt, sovits, discriminator)
-        stages = default_stages(synthesizer, checkpoints) if stage == "auto" else stages_of(stage)
+        stages = stages_of(stage) or default_stages(synthesizer.manifest, checkpoints)
         # Only stage one, and models that go on from a prompt, have to know what is said.
         written = "semantic" in stages or synthesizer.manifest.semantic.prompts
         prepared = data.prepare(
@@ -108,7 +106,7 @@ def adapt(
             Narrator(bar),
         )
         found, _ = read_recordings(prepared.path)
-        run, begun = run_of(folder / "runs", found, settings, synthesizer.manifest.base)
+        run, begun = run_of(folder / "runs", found, settings, synthesizer.manifest.base, checkpoints)
         bar.begin("training")
         adapted = adapt_voice(
             synthesizer,
@@ -122,8 +120,7 @@ def adapt(
             device=device,
             tell=bar.tell,
         )
-        if adapted is None:
-            return  # another process of the same training keeps the voice
+        assert adapted is not None
         voice_shelf.keep(adapted.voice, name)
     rows = [facts_of(one) for one in adapted.trained]
     if json:

@@ -45,12 +45,13 @@ def print_json(values: dict[str, Any], *, stdout_taken: bool = False) -> None:
 @contextlib.contextmanager
 def progress(what: str) -> Iterator["Bar"]:
     """A progress bar on stderr where a person is looking, otherwise nothing."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not Console(stderr=True).is_terminal:
         yield Bar(None, TaskID(0))
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as shown:
+    # A way of its own to the terminal, so that the bar is seen while `quiet_libraries` keeps others from it.
+    own = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, errors="replace")
+    with own, Progress(*columns, console=Console(file=own), transient=True) as shown:
         yield Bar(shown, shown.add_task(what, total=None))
 
 
@@ -85,18 +86,20 @@ def quiet_libraries() -> Iterator[None]:
     except OSError:
         yield
         return
+    caught: list[warnings.WarningMessage] = []
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, _STDERR)
         os.close(nowhere)
-        with warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings(record=True) as recorded:
+            caught = recorded
             yield
     finally:
         sys.stderr.flush()
         os.dup2(kept, _STDERR)
         os.close(kept)
-    for warning in caught:
-        _show_warning(warning.message, warning.category, warning.filename, warning.lineno)
+        for warning in caught:
+            _show_warning(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 def _show_warning(

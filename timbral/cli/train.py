@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _NEEDED = ("torch", "onnx", "accelerate", "matplotlib", "yaml")
 """What `timbral[train]` brings and training needs."""
-_STAGES = ("both", "semantic", "acoustic")
+STAGES = ("auto", "both", "semantic", "acoustic")
 _METHODS = ("lora", "full")
 _DEVICES = ("auto", "cpu")
 
@@ -35,7 +35,10 @@ Target = Annotated[
 Model = Annotated[
     str | None, typer.Option(metavar="NAME|DIR", help="The model to train; the embedded one by default.")
 ]
-StageName = Annotated[str, typer.Option("--stage", metavar="STAGE", help="both, semantic or acoustic.")]
+StageName = Annotated[
+    str,
+    typer.Option("--stage", metavar="STAGE", help="auto, what suits the model; both, semantic, acoustic."),
+]
 Method = Annotated[
     str | None, typer.Option(metavar="METHOD", help="lora, changes of low rank (the default), or full.")
 ]
@@ -67,7 +70,7 @@ def train(
     recordings: Listing,
     output: Target,
     model: Model = None,
-    stage: StageName = "both",
+    stage: StageName = "auto",
     method: Method = None,
     rank: Rank = None,
     epochs: Epochs = None,
@@ -82,12 +85,12 @@ def train(
     json: Json = False,
 ) -> None:
     """Train the networks of a model on recordings of a voice."""
-    _check_choice("--stage", stage, _STAGES)
+    check_stage(stage)
     check_device(device)
     if method is not None:
         _check_choice("--method", method, _METHODS)
     with training_is_installed():
-        from timbral.training.adapting import adapt_voice
+        from timbral.training.adapting import adapt_voice, default_stages
         from timbral.training.recordings import read_recordings
         from timbral.training.run import CONFIG, Sources, train_stages
         from timbral.training.settings import family_of, read_settings, stages_of
@@ -108,13 +111,14 @@ def train(
     bundle = open_bundle(model)
     flags: dict[str, Any] = {"method": method, "rank": rank, "epochs": epochs, "batch_size": batch_size}
     settings = read_settings(family_of(bundle.manifest), config, {"semantic": flags, "acoustic": flags})
+    sources = Sources(gpt, sovits, discriminator)
     chosen: dict[str, Any] = {
-        "stages": stages_of(stage),
-        "sources": Sources(gpt, sovits, discriminator),
+        "stages": stages_of(stage) or default_stages(bundle.manifest, sources),
+        "sources": sources,
         "resume": resume,
         "device": device,
     }
-    with terminal.progress("reading") as bar, terminal.quiet_libraries():
+    with terminal.progress("reading") as bar:
         if wants_voice:
             synthesizer = load(model, languages=())
             adapted = adapt_voice(
@@ -152,6 +156,11 @@ def training_is_installed() -> Iterator[None]:
         raise InstallationError(
             f"training needs {error.name}, which is not installed; pip install 'timbral[train]' brings it"
         ) from None
+
+
+def check_stage(stage: str) -> None:
+    """Raises SettingError for stages that are not known."""
+    _check_choice("--stage", stage, STAGES)
 
 
 def check_device(device: str) -> None:

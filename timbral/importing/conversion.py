@@ -14,7 +14,7 @@ from timbral.export.semantic import export_semantic
 from timbral.importing.calibration import utterances
 from timbral.importing.companions import copy_g2pw, write_vocabulary
 from timbral.importing.families import MEL_FAMILIES, symbols_of
-from timbral.importing.fingerprint import HEARING, WEIGHTS, Fingerprint
+from timbral.importing.fingerprint import HEARING, Fingerprint, weights_of
 from timbral.importing.networks import (
     acoustic_network,
     bert_network,
@@ -50,7 +50,7 @@ def convert(
         work()
         # The exporter leaves its networks in circles of references.
         gc.collect()
-    return Fingerprints(conversion.fingerprint.digest(HEARING), conversion.weights.digest(WEIGHTS))
+    return Fingerprints(conversion.fingerprint.digest(HEARING), "".join(conversion.weights))
 
 
 class _Conversion:
@@ -58,7 +58,8 @@ class _Conversion:
         self._parts = parts
         self._folder = folder
         self._precision: Precision = precision
-        self.fingerprint, self.weights = Fingerprint(), Fingerprint()
+        self.fingerprint = Fingerprint()
+        self.weights: list[str] = []
 
     def works(self) -> list[tuple[str, Callable[[], None]]]:
         """What there is to do, with what it is called."""
@@ -80,7 +81,7 @@ class _Conversion:
     def _stage_one(self) -> None:
         phonemes = SYMBOLS[symbols_of(self._parts.version)]
         network = semantic_network(read_again(self._parts.semantic), phonemes)
-        self.weights.add("stage one", network)
+        self.weights.append(weights_of("semantic", network))
         export_semantic(network, self._folder, self._precision)
 
     def _stage_two(self) -> None:
@@ -92,7 +93,7 @@ class _Conversion:
         export_content(hubert, network, self._folder, self._precision)
         self.fingerprint.add("hubert", hubert)
         self.fingerprint.add_hearing(network)
-        self.weights.add("stage two", network)
+        self.weights.append(weights_of("acoustic", network))
         said = self._calibration(network, hubert) if isinstance(network, AcousticNetwork) else []
         del hubert
         gc.collect()

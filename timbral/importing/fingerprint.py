@@ -15,8 +15,8 @@ _HEARING = ("ssl_proj.", "ref_enc.", "sv_emb.", "prelu.", "quantizer.vq.layers.0
 """Beginnings of the names in stage two that tokens and timbre depend on; `embed_avg` is left out by its name's end."""
 _LEARNING = "embed_avg"
 
-HEARING, WEIGHTS = 8, 16
-"""Hexadecimal digits of what names the networks that hear, and the weights of both stages."""
+HEARING, WEIGHTS = 8, 8
+"""Hexadecimal digits of what names the networks that hear, and the weights of a stage."""
 
 
 class Fingerprint:
@@ -39,3 +39,10 @@ class Fingerprint:
     def digest(self, length: int) -> str:
         """So many hexadecimal digits."""
         return self._hash.hexdigest()[:length]
+
+
+def weights_of(stage: str, network: nn.Module) -> str:
+    """What names the weights of a stage: eight hexadecimal digits, whatever the precision they are stored in."""
+    fingerprint = Fingerprint()
+    fingerprint.add(stage, network)
+    return fingerprint.digest(WEIGHTS)

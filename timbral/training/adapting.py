@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from timbral.bundle import Manifest
 from timbral.data.listing import Line
+from timbral.digest import sha256
 from timbral.errors import SettingError
 from timbral.synthesizer import Synthesizer
 from timbral.training.loop import Tell
@@ -17,6 +19,9 @@ from timbral.training.settings import EMBEDDED, Stage, TrainingSettings, family_
 from timbral.training.voices import tuned_voice
 from timbral.voice import Consent, Voice
 
+_NAME = 16
+"""Hexadecimal digits of the name of a run."""
+
 
 @dataclass(frozen=True)
 class Adapted:
@@ -26,13 +31,13 @@ class Adapted:
     trained: tuple[Trained, ...]
 
 
-def default_stages(synthesizer: Synthesizer, sources: Sources) -> tuple[Stage, ...]:
+def default_stages(manifest: Manifest, sources: Sources) -> tuple[Stage, ...]:
     """The stages that fine-tuning a voice should train.
 
     Stage one of the embedded family loses words when it learns from a minute, and its stage two tells speakers apart by itself.
     Stage two of the official families needs its checkpoint.
     """
-    if family_of(synthesizer.manifest) == EMBEDDED:
+    if family_of(manifest) == EMBEDDED:
         return ("acoustic",)
     return ("semantic", "acoustic") if sources.sovits else ("semantic",)
 
@@ -56,10 +61,10 @@ def adapt_voice(
     in full, which no voice can hold; and what `train_stages` and `hear_voice` raise.
     """
     sources = sources or Sources()
-    stages = tuple(stages or default_stages(synthesizer, sources))
-    if any(getattr(settings, stage).method != "lora" for stage in stages):
+    stages = tuple(stages or default_stages(synthesizer.manifest, sources))
+    if any(getattr(settings, stage).method != "lora" or getattr(settings, stage).whole for stage in stages):
         raise SettingError(
-            "a voice holds changes of low rank; use method lora, or give a folder as -o for a training in full"
+            "a voice holds changes of low rank; use method lora without `whole`, or give a folder as -o for a training in full"
         )
     heard = hear_voice(synthesizer, recordings, consent)
     trained = train_stages(
@@ -71,6 +76,7 @@ def adapt_voice(
         sources=sources,
         resume=resume,
         device=device,
+        for_voice=True,
         tell=tell,
     )
     if not trained:
@@ -80,17 +86,19 @@ def adapt_voice(
 
 
 def run_of(
-    folder: Path, recordings: Sequence[Line], settings: TrainingSettings, base: str
+    folder: Path, recordings: Sequence[Line], settings: TrainingSettings, base: str, sources: Sources
 ) -> tuple[Path, bool]:
     """The folder of an unattended run among `folder`, named by what it depends on, and whether it has been begun.
 
     Runs of other recordings or settings there are removed: nobody will go on with them.
     """
     parts = [settings.model_dump_json(), base]
-    parts += [f"{r.audio.name}|{r.audio.stat().st_size}|{r.language}|{r.text}" for r in recordings]
-    run = folder / hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    parts += [sha256(path) if path else "" for path in (sources.gpt, sources.sovits, sources.discriminator)]
+    parts += [f"{sha256(r.audio)}|{r.language}|{r.text}" for r in recordings]
+    run = folder / hashlib.sha256("\n".join(parts).encode()).hexdigest()[:_NAME]
     if folder.is_dir():
         for other in folder.iterdir():
-            if other.is_dir() and other != run:
+            named = len(other.name) == _NAME and not set(other.name) - set("0123456789abcdef")
+            if named and other != run and (other / CONFIG).is_file():
                 shutil.rmtree(other, ignore_errors=True)
     return run, (run / CONFIG).is_file()

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from timbral.bundle import Bundle
 from timbral.bundle.manifest import SYMBOLS
 from timbral.errors import CheckpointError
+from timbral.importing.fingerprint import WEIGHTS, weights_of
 from timbral.importing.networks import acoustic_network, mel_acoustic_network, semantic_network
 from timbral.nets.acoustic import AcousticNetwork
 from timbral.nets.discriminators import DISCRIMINATORS, Discriminators
@@ -19,7 +20,7 @@ from timbral.official import Checkpoint, Network, identify, read_checkpoint
 from timbral.official.identify import MelVersion
 from timbral.official.tensors import Array
 from timbral.training.networks import restore_semantic
-from timbral.training.settings import family_of
+from timbral.training.settings import Stage, family_of
 
 _POSTERIOR = "enc_q."
 
@@ -32,8 +33,11 @@ class AcousticBase:
     new_posterior: bool = False
 
 
-def semantic_base(bundle: Bundle, checkpoint: Path | None) -> SemanticTransformer:
-    """Stage one of a checkpoint, or else of the model. Raises CheckpointError, BundleError: neither can be used."""
+def semantic_base(bundle: Bundle, checkpoint: Path | None, *, same: bool = False) -> SemanticTransformer:
+    """Stage one of a checkpoint, or else of the model.
+
+    same: the checkpoint has to hold the weights of the model. Raises CheckpointError, BundleError: neither can be used.
+    """
     if checkpoint is None:
         return restore_semantic(bundle)
     network = identify(read_checkpoint(checkpoint))
@@ -43,6 +47,8 @@ def semantic_base(bundle: Bundle, checkpoint: Path | None) -> SemanticTransforme
     shape = bundle.manifest.semantic
     if (made.config.layers, made.config.hidden, made.config.bert) != (shape.layers, shape.hidden, shape.bert):
         raise CheckpointError(f"{checkpoint} is of another size than stage one of {bundle.manifest.name}")
+    if same:
+        _check_same(bundle, "semantic", made, checkpoint)
     return made
 
 
@@ -51,12 +57,17 @@ def check_acoustic(bundle: Bundle, path: Path) -> None:
     _stage_two(bundle, path)
 
 
-def acoustic_base(bundle: Bundle, path: Path) -> AcousticBase:
-    """Stage two of a checkpoint, which has to be of the model's version. Raises CheckpointError."""
+def acoustic_base(bundle: Bundle, path: Path, *, same: bool = False) -> AcousticBase:
+    """Stage two of a checkpoint, which has to be of the model's version; same: of its very weights. Raises CheckpointError."""
     checkpoint, network = _stage_two(bundle, path)
     if network.kind == "flow-matching":
-        return AcousticBase(mel_acoustic_network(network))
+        mel = mel_acoustic_network(network)
+        if same:
+            _check_same(bundle, "acoustic", mel, path)
+        return AcousticBase(mel)
     held = acoustic_network(network)
+    if same:
+        _check_same(bundle, "acoustic", held, path)
     made = AcousticNetwork(replace(held.config, posterior=True))
     posterior = {
         name.removeprefix(_POSTERIOR): _floats(tensor)
@@ -87,6 +98,16 @@ def _stage_two(bundle: Bundle, path: Path) -> tuple[Checkpoint, Network]:
             f"of {version} as --sovits"
         )
     return checkpoint, network
+
+
+def _check_same(bundle: Bundle, stage: Stage, network: nn.Module, path: Path) -> None:
+    """Raises CheckpointError where a voice that learns from these weights would speak with others."""
+    known = bundle.manifest.weights
+    if known is not None and weights_of(stage, network) not in (known[:WEIGHTS], known[WEIGHTS:]):
+        raise CheckpointError(
+            f"{path} holds other weights than {bundle.manifest.name}, so the voice would not fit it; import the checkpoint, and "
+            "give that model"
+        )
 
 
 def discriminators_base(version: str, path: Path | None) -> Discriminators:

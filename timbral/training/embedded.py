@@ -1,5 +1,6 @@
 """Fine-tuning of the embedded family: everything that is needed is in its bundle, and a few sentences to speak."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 from typing import get_args
@@ -10,6 +11,7 @@ from torch import Tensor
 from timbral.bundle import Bundle
 from timbral.data.listing import Line
 from timbral.engine.sessions import SessionOptions
+from timbral.errors import TimbralWarning
 from timbral.parts import open_engine
 from timbral.text.segment import Language
 from timbral.training.drawn import draw_tokens
@@ -27,10 +29,15 @@ def source_filter_task(
     settings: SourceFilterSettings,
     tell: Callable[[str, float], None] = lambda what, share: None,
 ) -> SourceFilterTask:
-    """Stage two of a model of the embedded family, ready to learn a speaker. Raises TrainingError: no usable recording."""
+    """Stage two of a model of the embedded family, ready to learn a speaker.
+
+    Recordings that cannot be used are left out, with a TimbralWarning. Raises TrainingError: none can be.
+    """
     latent, vocoder = restore_source_filter(bundle)
     encoder = restore_reference(bundle)
-    heard, _ = hear(recordings, encoder, vocoder.config.rate, tell)
+    heard, problems = hear(recordings, encoder, vocoder.config.rate, tell)
+    for problem in problems:
+        warnings.warn(f"left out: {problem}", TimbralWarning, stacklevel=2)
     tell("drawing sentences", 0.0)
     return SourceFilterTask(latent, vocoder, encoder, heard, list(_drawn(bundle)), settings)
 

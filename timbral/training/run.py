@@ -7,7 +7,7 @@ RUN/semantic.safetensors, ...   what was learned; `timbral.training.result` read
 
 import hashlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,12 +77,14 @@ def train_stages(
     sources: Sources | None = None,
     resume: bool = False,
     device: str = "auto",
+    for_voice: bool = False,
     tell: Tell = lambda what, share: None,
 ) -> list[Trained]:
     """Trains stages of a model on recordings of a voice.
 
     run: new folder, or with `resume` that of a run that has not come to its end. tell: is told what is being done, and how much
-    of it. Recordings that cannot be used are left out, with a TimbralWarning. Raises TrainingError, CheckpointError,
+    of it. for_voice: what is learned is to be added to the weights of the model, so checkpoints have to hold the same ones.
+    Recordings that cannot be used are left out, with a TimbralWarning. Raises TrainingError, CheckpointError,
     BundleError: what is wrong with recordings, settings, run, checkpoints or model.
     Returns what was trained; of several processes, the first writes and returns it.
     """
@@ -92,9 +94,8 @@ def train_stages(
     if processes.is_main_process:
         _begin(run, settings, resume)
     processes.wait_for_everyone()
-    hearer = Hearer(bundle, cache_folder() / "features")
     with processes.main_process_first():
-        heard, problems = hearer.hear(recordings, tell)
+        heard, problems = _hear(bundle, stages, recordings, tell)
     for problem in problems:
         warnings.warn(f"left out: {problem}", TimbralWarning, stacklevel=2)
     trained = []
@@ -103,14 +104,16 @@ def train_stages(
         if isinstance(settings.acoustic, SourceFilterSettings) and stage == "acoustic":
             task: Task = source_filter_task(bundle, recordings, settings.acoustic, tell)
         else:
-            task = _task(stage, bundle, list(heard.values()), settings, sources)
+            task = _task(stage, bundle, list(heard.values()), settings, sources, for_voice)
         network = task.networks[task.result]
         parameters = count(network)
         outcome = train(
             task,
             settings.semantic if stage == "semantic" else settings.acoustic,
             run / stage,
-            fingerprint=_fingerprint(bundle, stage, sources, heard),
+            fingerprint=_fingerprint(
+                bundle, stage, sources, heard or [sha256(one.audio) for one in recordings]
+            ),
             tell=lambda what, share, stage=stage: tell(f"{stage}, {what}", share),  # type: ignore[misc]
             device=device,
         )
@@ -120,6 +123,18 @@ def train_stages(
         Result.of(network.cpu(), stage, bundle.manifest.base).save(path)
         trained.append(Trained(stage, path, outcome, parameters))
     return trained
+
+
+def _hear(
+    bundle: Bundle, stages: Sequence[Stage], recordings: Sequence[Line], tell: Tell
+) -> tuple[dict[str, Features], list[str]]:
+    """What the tasks need to know of recordings, by key, and what is wrong with the others.
+
+    Stage two of the embedded family hears for itself, and says so.
+    """
+    if bundle.manifest.family == EMBEDDED and "semantic" not in stages:
+        return {}, []
+    return Hearer(bundle, cache_folder() / "features").hear(recordings, tell)
 
 
 def _check(bundle: Bundle, stages: Sequence[Stage], sources: Sources) -> None:
@@ -154,13 +169,14 @@ def _task(
     features: Sequence[Features],
     settings: TrainingSettings,
     sources: Sources,
+    for_voice: bool,
 ) -> Task:
     if stage == "semantic":
         spoken = [SemanticExample(f.phones, f.tokens, f.bert) for f in features if bool(f.text)]
-        return SemanticTask(semantic_base(bundle, sources.gpt), spoken, settings.semantic)
+        return SemanticTask(semantic_base(bundle, sources.gpt, same=for_voice), spoken, settings.semantic)
     assert sources.sovits is not None
     assert isinstance(settings.acoustic, AcousticSettings)
-    base = acoustic_base(bundle, sources.sovits)
+    base = acoustic_base(bundle, sources.sovits, same=for_voice)
     examples = [AcousticExample(f.samples, f.phones, f.tokens, f.speaker, mel=f.mel) for f in features]
     if not isinstance(base.network, AcousticNetwork):
         return MelAcousticTask(base.network, examples, settings.acoustic)
@@ -182,7 +198,7 @@ def _task(
     return AcousticTask(base.network, judges, examples, settings.acoustic, new_posterior=base.new_posterior)
 
 
-def _fingerprint(bundle: Bundle, stage: Stage, sources: Sources, heard: Mapping[str, Features]) -> str:
+def _fingerprint(bundle: Bundle, stage: Stage, sources: Sources, heard: Iterable[str]) -> str:
     """Of all that a run depends on beside its settings."""
     files = [sources.gpt] if stage == "semantic" else [sources.sovits, sources.discriminator]
     parts = [bundle.manifest.base, *(sha256(path) if path else "" for path in files), *heard]

@@ -17,7 +17,7 @@ STAGES: tuple[Stage, ...] = ("semantic", "acoustic")
 
 
 def stages_of(name: str) -> tuple[Stage, ...]:
-    """The stages that `both`, `semantic` or `acoustic` stands for."""
+    """The stages that `both`, `semantic` or `acoustic` stands for; none for another name."""
     return STAGES if name == "both" else tuple(stage for stage in STAGES if stage == name)
 
 

@@ -55,15 +55,15 @@ def _parts(result: Result, bundle: Bundle) -> dict[str, dict[str, LowRank]]:
     left = []
     for name, learned in result.low_rank.items():
         places = [(path, known) for path in held for known in _names(name, path) if known in held[path]]
-        if not places:
+        if not places or not all(held[path][known].exchangeable for path, known in places):
             left.append(name)
+            continue
         for path, known in places:
-            if not held[path][known].exchangeable:
-                left.append(name)
-                continue
             parts.setdefault(part_of(path), {})[known] = _as_arrays(learned)
     if len(left) == len(result.low_rank):
-        raise TrainingError(f"no graph of {bundle.manifest.name} holds {left[0]}; import the model again")
+        raise TrainingError(
+            f"no graph of {bundle.manifest.name} can be changed in {left[0]}; import the model again"
+        )
     if left:
         warnings.warn(
             f"{len(left)} small weights cannot be changed in a graph and stay as they are ({left[0]})",
