@@ -14,6 +14,8 @@ from timbral.training.loop_settings import LoopSettings
 Method: TypeAlias = Literal["lora", "full"]
 Stage: TypeAlias = Literal["semantic", "acoustic"]
 STAGES: tuple[Stage, ...] = ("semantic", "acoustic")
+PART = ".part"
+"""Suffix of settings that are being written."""
 
 
 def stages_of(name: str) -> tuple[Stage, ...]:
@@ -211,9 +213,22 @@ def read_settings(
 
 def write_settings(settings: TrainingSettings, path: Path) -> None:
     """Writes all settings, those that were left out too, so that a run can be repeated."""
-    part = path.with_suffix(".part")
+    part = path.with_suffix(PART)
     part.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False))
     part.replace(path)
+
+
+def other_than_written(settings: TrainingSettings, path: Path) -> list[str]:
+    """What is not as `write_settings` wrote it, in words: `semantic.epochs is 15, not 99`. Raises TrainingError."""
+    kept, changed = _read(path), []
+    for stage, section in settings.model_dump(mode="json").items():
+        before = kept.get(stage)
+        before = before if isinstance(before, dict) else {}
+        for name in sorted(before.keys() | section.keys()):
+            was, wanted = before.get(name), section.get(name)
+            if was != wanted:
+                changed.append(f"{stage}.{name} is {was}, not {wanted}")
+    return changed
 
 
 Model = TypeVar("Model", bound=BaseModel)
