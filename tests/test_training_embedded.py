@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from timbral.training.result import Result
 from timbral.training.run import Sources
 from timbral.training.settings import EMBEDDED, SourceFilterSettings, defaults, read_settings
 from timbral.training.source_filter import SourceFilterTask
-from timbral.training.source_filter_examples import hear
+from timbral.training.source_filter_examples import SourceFilterExample, crop, hear
 from timbral.training.voices import tuned_voice
 
 DATA = Path(__file__).parent / "data"
@@ -102,6 +103,56 @@ def test_it_learns_who_speaks_and_a_voice_holds_it(tmp_path: Path) -> None:
     assert relative_error(f0.numpy(), found[1]) < 0.01
     with pytest.raises(TrainingError, match="not the model"):
         tuned_voice(voice, [replace(result, base="other")], bundle)
+
+
+def small(**changes: object) -> SourceFilterSettings:
+    """Settings of a short training in full."""
+    short = {"epochs": 2, "least": 2, "batch_size": 2, "schedule": {"kind": "constant"}}
+    return SourceFilterSettings(**defaults(EMBEDDED, "acoustic", "full") | short | changes)  # type: ignore[arg-type]
+
+
+def test_held_out_recordings_are_measured_and_frozen_weights_stay(tmp_path: Path) -> None:
+    bundle = open_bundle(None)
+    encoder = restore_reference(bundle)
+    heard, _ = hear([clip("english"), clip("chinese")], encoder, 24_000)
+    pieces = [
+        SourceFilterExample(*crop(one, start, 44)) for one in heard.examples for start in range(0, 88, 22)
+    ]
+    brief = SourceFilterExample(*crop(heard.examples[0], 0, 20))
+    drawn = [torch.randint(0, 4096, (50,), generator=torch.Generator().manual_seed(0))]
+
+    def task(examples: Sequence[SourceFilterExample], settings: SourceFilterSettings) -> SourceFilterTask:
+        networks = restore_source_filter(bundle)
+        return SourceFilterTask(*networks, encoder, replace(heard, examples=tuple(examples)), drawn, settings)
+
+    settings = small(held_out=0.25, patience=1, shortest=1.0, freeze=["vocoder.*"], rate=1e-3)
+    tuned = task([*pieces, brief], settings)
+    assert len(tuned.examples) == 6
+    assert len(tuned.kept) == 2
+    assert all(one is not brief and len(one.tokens) == 44 for one in [*tuned.examples, *tuned.kept])
+    before = {name: weight.clone() for name, weight in tuned.network.named_parameters()}
+    outcome = train(tuned, settings, tmp_path, device="cpu")
+    changed = {
+        name for name, weight in tuned.network.named_parameters() if not torch.equal(weight, before[name])
+    }
+    assert {name.partition(".")[0] for name in changed} == {"latent", "timbre"}
+    totals = [row["held_out_total"] for row in read_curves(tmp_path) if "held_out_total" in row]
+    assert outcome.best == min(totals)
+    assert 0 < totals[0] < 20
+
+    assert task(pieces, small()).kept == []
+    with pytest.raises(TrainingError, match="held_out"):
+        task(pieces, small(patience=1))
+    with pytest.raises(TrainingError, match="none of 1 recordings has 1 to 120 s"):
+        task([brief], small(shortest=1.0))
+
+
+@pytest.mark.parametrize("name", ["dropout", "whole", "checkpointing"])
+def test_settings_that_could_do_nothing_are_unknown(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text(f"acoustic: {{{name}: 0}}\n")
+    with pytest.raises(TrainingError, match=f"{name} is unknown"):
+        read_settings(EMBEDDED, file)
 
 
 def test_there_are_sentences_in_every_language_of_the_model() -> None:

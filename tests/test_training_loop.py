@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from torch import Tensor
 from training_toy import SETTINGS, Toy, run
 
 from timbral.errors import TrainingError
-from timbral.training import checkpoint
+from timbral.training import checkpoint, loop
 from timbral.training.curves import read_curves
 from timbral.training.loop import train
+from timbral.training.loop_settings import Precision
 from timbral.training.randomness import random_states, restore_random_states, seed_all
 from timbral.training.schedule import Constant, Exponential, WarmupCosine
 from timbral.training.task import Batch, Pass
@@ -119,6 +121,27 @@ def test_a_checkpoint_cannot_carry_code(tmp_path: Path) -> None:
     torch.save({"format": 1, "evil": os.system}, tmp_path / checkpoint.NAME)
     with pytest.raises(TrainingError, match="damaged"):
         checkpoint.load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_scaled_gradients_step_as_unscaled_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, accumulation: int
+) -> None:
+    """accelerate scales with fp16 alone, which needs a GPU; the scaler itself works on a CPU too."""
+
+    def scaling(precision: Precision, device: str) -> Accelerator:
+        accelerator = plain(precision, device)
+        accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=1.0, growth_interval=1)
+        return accelerator
+
+    settings = SETTINGS.model_copy(update={"epochs": 3, "accumulation": accumulation})
+    task, _ = run(tmp_path / "unscaled", settings)
+    plain = loop._accelerator
+    monkeypatch.setattr(loop, "_accelerator", scaling)
+    scaled, _ = run(tmp_path / "scaled", settings)
+    # The scale is a power of two that grows with every update: not a bit is lost.
+    assert same(scaled.maker.state_dict(), task.maker.state_dict())
+    assert same(scaled.critic.state_dict(), task.critic.state_dict())
 
 
 class Hungry(Toy):

@@ -86,6 +86,8 @@ def test_both_stages_of_v2(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.part").write_text("semantic:")  # what a kill at the very beginning leaves
     arguments = [
         listing,
         "--model",
@@ -109,6 +111,10 @@ def test_both_stages_of_v2(
     assert not torch.equal(network.h.layers[0].self_attn.in_proj_weight, before)
     assert "dec.ups.0.weight" in Result.load(run / "acoustic.safetensors").low_rank
 
+    # A wrong flag is refused, and does not spoil the run.
+    assert main(["train", *map(str, arguments), "-o", str(run), "--resume", "--epochs", "99"]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "semantic.epochs is 2, not 99, acoustic.epochs is 2, not 99; resume without them" in told
     again = trained(capsys, *arguments, "-o", run, "--resume")
     assert again == said
 

@@ -93,7 +93,8 @@ class AcousticTask(Task):
         self.learns_codes = network.ssl_proj.weight.requires_grad
         if self.learns_codes and any(example.content is None for example in self.examples):
             raise TrainingError(
-                'training the quantiser needs what it is to quantise in every example; freeze "ssl_proj.*"'
+                "the quantiser can be trained from Python only, with AcousticExample.content in every example; "
+                'add "ssl_proj.*" to freeze'
             )
 
     def updates(self, epoch: int, size: int) -> list[list[int]]:

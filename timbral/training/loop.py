@@ -96,9 +96,6 @@ class _Run:
         for optimizer in task.optimizers.values():
             for group in optimizer.param_groups:
                 group["share"] = group["lr"]
-        self.stepping = {
-            name: self.accelerator.prepare_optimizer(optimizer) for name, optimizer in task.optimizers.items()
-        }
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
         seed_all(settings.seed + self.accelerator.process_index)
@@ -184,7 +181,7 @@ class _Run:
 
         A single batch steps after each pass, as adversaries are trained; several step at the end, as they must.
         """
-        for optimizer in self.stepping.values():
+        for optimizer in self.task.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
         chunks = [examples[i : i + self._chunk] for i in range(0, len(examples), self._chunk)]
         single = len(chunks) == 1 and self.accelerator.num_processes == 1
@@ -198,9 +195,12 @@ class _Run:
                     gathered[name] = gathered[name] + part if name in gathered else part
                 if single:
                     usable &= self._step(found.network, gathered)
+                    self._adapt_scale()
         if not single:
-            for name in self.stepping:
+            for name in self.task.optimizers:
                 usable &= self._step(name, gathered)
+            # All gradients were scaled alike, so the scale must not change between the steps.
+            self._adapt_scale()
         self._count_lost(usable)
         if self.average is not None:
             self.average.update()
@@ -220,19 +220,27 @@ class _Run:
 
     def _step(self, name: str, gathered: dict[str, Tensor]) -> bool:
         """A step of one network; whether its gradient was of use."""
-        optimizer = self.stepping[name]
+        optimizer, scaler = self.task.optimizers[name], self.accelerator.scaler
         weights = [w for group in optimizer.param_groups for w in group["params"]]
         self._share_gradients(weights)
-        self.accelerator.unscale_gradients(optimizer)
+        if scaler is not None:
+            scaler.unscale_(optimizer)
         limit = self.settings.clip if self.settings.clip is not None else torch.inf
         norm = nn.utils.clip_grad_norm_(weights, limit)
         gathered[f"norm_{name}"] = norm
         usable = bool(torch.isfinite(norm))
-        # The scaler of fp16 skips such a step itself, and then scales less.
-        if usable or self.accelerator.scaler is not None:
+        if scaler is not None:
+            # It skips a step without a usable gradient itself.
+            scaler.step(optimizer)
+        elif usable:
             optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         return usable
+
+    def _adapt_scale(self) -> None:
+        """With fp16: a lower scale after gradients that were no numbers, a higher one after many that were."""
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.update()
 
     def _share_gradients(self, weights: list[Tensor]) -> None:
         """The mean over all processes: each then takes the same step."""

@@ -31,12 +31,14 @@ from timbral.training.result import Result
 from timbral.training.semantic import SemanticExample, SemanticTask
 from timbral.training.settings import (
     EMBEDDED,
+    PART,
     STAGES,
     AcousticSettings,
     SourceFilterSettings,
     Stage,
     TrainingSettings,
     family_of,
+    other_than_written,
     write_settings,
 )
 from timbral.training.task import Task
@@ -155,10 +157,19 @@ def _check(bundle: Bundle, stages: Sequence[Stage], sources: Sources) -> None:
 
 
 def _begin(run: Path, settings: TrainingSettings, resume: bool) -> None:
-    if run.is_dir() and any(run.iterdir()) and not resume:
+    """Writes the settings of a new run; a run that goes on keeps its own, and is refused others before anything is done."""
+    if resume:
+        if not (run / CONFIG).is_file():
+            raise TrainingError(f"{run} holds no run to go on with; leave --resume out to begin one")
+        changed = other_than_written(settings, run / CONFIG)
+        if changed:
+            raise TrainingError(
+                f"{run} was begun with other settings: {', '.join(changed)}; resume without them, or begin a run with another -o"
+            )
+        return
+    # A kill can leave the settings half written.
+    if run.is_dir() and any(path.suffix != PART for path in run.iterdir()):
         raise TrainingError(f"{run} is not empty; give --resume to go on with the run in it, or another -o")
-    if resume and not (run / CONFIG).is_file():
-        raise TrainingError(f"{run} holds no run to go on with; leave --resume out to begin one")
     run.mkdir(parents=True, exist_ok=True)
     write_settings(settings, run / CONFIG)
 

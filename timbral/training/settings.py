@@ -14,6 +14,8 @@ from timbral.training.loop_settings import LoopSettings
 Method: TypeAlias = Literal["lora", "full"]
 Stage: TypeAlias = Literal["semantic", "acoustic"]
 STAGES: tuple[Stage, ...] = ("semantic", "acoustic")
+PART = ".part"
+"""Suffix of settings that are being written."""
 
 
 def stages_of(name: str) -> tuple[Stage, ...]:
@@ -27,12 +29,10 @@ def family_of(manifest: Manifest) -> str:
 
 
 class StageSettings(LoopSettings):
-    """What both stages have.
+    """What every stage of every family has.
 
-    method: `lora` trains changes of low rank to the weights that fit `targets`, and in full what fits `whole`; `full` trains
-    everything but what fits `freeze`. In patterns, * stands for anything.
-    checkpointing: compute intermediate results twice instead of keeping them. dropout: in training; that of the official
-    configuration if it is left out.
+    method: `lora` trains changes of low rank to the weights that fit `targets`; `full` trains everything but what fits
+    `freeze`. In patterns, * stands for anything.
     held_out: share of the recordings that is measured and not trained on. least: examples of an epoch; fewer are repeated.
     shortest, longest: seconds of a recording.
     """
@@ -40,17 +40,26 @@ class StageSettings(LoopSettings):
     method: Method = "lora"
     rank: int = Field(8, ge=1, le=256)
     targets: tuple[str, ...] = ()
-    whole: tuple[str, ...] = ()
     freeze: tuple[str, ...] = ()
-    checkpointing: bool = False
-    dropout: float | None = Field(None, ge=0, lt=1)
     held_out: float = Field(0.1, ge=0, le=0.5)
     least: int = Field(100, ge=0)
     shortest: float = Field(0.6, ge=0)
     longest: float = Field(54.0, gt=0)
 
 
-class SemanticSettings(StageSettings):
+class OfficialSettings(StageSettings):
+    """What both stages of the official families have.
+
+    whole: with `lora`, what is trained in full beside the changes. checkpointing: compute intermediate results twice instead
+    of keeping them. dropout: in training; that of the official configuration if it is left out.
+    """
+
+    whole: tuple[str, ...] = ()
+    checkpointing: bool = False
+    dropout: float | None = Field(None, ge=0, lt=1)
+
+
+class SemanticSettings(OfficialSettings):
     """Stage one, phones to tokens.
 
     optimizer: `scaled-adam` is the official one. preference: beta of the preference loss (DPO), officially 0.2 where it is
@@ -70,7 +79,7 @@ class SemanticSettings(StageSettings):
     stochastic_depth: float = Field(0.0, ge=0, lt=1)
 
 
-class AcousticSettings(StageSettings):
+class AcousticSettings(OfficialSettings):
     """Stage two, tokens to sound.
 
     segment: samples that are compared. mel_weight, kl_weight: of these losses beside the adversarial ones.
@@ -95,10 +104,14 @@ class AcousticSettings(StageSettings):
 class SourceFilterSettings(StageSettings):
     """Stage two of the embedded family.
 
+    held_out: none by default, since a minute is too little to give some of it away; of five recordings or more at least one is.
     tokens: of a crop, 25 a second; at least 40, which the speaker encoder needs. The weights are of the losses: spectra of
     the recordings, F0 in octaves, who is heard, what is heard.
     """
 
+    held_out: float = Field(0.0, ge=0, le=0.5)
+    shortest: float = Field(0.6, ge=0.6)
+    longest: float = Field(120.0, gt=0, le=120)
     tokens: int = Field(44, ge=40)
     spectral_weight: float = Field(0.3, ge=0)
     pitch_weight: float = Field(1.2, ge=0)
@@ -155,7 +168,6 @@ _EMBEDDED: dict[str, Any] = {
     "batch_size": 3,
     "least": 60,
     "epochs": 6,
-    "held_out": 0.0,
 }
 _EPOCHS = {"semantic": 15, "acoustic": 8}
 EMBEDDED = "sovits-tiny"
@@ -211,9 +223,22 @@ def read_settings(
 
 def write_settings(settings: TrainingSettings, path: Path) -> None:
     """Writes all settings, those that were left out too, so that a run can be repeated."""
-    part = path.with_suffix(".part")
+    part = path.with_suffix(PART)
     part.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False))
     part.replace(path)
+
+
+def other_than_written(settings: TrainingSettings, path: Path) -> list[str]:
+    """What is not as `write_settings` wrote it, in words: `semantic.epochs is 15, not 99`. Raises TrainingError."""
+    kept, changed = _read(path), []
+    for stage, section in settings.model_dump(mode="json").items():
+        before = kept.get(stage)
+        before = before if isinstance(before, dict) else {}
+        for name in sorted(before.keys() | section.keys()):
+            was, wanted = before.get(name), section.get(name)
+            if was != wanted:
+                changed.append(f"{stage}.{name} is {was}, not {wanted}")
+    return changed
 
 
 Model = TypeVar("Model", bound=BaseModel)

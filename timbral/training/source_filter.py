@@ -15,12 +15,13 @@ from torch.nn import functional as F
 from torch.optim import AdamW
 
 from timbral.audio import Audio
+from timbral.errors import TrainingError
 from timbral.nets.source_filter import LatentNet, SourceFilterVocoder
 from timbral.nets.tiny_content import ReferenceEncoder
-from timbral.training.adapters import add_low_rank
-from timbral.training.order import bucketed
+from timbral.training.adapters import add_low_rank, freeze
+from timbral.training.order import bucketed, held_out
 from timbral.training.settings import SourceFilterSettings
-from timbral.training.source_filter_examples import Heard, crop
+from timbral.training.source_filter_examples import Heard, SourceFilterExample, crop
 from timbral.training.source_filter_losses import Hearing, SpectralLoss
 from timbral.training.task import Batch, Pass, Task
 
@@ -30,6 +31,8 @@ _TIMBRE_SHARE = 5.0
 """Rate of the timbre vector, whose entries are larger than weights, as a share of theirs."""
 _BUCKET = 1e9
 """Crops are of one length: there is nothing to sort."""
+_TOGETHER = 8
+"""Crops that are measured at once."""
 
 
 class TunedNetwork(nn.Module):
@@ -70,12 +73,15 @@ class SourceFilterTask(Task):
     ) -> None:
         """drawn: tokens that stage one draws for sentences in general, [T] each. The networks are changed.
 
-        Raises TrainingError: a pattern of the settings fits nothing.
+        Raises TrainingError: no recording is left, a pattern of the settings fits nothing, patience without a measure.
         """
         self.network = TunedNetwork(latent, vocoder, heard.timbre)
         self.settings, self.heard, self.drawn = settings, heard, list(drawn)
+        self.examples, self.kept = _usable(heard.examples, settings)
         if settings.method == "lora":
             add_low_rank(self.network, settings.targets, settings.rank, (TIMBRE,))
+        else:
+            freeze(self.network, settings.freeze)
         rate = vocoder.config.rate
         self.spectral, self.hearing = SpectralLoss(rate), Hearing(encoder, rate)
         others = [w for n, w in self.network.named_parameters() if w.requires_grad and n != TIMBRE]
@@ -87,7 +93,7 @@ class SourceFilterTask(Task):
         self.optimizers = {ACOUSTIC: AdamW(groups, lr=1.0, betas=(0.9, 0.98), weight_decay=0.0)}
 
     def updates(self, epoch: int, size: int) -> list[list[int]]:
-        lengths = [float(len(example.tokens)) for example in self.heard.examples]
+        lengths = [float(len(example.tokens)) for example in self.examples]
         return bucketed(lengths, size, _BUCKET, self.settings.seed, epoch, self.settings.least)
 
     def collate(self, examples: Sequence[int]) -> Batch:
@@ -95,7 +101,7 @@ class SourceFilterTask(Task):
         wanted = self.settings.tokens
         rows = []
         for number in examples:
-            example = self.heard.examples[number]
+            example = self.examples[number]
             rows.append(crop(example, _start(len(example.tokens), wanted), wanted))
         tokens, f0, voiced, samples = (torch.stack(part) for part in zip(*rows, strict=True))
         others = []
@@ -119,11 +125,10 @@ class SourceFilterTask(Task):
         both = torch.cat([made, free])
         hearing = self.hearing.to(both.device)
         logits = hearing.token_logits(both).flatten(0, 1)
-        likeness = hearing.speaker(both) @ self.heard.speaker.to(both.device)
         values = {
             "spectral": self.spectral.to(both.device)(made, batch["samples"]),
             "pitch": octaves.sum() / batch["voiced"].sum().clamp_min(1),
-            "speaker": (1 - likeness).mean(),
+            "speaker": self._unlikeness(both),
             "content": F.cross_entropy(logits, torch.cat([tokens, batch["drawn"]]).flatten()),
         }
         loss = (
@@ -134,6 +139,34 @@ class SourceFilterTask(Task):
         )
         yield Pass(ACOUSTIC, loss, values)
 
+    def _unlikeness(self, made: Tensor) -> Tensor:
+        """1 - cosine of who is heard in samples [batch, n] and the speaker, its mean."""
+        likeness: Tensor = self.hearing.speaker(made) @ self.heard.speaker.to(made.device)
+        return (1 - likeness).mean()
+
+    def validate(self) -> dict[str, float]:
+        """Of all crops of the held-out recordings, in turn: how they sound and who is heard, weighted as in training."""
+        settings, device = self.settings, self.network.timbre.device
+        crops = [
+            crop(example, start, settings.tokens)
+            for example in self.kept
+            for start in range(0, max(1, len(example.tokens) - settings.tokens + 1), settings.tokens)
+        ]
+        spectral = self.spectral.to(device)
+        self.hearing.to(device)
+        sums = torch.zeros(2)
+        for first in range(0, len(crops), _TOGETHER):
+            rows = crops[first : first + _TOGETHER]
+            tokens, f0, _, samples = (torch.stack(part).to(device) for part in zip(*rows, strict=True))
+            made, _ = self.network(tokens, f0)
+            found = torch.stack([spectral(made, samples), self._unlikeness(made)])
+            sums += found.float().cpu() * len(rows) / len(crops)
+        if not crops:
+            return {}
+        sound, speaker = sums.tolist()
+        total = settings.spectral_weight * sound + settings.speaker_weight * speaker
+        return {"total": total, "spectral": sound, "speaker": speaker}
+
     def samples(self) -> dict[str, Audio]:
         device = self.network.timbre.device
         made, _ = self.network(self.drawn[0][None].to(device))
@@ -142,3 +175,22 @@ class SourceFilterTask(Task):
 
 def _start(length: int, wanted: int) -> int:
     return int(torch.randint(max(1, length - wanted + 1), ()))
+
+
+def _usable(
+    examples: Sequence[SourceFilterExample], settings: SourceFilterSettings
+) -> tuple[list[SourceFilterExample], list[SourceFilterExample]]:
+    """The examples of a length that the settings allow: those to train on, and those held out."""
+    usable = [e for e in examples if settings.shortest <= e.seconds <= settings.longest]
+    if not usable:
+        raise TrainingError(
+            f"none of {len(examples)} recordings has {settings.shortest:g} to {settings.longest:g} s; "
+            "cut them, or change shortest and longest in the configuration"
+        )
+    trained, kept = held_out(len(usable), settings.held_out, settings.seed)
+    if settings.patience and not kept:
+        raise TrainingError(
+            "patience needs recordings that are measured and not trained on; set held_out in the configuration, "
+            f"with five recordings or more ({len(usable)} can be used), or leave patience out"
+        )
+    return [usable[i] for i in trained], [usable[i] for i in kept]

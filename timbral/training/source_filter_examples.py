@@ -36,6 +36,11 @@ class SourceFilterExample:
     voiced: Tensor
     samples: Tensor
 
+    @property
+    def seconds(self) -> float:
+        """Length of what has tokens."""
+        return len(self.tokens) / _TOKEN_RATE
+
 
 @dataclass(frozen=True)
 class Heard:
