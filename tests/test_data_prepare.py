@@ -164,6 +164,32 @@ def test_clips_cut_under_other_settings_go(raw: Path, tmp_path: Path, clerk: Cle
     assert set((target / "clips").iterdir()) == {line.audio for line in lines} | dropped
 
 
+def test_settings_changed_and_changed_back_give_the_first_clips_again(raw: Path, tmp_path: Path) -> None:
+    target = tmp_path / "set"
+    first, louder = Settings(transcriber="none"), Settings(transcriber="none", loudness=-30.0)
+
+    def clips() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (target / "clips").iterdir()}
+
+    def interrupted(what: str, share: float) -> None:
+        if "cutting" in what:
+            raise KeyboardInterrupt
+
+    prepare([raw], target, first)
+    before = clips()
+    prepare([raw], target, louder)
+    assert clips() != before
+    prepare([raw], target, first)
+    assert clips() == before
+    shorter = Settings(transcriber="none", loudness=-30.0, thresholds=Thresholds(longest=3.0))
+    for changed in (louder, shorter):
+        with pytest.raises(KeyboardInterrupt):
+            prepare([raw], target, changed, interrupted)
+        assert clips() != before
+        prepare([raw], target, first)
+        assert clips() == before
+
+
 def test_corrections_by_hand_survive(raw: Path, tmp_path: Path, clerk: Clerk) -> None:
     target, settings = tmp_path / "set", Settings(transcriber="clerk")
     prepare([raw], target, settings)
