@@ -17,7 +17,7 @@ from timbral.data import Settings, Thresholds, Transcript, prepare, read_list, r
 from timbral.data.cleaning import clean_transcript
 from timbral.data.listing import read_dropped
 from timbral.data.whisper import Whisper, default_model
-from timbral.errors import BundleError, DataError, SettingError
+from timbral.errors import BundleError, DataError, InstallationError, SettingError
 
 WORDS = {
     "en": "Well, what can't be done by main courage and war must be done by circumvention.",
@@ -128,6 +128,33 @@ def test_each_clip_gets_its_words_in_its_language(whisper: Path) -> None:
     assert said[2].text.startswith("Well, what can't be done")
     assert "circumvention" not in said[2].text
     assert all(one.confidence > -0.8 and one.silence < 0.5 and not one.foreign for one in said)
+
+
+def test_a_gpu_that_cannot_compute_leaves_it_to_the_cpu(
+    whisper: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from faster_whisper import WhisperModel
+
+    make, encode = WhisperModel.__init__, WhisperModel.encode
+
+    def made(self: WhisperModel, folder: str, device: str, compute_type: str) -> None:
+        make(self, folder, device=device, compute_type=compute_type)
+        self.asked_for = device
+
+    def encoded(self: WhisperModel, features: np.ndarray) -> object:
+        if self.asked_for in broken:
+            raise RuntimeError("Library libcublas.so.12 is not found or cannot be loaded")
+        return encode(self, features)
+
+    monkeypatch.setattr(WhisperModel, "__init__", made)
+    monkeypatch.setattr(WhisperModel, "encode", encoded)
+    broken = ["auto"]
+    for language in (None, "en"):
+        said = Whisper(whisper).transcribe([speech("english", 16_000)], language)
+        assert "circumvention" in said[0].text
+    broken.append("cpu")
+    with pytest.raises(InstallationError, match="libcublas"):
+        Whisper(whisper).transcribe([speech("english", 16_000)], None)
 
 
 def test_a_second_run_does_only_what_is_missing(raw: Path, tmp_path: Path, clerk: Clerk) -> None:
@@ -244,6 +271,18 @@ def test_killed_at_any_moment_it_goes_on(raw: Path, tmp_path: Path) -> None:
     assert not list((target / "clips").glob(".*"))
     names = {".lock", "clips", "journal.jsonl", "report.html", "set.dropped.list", "set.list"}
     assert {path.name for path in target.iterdir()} == names
+
+
+def test_clips_that_cannot_be_written_are_no_fault_of_the_recording(raw: Path, tmp_path: Path) -> None:
+    clips = tmp_path / "set" / "clips"
+
+    def no_room(what: str, share: float) -> None:
+        if "copy.flac: reading" in what and clips.exists():
+            clips.rename(tmp_path / "away")
+
+    with pytest.raises(DataError, match="clips"):
+        prepare([raw], tmp_path / "set", Settings(transcriber="none"), no_room)
+    assert len(prepare([raw], tmp_path / "set", Settings(transcriber="none")).lines) == 3
 
 
 def test_without_a_transcriber_texts_stay_empty(raw: Path, tmp_path: Path) -> None:
