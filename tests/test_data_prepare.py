@@ -234,10 +234,50 @@ def test_corrections_by_hand_survive(raw: Path, tmp_path: Path, clerk: Clerk) ->
         assert [one.reason for one in read_dropped(path)] == ["dropped by hand"]
     journal = target / "journal.jsonl"
     entries = journal.read_bytes().splitlines(keepends=True)
-    listed = [i for i, entry in enumerate(entries) if json.loads(entry)["kind"] == "listed"]
+    listed = [i for i, entry in enumerate(entries) if json.loads(entry)["kind"] == "written"]
     journal.write_bytes(b"".join(entries[: listed[-1]]) + entries[listed[-1]][:50])
     prepare([raw], target, settings)
     assert path.read_text(encoding="utf-8").splitlines() == now
+
+
+def test_what_was_not_corrected_follows_the_settings(raw: Path, tmp_path: Path, clerk: Clerk) -> None:
+    target, path = tmp_path / "set", tmp_path / "set" / "set.list"
+    prepare([raw], target, Settings(transcriber="clerk", thresholds=Thresholds(shortest=4.7)))
+    first, second = path.read_text(encoding="utf-8").splitlines()
+    corrected = first.rpartition("|")[0] + "|What I really said."
+    path.write_text(f"{corrected}\n", encoding="utf-8")
+    clerk.name, better = (
+        "better",
+        {
+            "en": "Better words of a clerk who listens more closely than the first one.",
+            "zh": "美国并没有统一的文字",
+        },
+    )
+    clerk.hear = lambda clip, language: Transcript(
+        better["en" if len(clip) > 72_800 else "zh"], "en" if len(clip) > 72_800 else "zh"
+    )
+    write(raw / "new.wav", pause(0.3), speech("english"))
+    for shortest, texts in ((1.0, 3), (4.7, 2), (1.0, 3)):
+        allowed = Thresholds(shortest=shortest)
+        lines = prepare([raw], target, Settings(transcriber="clerk", thresholds=allowed)).lines
+        assert [line.text for line in lines].count("What I really said.") == 1
+        assert better["en"] in [line.text for line in lines]
+        assert len(lines) == texts
+        assert second.split("|")[0] not in path.read_text(encoding="utf-8")
+
+
+def test_a_list_that_the_journal_does_not_know_is_not_lost(raw: Path, tmp_path: Path, clerk: Clerk) -> None:
+    target, settings = tmp_path / "set", Settings(transcriber="clerk")
+    prepare([raw], target, settings)
+    path = target / "set.list"
+    rows = path.read_text(encoding="utf-8").splitlines()
+    write(target / "mine.wav", speech("english"))
+    by_hand = [rows[0].rpartition("|")[0] + "|What I really said.", "mine.wav|me|EN|From elsewhere."]
+    path.write_text("\n".join([*by_hand, "a typo|EN|Still my text."]), encoding="utf-8")
+    (target / "journal.jsonl").unlink()
+    prepare([raw], target, settings)
+    assert path.read_text(encoding="utf-8").splitlines() == [*by_hand, *rows[1:]]
+    assert "Still my text." in path.with_name("set.list.bak").read_text(encoding="utf-8")
 
 
 DIES = """
