@@ -114,6 +114,7 @@ def test_whisper_transcribes_what_is_good_and_the_rest_is_reported(
     page = prepared.report.read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 4
     assert "notes.txt" in page
+    assert len(page) < 500_000
     assert 'src="http' not in page
     assert "href" not in page
 
