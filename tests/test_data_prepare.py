@@ -17,7 +17,7 @@ from timbral.data import Settings, Thresholds, Transcript, prepare, read_list, r
 from timbral.data.cleaning import clean_transcript
 from timbral.data.listing import read_dropped
 from timbral.data.whisper import Whisper, default_model
-from timbral.errors import BundleError, DataError, SettingError
+from timbral.errors import BundleError, DataError, InstallationError, SettingError
 
 WORDS = {
     "en": "Well, what can't be done by main courage and war must be done by circumvention.",
@@ -114,6 +114,7 @@ def test_whisper_transcribes_what_is_good_and_the_rest_is_reported(
     page = prepared.report.read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 4
     assert "notes.txt" in page
+    assert len(page) < 500_000
     assert 'src="http' not in page
     assert "href" not in page
 
@@ -128,6 +129,33 @@ def test_each_clip_gets_its_words_in_its_language(whisper: Path) -> None:
     assert said[2].text.startswith("Well, what can't be done")
     assert "circumvention" not in said[2].text
     assert all(one.confidence > -0.8 and one.silence < 0.5 and not one.foreign for one in said)
+
+
+def test_a_gpu_that_cannot_compute_leaves_it_to_the_cpu(
+    whisper: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from faster_whisper import WhisperModel
+
+    make, encode = WhisperModel.__init__, WhisperModel.encode
+
+    def made(self: WhisperModel, folder: str, device: str, compute_type: str) -> None:
+        make(self, folder, device=device, compute_type=compute_type)
+        self.asked_for = device
+
+    def encoded(self: WhisperModel, features: np.ndarray) -> object:
+        if self.asked_for in broken:
+            raise RuntimeError("Library libcublas.so.12 is not found or cannot be loaded")
+        return encode(self, features)
+
+    monkeypatch.setattr(WhisperModel, "__init__", made)
+    monkeypatch.setattr(WhisperModel, "encode", encoded)
+    broken = ["auto"]
+    for language in (None, "en"):
+        said = Whisper(whisper).transcribe([speech("english", 16_000)], language)
+        assert "circumvention" in said[0].text
+    broken.append("cpu")
+    with pytest.raises(InstallationError, match="libcublas"):
+        Whisper(whisper).transcribe([speech("english", 16_000)], None)
 
 
 def test_a_second_run_does_only_what_is_missing(raw: Path, tmp_path: Path, clerk: Clerk) -> None:
@@ -164,6 +192,32 @@ def test_clips_cut_under_other_settings_go(raw: Path, tmp_path: Path, clerk: Cle
     assert set((target / "clips").iterdir()) == {line.audio for line in lines} | dropped
 
 
+def test_settings_changed_and_changed_back_give_the_first_clips_again(raw: Path, tmp_path: Path) -> None:
+    target = tmp_path / "set"
+    first, louder = Settings(transcriber="none"), Settings(transcriber="none", loudness=-30.0)
+
+    def clips() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (target / "clips").iterdir()}
+
+    def interrupted(what: str, share: float) -> None:
+        if "cutting" in what:
+            raise KeyboardInterrupt
+
+    prepare([raw], target, first)
+    before = clips()
+    prepare([raw], target, louder)
+    assert clips() != before
+    prepare([raw], target, first)
+    assert clips() == before
+    shorter = Settings(transcriber="none", loudness=-30.0, thresholds=Thresholds(longest=3.0))
+    for changed in (louder, shorter):
+        with pytest.raises(KeyboardInterrupt):
+            prepare([raw], target, changed, interrupted)
+        assert clips() != before
+        prepare([raw], target, first)
+        assert clips() == before
+
+
 def test_corrections_by_hand_survive(raw: Path, tmp_path: Path, clerk: Clerk) -> None:
     target, settings = tmp_path / "set", Settings(transcriber="clerk")
     prepare([raw], target, settings)
@@ -181,10 +235,50 @@ def test_corrections_by_hand_survive(raw: Path, tmp_path: Path, clerk: Clerk) ->
         assert [one.reason for one in read_dropped(path)] == ["dropped by hand"]
     journal = target / "journal.jsonl"
     entries = journal.read_bytes().splitlines(keepends=True)
-    listed = [i for i, entry in enumerate(entries) if json.loads(entry)["kind"] == "listed"]
+    listed = [i for i, entry in enumerate(entries) if json.loads(entry)["kind"] == "written"]
     journal.write_bytes(b"".join(entries[: listed[-1]]) + entries[listed[-1]][:50])
     prepare([raw], target, settings)
     assert path.read_text(encoding="utf-8").splitlines() == now
+
+
+def test_what_was_not_corrected_follows_the_settings(raw: Path, tmp_path: Path, clerk: Clerk) -> None:
+    target, path = tmp_path / "set", tmp_path / "set" / "set.list"
+    prepare([raw], target, Settings(transcriber="clerk", thresholds=Thresholds(shortest=4.7)))
+    first, second = path.read_text(encoding="utf-8").splitlines()
+    corrected = first.rpartition("|")[0] + "|What I really said."
+    path.write_text(f"{corrected}\n", encoding="utf-8")
+    clerk.name, better = (
+        "better",
+        {
+            "en": "Better words of a clerk who listens more closely than the first one.",
+            "zh": "美国并没有统一的文字",
+        },
+    )
+    clerk.hear = lambda clip, language: Transcript(
+        better["en" if len(clip) > 72_800 else "zh"], "en" if len(clip) > 72_800 else "zh"
+    )
+    write(raw / "new.wav", pause(0.3), speech("english"))
+    for shortest, texts in ((1.0, 3), (4.7, 2), (1.0, 3)):
+        allowed = Thresholds(shortest=shortest)
+        lines = prepare([raw], target, Settings(transcriber="clerk", thresholds=allowed)).lines
+        assert [line.text for line in lines].count("What I really said.") == 1
+        assert better["en"] in [line.text for line in lines]
+        assert len(lines) == texts
+        assert second.split("|")[0] not in path.read_text(encoding="utf-8")
+
+
+def test_a_list_that_the_journal_does_not_know_is_not_lost(raw: Path, tmp_path: Path, clerk: Clerk) -> None:
+    target, settings = tmp_path / "set", Settings(transcriber="clerk")
+    prepare([raw], target, settings)
+    path = target / "set.list"
+    rows = path.read_text(encoding="utf-8").splitlines()
+    write(target / "mine.wav", speech("english"))
+    by_hand = [rows[0].rpartition("|")[0] + "|What I really said.", "mine.wav|me|EN|From elsewhere."]
+    path.write_text("\n".join([*by_hand, "a typo|EN|Still my text."]), encoding="utf-8")
+    (target / "journal.jsonl").unlink()
+    prepare([raw], target, settings)
+    assert path.read_text(encoding="utf-8").splitlines() == [*by_hand, *rows[1:]]
+    assert "Still my text." in path.with_name("set.list.bak").read_text(encoding="utf-8")
 
 
 DIES = """
@@ -218,6 +312,18 @@ def test_killed_at_any_moment_it_goes_on(raw: Path, tmp_path: Path) -> None:
     assert not list((target / "clips").glob(".*"))
     names = {".lock", "clips", "journal.jsonl", "report.html", "set.dropped.list", "set.list"}
     assert {path.name for path in target.iterdir()} == names
+
+
+def test_clips_that_cannot_be_written_are_no_fault_of_the_recording(raw: Path, tmp_path: Path) -> None:
+    clips = tmp_path / "set" / "clips"
+
+    def no_room(what: str, share: float) -> None:
+        if "copy.flac: reading" in what and clips.exists():
+            clips.rename(tmp_path / "away")
+
+    with pytest.raises(DataError, match="clips"):
+        prepare([raw], tmp_path / "set", Settings(transcriber="none"), no_room)
+    assert len(prepare([raw], tmp_path / "set", Settings(transcriber="none")).lines) == 3
 
 
 def test_without_a_transcriber_texts_stay_empty(raw: Path, tmp_path: Path) -> None:

@@ -15,11 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from data_sounds import RATE, pause, speech, write
+from data_sounds import DATA, RATE, pause, speech, write
 
 from timbral.cli import main
-from timbral.data import read_list
+from timbral.data import Settings, prepare, read_list
 from timbral.data.listing import read_dropped
+from timbral.data.proofreading.desk import Desk
+from timbral.data.proofreading.server import serve
+from timbral.errors import DataError
 
 
 @dataclass
@@ -172,3 +175,20 @@ def test_mistakes_change_nothing(page: Page) -> None:
 def test_a_folder_without_a_list_is_a_mistake(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["proofread", str(tmp_path), "--no-browser"]) == 2
     assert "timbral prepare" in capfd.readouterr().err
+
+
+def test_meanwhile_nobody_else_changes_the_set(page: Page) -> None:
+    with pytest.raises(DataError, match="proofread"):
+        prepare([DATA / "english.flac"], page.path.parent, Settings(transcriber="none"))
+    with pytest.raises(DataError, match="proofread"):
+        serve(page.path)
+
+
+def test_each_session_keeps_the_list_that_it_found(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav", speech("english"))
+    path = tmp_path / "me.list"
+    path.write_text("a.wav|me|EN|first\n", encoding="utf-8")
+    for text in ("second", "third"):
+        Desk(path).edit(1, text)
+    kept = [path.with_name(f"me.list.bak{number}").read_text(encoding="utf-8") for number in ("", "2")]
+    assert [row.rpartition("|")[2] for row in kept] == ["first\n", "second\n"]

@@ -4,6 +4,7 @@ import hashlib
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import soundfile
 from data_sounds import speech, write
 
 from timbral.data import Settings, prepare, separation
+from timbral.data.clips import make_clips
 from timbral.errors import DataError, InstallationError
 
 
@@ -31,12 +33,33 @@ def test_pieces_are_joined_without_a_seam(tmp_path: Path, monkeypatch: pytest.Mo
     voice = speech("english", separation.RATE)
     music = 0.1 * np.sin(np.arange(len(voice)) / 20).astype(np.float32)
     soundfile.write(tmp_path / "a.wav", np.stack([voice + music, voice - music], 1), separation.RATE, "FLOAT")
-    middle = Middle()
-    separation.separate_file(tmp_path / "a.wav", tmp_path / "b.w64", [middle])
+    middle, shares = Middle(), []
+    separation.separate_file(tmp_path / "a.wav", tmp_path / "b.w64", [middle], shares.append)
+    assert shares[0] == 0
+    assert len(shares) > 1
+    assert shares == sorted(set(shares))
     separated, rate = soundfile.read(tmp_path / "b.w64", dtype="float32")
     assert rate == separation.RATE
     np.testing.assert_allclose(separated, np.stack([voice, voice], 1), atol=1e-6)
     assert max(middle.lengths) <= 4 * separation.RATE
+
+
+def test_channels_that_cancel_are_separated_as_one(tmp_path: Path) -> None:
+    voice, told = speech("english"), []
+    soundfile.write(tmp_path / "opposite.wav", np.stack([0.5 * voice, -0.6 * voice], 1), 32_000)
+    (tmp_path / "clips").mkdir()
+    clips, heard = make_clips(
+        tmp_path / "opposite.wav",
+        "opposite",
+        tmp_path / "clips",
+        tmp_path,
+        Settings(),
+        [Middle()],
+        lambda what, share: told.append(what),
+    )
+    assert len(clips) == 1
+    assert heard.seconds == pytest.approx(len(voice) / 32_000, abs=0.01)
+    assert "separating" in told
 
 
 def test_without_audio_separator_it_says_what_to_install(
@@ -46,6 +69,26 @@ def test_without_audio_separator_it_says_what_to_install(
     talk = write(tmp_path / "talk.wav", speech("english"))
     with pytest.raises(InstallationError, match=r"timbral\[separate\]"):
         prepare([talk], tmp_path / "set", Settings(separate=True, transcriber="none"))
+
+
+class FailingDevice:
+    """An audio-separator on a device that has no room."""
+
+    def __init__(self, **settings: object) -> None: ...
+
+    def load_model(self, name: str) -> None: ...
+
+    def separate(self, path: str) -> list[str]:
+        raise RuntimeError(f"CUDA out of memory\nwhile reading {path}")
+
+
+def test_a_device_that_fails_is_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = SimpleNamespace(Separator=FailingDevice)
+    monkeypatch.setitem(sys.modules, "audio_separator.separator", library)
+    talk = write(tmp_path / "talk.wav", speech("english"))
+    with pytest.raises(DataError, match="CUDA out of memory; ") as raised:
+        prepare([talk], tmp_path / "set", Settings(separate=True, transcriber="none"))
+    assert "\n" not in str(raised.value)
 
 
 def small_mdx_net(folder: Path, bins: int = 1024, frames: int = 256) -> Path:

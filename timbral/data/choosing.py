@@ -1,25 +1,19 @@
-"""Which clips a training set is made of, and what its lists say; what a person has corrected stays as it is."""
+"""Which clips a training set is made of, and what its lists say."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from timbral.data.backup import back_up
 from timbral.data.cleaning import Cleaned, clean_transcript
 from timbral.data.clips import Clip
+from timbral.data.corrections import Written, keep_corrections
 from timbral.data.journal import Journal
-from timbral.data.listing import (
-    Dropped,
-    Line,
-    format_line,
-    read_dropped,
-    read_list,
-    write_dropped,
-    write_list,
-)
+from timbral.data.listing import Dropped, Line, format_line, write_dropped, write_list
 from timbral.data.quality import Sound, Thresholds, count_phones, sound_faults, text_faults
 from timbral.data.transcription import Transcript
 
-_KIND, _KEY = "listed", "list"
+_KIND, _KEY = "written", "list"
 
 
 @dataclass(frozen=True)
@@ -82,34 +76,31 @@ def judge(
 def write_lists(
     path: Path, judged: Sequence[Judged], journal: Journal
 ) -> tuple[tuple[Line, ...], tuple[Dropped, ...]]:
-    """Writes the list at `path` and the one of dropped lines, and returns what they hold. Raises DataError."""
+    """Writes the list at `path` and the one of dropped lines, and returns what they hold; corrections stay.
+
+    Raises DataError.
+    """
     lines = [one.line for one in judged if not one.reason]
     dropped = [Dropped(one.line, one.reason) for one in judged if one.reason]
-    now = {
-        "lines": {line.audio.name: format_line(line, path.parent) for line in lines},
-        "dropped": [one.line.audio.name for one in dropped],
-    }
-    before = journal.find(_KIND, _KEY)
-    if before and path.exists():
-        present = read_list(path).lines
-        if [format_line(line, path.parent) for line in present] != list(before["lines"].values()):
-            known = {*before["lines"], *before["dropped"]}
-            current = {one.line.audio.name for one in judged}
-            # Lines of recordings that are not given any more go; clips that were made by hand stay.
-            kept = [line for line in present if line.audio.name in current or line.audio.name not in known]
-            # A kill may have come between writing the list and noting it: what is there is not added again.
-            known |= {line.audio.name for line in kept}
-            lines = [*kept, *(line for line in lines if line.audio.name not in known)]
-            listed = {line.audio.name for line in lines}
-            by_hand = (Dropped(one.line, "dropped by hand") for one in judged if one.line.audio.name in known)
-            gone = [
-                one for one in (*read_dropped(path), *dropped, *by_hand) if one.line.audio.name not in listed
-            ]
-            dropped = list({one.line.audio.name: one for one in reversed(gone)}.values())[::-1]
+    now = Written.of(lines, dropped, path.parent)
+    noted = journal.find(_KIND, _KEY)
+    before = Written(noted["lines"], noted["dropped"]) if noted else Written({}, {})
+    if path.exists():
+        lines, dropped = keep_corrections(path, lines, dropped, before)
+        _keep_what_goes(path, lines, (before, now))
     # Dropped ones first: a kill in between leaves a line in both lists, but never in none.
     write_dropped(path, dropped)
     write_list(path, lines)
     # What was prepared is noted, not what a person made of it, so that corrections stay recognised.
-    if before is None or any(before[name] != value for name, value in now.items()):
-        journal.add(_KIND, _KEY, **now)
+    if not noted or before != now:
+        journal.add(_KIND, _KEY, **asdict(now))
     return tuple(lines), tuple(dropped)
+
+
+def _keep_what_goes(path: Path, lines: Sequence[Line], prepared: Sequence[Written]) -> None:
+    """Backs the list up if it holds rows that were not prepared and will not be in it any more."""
+    stay = {row for one in prepared for row in one.lines.values()}
+    stay |= {format_line(line, path.parent) for line in lines}
+    rows = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    if any(row.strip() and row.strip() not in stay for row in rows):
+        back_up(path)

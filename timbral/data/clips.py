@@ -53,7 +53,7 @@ def make_clips(
     """
     tell = report or _tell_nobody
     clean = work / "clean.w64"
-    heard = _clean(path, clean, work, settings, separators, lambda share: tell("reading", share))
+    heard = _clean(path, clean, work, settings, separators, tell)
     try:
         intervals = _intervals(clean, settings)
         if not intervals:
@@ -80,15 +80,23 @@ def _clean(
     work: Path,
     settings: Settings,
     separators: Sequence[separation.Separator],
-    share: Share,
+    tell: Report,
 ) -> Heard:
     """Writes the recording as mono at the rate of the clips."""
     heard = Heard()
+
+    def share(done: float) -> None:
+        tell("reading", done)
+
     if separators:
         mixed, voice = work / "mixed.w64", work / "voice.w64"
         try:
-            _write(mixed, separation.RATE, 2, decode(path, separation.RATE, heard, channels=2, share=share))
-            separation.separate_file(mixed, voice, separators)
+            _write_stereo(path, mixed, heard, None, share)
+            if heard.cancelled is not None:
+                again = Heard()
+                _write_stereo(path, mixed, again, heard.cancelled, share)
+                heard = again
+            separation.separate_file(mixed, voice, separators, lambda done: tell("separating", done))
             _write_mono(voice, target, Heard(), None, settings, share)
         finally:
             mixed.unlink(missing_ok=True)
@@ -100,6 +108,11 @@ def _clean(
         _write_mono(path, target, again, heard.cancelled, settings, share)
         return again
     return heard
+
+
+def _write_stereo(path: Path, target: Path, heard: Heard, only: int | None, share: Share) -> None:
+    blocks = decode(path, separation.RATE, heard, channels=2, only=only, share=share)
+    _write(target, separation.RATE, 2, blocks)
 
 
 def _write_mono(
@@ -155,5 +168,9 @@ def _write_clip(
     sound = measure(samples, rate)
     name = f"{stem}_{1000 * start // rate:08d}_{1000 * end // rate:08d}.wav"
     levelled = set_loudness(samples, sound.loudness, settings.loudness)
-    save(folder / name, Joiner(rate).push(levelled, last=True, pause=0.0), rate)
+    try:
+        save(folder / name, Joiner(rate).push(levelled, last=True, pause=0.0), rate)
+    except AudioError as error:
+        # A full disk is no fault of the recording, which would be remembered as a bad one.
+        raise DataError(str(error)) from None
     return Clip(name, round(start / rate, 3), round(end / rate, 3), sound)

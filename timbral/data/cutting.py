@@ -1,5 +1,6 @@
 """The first half of preparing: recordings to clips, none of them twice."""
 
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from timbral.data.settings import Settings
 from timbral.data.sources import Recording
 from timbral.errors import AudioError, DataError
 
-_KIND = "recording"
+_KIND, _LYING = "recording", "cutting"
 _WORK = ".work-"
 
 
@@ -82,14 +83,20 @@ class _Cutter:
         key = self._settings.cutting_key(digest)
         record = self._journal.find(_KIND, key)
         if record is None or not self._whole(record):
+            # Other settings give clips of the same names: from here on those that lie there are no one's.
+            self._journal.add(_LYING, digest, cut=key)
             record = self._make(recording, digest, key, report)
-            self._remove_stale(record)
+            self._remove_stale(record, recording.clip_stem(digest))
         clips = tuple(_clip(values) for values in record["clips"])
         problem = f"{recording.shown}: {record['problem']}" if record["problem"] else ""
         notes = tuple(f"{recording.shown}: {note}" for note in record["notes"])
         return Cut(recording, key, clips, problem, notes)
 
     def _whole(self, record: Record) -> bool:
+        """Whether the clips that lie there are those of this record, and all of them."""
+        lying = self._journal.find(_LYING, record["digest"])
+        if lying is None or lying["cut"] != record["key"]:
+            return False
         return all((self._clips / clip["name"]).is_file() for clip in record["clips"])
 
     def _make(self, recording: Recording, digest: str, key: str, report: Report) -> Record:
@@ -121,14 +128,16 @@ class _Cutter:
             self._separators = [UvrSeparator(model) for model in self._settings.separators]
         return self._separators
 
-    def _remove_stale(self, new: Record) -> None:
-        """Removes the clips into which this recording was cut under other settings."""
+    def _remove_stale(self, new: Record, stem: str) -> None:
+        """Removes the clips into which this recording was cut under other settings, noted or not yet."""
         names = {clip["name"] for clip in new["clips"]}
-        for old in self._journal.all(_KIND):
-            if old["digest"] == new["digest"] and old["key"] != new["key"]:
-                for clip in old["clips"]:
-                    if clip["name"] not in names:
-                        (self._clips / clip["name"]).unlink(missing_ok=True)
+        older = [old for old in self._journal.all(_KIND) if old["digest"] == new["digest"]]
+        stale = {clip["name"] for old in older for clip in old["clips"]}
+        # A kill leaves clips that no record names.
+        cut_here = re.compile(rf"{re.escape(stem)}_\d{{8,}}_\d{{8,}}\.wav")
+        stale |= {path.name for path in self._clips.iterdir() if cut_here.fullmatch(path.name)}
+        for name in stale - names:
+            (self._clips / name).unlink(missing_ok=True)
 
 
 def _notes(heard: Heard) -> list[str]:

@@ -152,6 +152,11 @@ class Dropped:
     reason: str
 
 
+def format_dropped(one: Dropped, folder: Path) -> str:
+    """The line with its reason as a fifth field; see `format_line`."""
+    return f"{format_line(one.line, folder)}|{one.reason.replace('|', '/')}"
+
+
 def read_dropped(path: Path) -> tuple[Dropped, ...]:
     """The lines that were dropped from the list at `path`; those whose clip is gone are left out."""
     beside = dropped_list(path)
@@ -168,8 +173,7 @@ def read_dropped(path: Path) -> tuple[Dropped, ...]:
 
 def write_dropped(path: Path, dropped: Iterable[Dropped]) -> None:
     """Writes the lines that were dropped from the list at `path`, each with its reason as a fifth field."""
-    rows = [f"{format_line(one.line, path.parent)}|{one.reason.replace('|', '/')}\n" for one in dropped]
-    write_text(dropped_list(path), "".join(rows))
+    write_text(dropped_list(path), "".join(f"{format_dropped(one, path.parent)}\n" for one in dropped))
 
 
 def find_list(folder: Path) -> Path:

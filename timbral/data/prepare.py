@@ -1,11 +1,11 @@
 """From raw recordings to a training set, in one call that can be interrupted and repeated at any time."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from timbral.data.alone import alone
 from timbral.data.choosing import Judged, judge, sort_out, write_lists
 from timbral.data.clips import Clip, Report
 from timbral.data.cutting import Cut, cut_recordings, remove_leftovers
@@ -16,7 +16,7 @@ from timbral.data.settings import Settings
 from timbral.data.sources import find_recordings
 from timbral.data.transcribing import transcribe_clips
 from timbral.data.transcription import Transcriber, open_transcriber
-from timbral.errors import DataError, InstallationError
+from timbral.errors import DataError
 
 CLIPS, REPORT = "clips", "report.html"
 
@@ -55,14 +55,14 @@ def prepare(
     journal, by which a second call does only what is missing or has changed. Corrections of the list stay.
     progress: is told what is being done, and which share of it is done.
 
-    Raises DataError: no such path, nothing usable in it, another `prepare` at work in the folder; SettingError;
+    Raises DataError: no such path, nothing usable in it, `prepare` or `proofread` at work in the folder; SettingError;
     InstallationError: a package that is needed is missing; BundleError, HubError: no Whisper.
     """
     settings, folder, tell = settings or Settings(), Path(folder), progress or _tell_nobody
     recordings = find_recordings(sources, folder)
     transcriber = open_transcriber(settings.transcriber)
     _make_folder(folder / CLIPS)
-    with _alone(folder):
+    with alone(folder):
         remove_leftovers(folder)
         journal = Journal(folder)
         cuts = list(cut_recordings(recordings, folder, journal, settings, tell))
@@ -113,28 +113,6 @@ def _make_folder(folder: Path) -> None:
         raise DataError(
             f"{folder}: cannot be made ({error.strerror or error}); choose another place"
         ) from None
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Nobody else prepares in this folder meanwhile."""
-    try:
-        from filelock import FileLock, Timeout
-    except ImportError:
-        raise InstallationError(
-            "preparing recordings needs filelock; install it with: pip install 'timbral[data]'"
-        ) from None
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise DataError(
-            f"{folder}: another `timbral prepare` is at work there; wait until it is done"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _seconds(lines: Sequence[Line], judged: Sequence[Judged]) -> float:

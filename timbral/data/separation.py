@@ -8,7 +8,7 @@ import importlib
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -75,11 +75,18 @@ class UvrSeparator:
             raise DataError(f"separator {model} cannot be used: {line[:200]}") from None
 
     def separate(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See `Separator`. Raises DataError: the model gives no voice."""
+        """See `Separator`. Raises DataError: the model fails, or gives no voice."""
         folder = Path(self._output.name)
         source = folder / "piece.wav"
-        soundfile.write(source, samples, RATE, subtype="FLOAT")
-        written = [Path(folder, name) for name in self._separator.separate(str(source))]
+        try:
+            soundfile.write(source, samples, RATE, subtype="FLOAT")
+            written = [Path(folder, name) for name in self._separator.separate(str(source))]
+        # As above: devices, memory and disks fail in ways of their own.
+        except Exception as error:
+            line = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise DataError(
+                f"separating failed: {line[:200]}; make room in memory and on the disk, or choose another model"
+            ) from None
         wanted = [path for path in written if any(f"({stem})" in path.name.lower() for stem in _WANTED)]
         if not wanted:
             raise DataError(
@@ -93,21 +100,33 @@ class UvrSeparator:
         return _as_long(voice, len(samples))
 
 
-def separate_file(source: Path, target: Path, separators: Iterable[Separator]) -> None:
-    """Writes to `target` what the separators, one after the other, leave of the stereo file `source` at RATE."""
+def separate_file(
+    source: Path, target: Path, separators: Iterable[Separator], share: Callable[[float], None] | None = None
+) -> None:
+    """Writes to `target` what the separators, one after the other, leave of the stereo file `source` at RATE.
+
+    share: is told how much is done, 0 to 1. Raises DataError.
+    """
     chain = list(separators)
     piece, margin = _PIECE * RATE, _MARGIN * RATE
-    with (
-        soundfile.SoundFile(source) as file,
-        soundfile.SoundFile(target, "w", RATE, 2, "FLOAT", format="W64") as out,
-    ):
-        for start in range(0, file.frames, piece):
-            before = min(margin, start)
-            file.seek(start - before)
-            samples = file.read(before + piece + margin, dtype="float32", always_2d=True)
-            for separator in chain:
-                samples = separator.separate(samples)
-            out.write(samples[before : before + piece])
+    try:
+        with (
+            soundfile.SoundFile(source) as file,
+            soundfile.SoundFile(target, "w", RATE, 2, "FLOAT", format="W64") as out,
+        ):
+            for start in range(0, file.frames, piece):
+                before = min(margin, start)
+                file.seek(start - before)
+                samples = file.read(before + piece + margin, dtype="float32", always_2d=True)
+                for number, separator in enumerate(chain):
+                    if share:
+                        share(min(1.0, (start + piece * number / len(chain)) / file.frames))
+                    samples = separator.separate(samples)
+                out.write(samples[before : before + piece])
+    except soundfile.LibsndfileError as error:
+        raise DataError(
+            f"{target.parent}: cannot be written ({error.error_string}); make room on the disk"
+        ) from None
 
 
 def _as_long(samples: NDArray[np.float32], length: int) -> NDArray[np.float32]:

@@ -39,7 +39,7 @@ class Whisper:
 
     def __init__(self, folder: Path) -> None:
         """folder: a model in the form of CTranslate2. Raises InstallationError, BundleError."""
-        library = _library()
+        _library()
         missing = [name for name in _NEEDED if not (folder / name).is_file()]
         if missing:
             raise BundleError(
@@ -49,18 +49,37 @@ class Whisper:
         ctranslate2 = importlib.import_module("ctranslate2")
         # It warns that weights in half precision are widened on a CPU, which is what is wanted.
         ctranslate2.set_log_level(logging.ERROR)
+        self._folder, self._device = folder, "auto"
         try:
-            self._model = library.WhisperModel(str(folder), device="auto", compute_type="default")
+            self._model = self._open()
         except (RuntimeError, ValueError, OSError) as error:
-            line = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise BundleError(f"{folder}: Whisper cannot be opened ({line[:150]}); get it again") from None
+            raise BundleError(
+                f"{folder}: Whisper cannot be opened ({_first_line(error)}); get it again"
+            ) from None
+
+    def _open(self) -> Any:
+        return _library().WhisperModel(str(self._folder), device=self._device, compute_type="default")
 
     def transcribe(self, clips: Sequence[Samples], language: str | None) -> list[Transcript]:
         """See `Transcriber`; always alike for the same clips.
 
         Neighbours in one language are heard together, as Whisper hears a whole recording: alone, words at the ends of
-        clips are often mistaken.
+        clips are often mistaken. Raises InstallationError: the libraries that compute fail, on the CPU too.
         """
+        try:
+            return self._transcribe(clips, language)
+        except RuntimeError as error:
+            # A GPU without cuBLAS or cuDNN, or without room, is only noticed when it is to compute.
+            if self._device == "auto":
+                self._device = "cpu"
+                self._model = self._open()
+                return self.transcribe(clips, language)
+            raise InstallationError(
+                f"Whisper cannot transcribe ({_first_line(error)}); install CTranslate2 again with: "
+                "pip install --force-reinstall ctranslate2"
+            ) from None
+
+    def _transcribe(self, clips: Sequence[Samples], language: str | None) -> list[Transcript]:
         # Where the first attempt fails, Whisper draws; a second run should draw the same.
         importlib.import_module("ctranslate2").set_random_seed(0)
         tongues = [(language, 1.0, "")] * len(clips) if language else [self._tongue(clip) for clip in clips]
@@ -132,9 +151,8 @@ def download(name: str) -> Path:
         return Path(download_model(name))
     # The hub and the network under it fail in dozens of ways, and all of them mean the same to the user.
     except Exception as error:
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise HubError(
-            f"Whisper {name} cannot be downloaded ({line[:150]}); give a folder that holds a Whisper for CTranslate2 "
+            f"Whisper {name} cannot be downloaded ({_first_line(error)}); give a folder that holds a Whisper for CTranslate2 "
             "with --transcriber, or none"
         ) from None
 
@@ -184,6 +202,10 @@ def _library() -> Any:
             "transcribing needs faster-whisper; install it with: pip install 'timbral[data]', or leave texts empty "
             "with --transcriber none"
         ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:150]
 
 
 def _confidence(words: Sequence[Any]) -> float:

@@ -3,20 +3,20 @@
 Clips are known by numbers that are never used twice, so that two open pages cannot hit the wrong one.
 """
 
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
 from timbral.audio.writing import save
+from timbral.data.backup import back_up
 from timbral.data.cleaning import one_line
+from timbral.data.corrections import BY_HAND
 from timbral.data.language import LANGUAGES
 from timbral.data.listing import Dropped, Line, find_list, read_dropped, read_list, write_dropped, write_list
 from timbral.data.proofreading.sound import divide, join
 from timbral.errors import DataError
 
-_BY_HAND = "dropped by hand"
 _NO_SPACES = ("zh", "ja", "yue")
 
 
@@ -78,7 +78,7 @@ class Desk:
         """Takes a clip out of the list. Raises DataError."""
         with self._lock:
             at = self._place(number)
-            self._replace(at, at + 1, replace(self._items[at], reason=_BY_HAND))
+            self._replace(at, at + 1, replace(self._items[at], reason=BY_HAND))
 
     def restore(self, number: int) -> None:
         """Brings a clip back. Raises DataError."""
@@ -161,18 +161,9 @@ class Desk:
 
     def _save(self, items: Iterable[Item]) -> None:
         if not self._saved:
-            self._back_up()
+            back_up(self.path)
         items = list(items)
         # Dropped ones first: a kill in between leaves a line in both lists, but never in none.
         write_dropped(self.path, (Dropped(item.line, item.reason) for item in items if item.reason))
         write_list(self.path, (item.line for item in items if not item.reason))
         self._saved = True
-
-    def _back_up(self) -> None:
-        """Keeps the list as it was before the first change."""
-        part = self.path.with_name(f".{self.path.name}.bak.part")
-        try:
-            shutil.copyfile(self.path, part)
-            part.replace(self.path.with_name(f"{self.path.name}.bak"))
-        except OSError as error:
-            raise DataError(f"{self.path.parent}: cannot be written ({error.strerror or error})") from None

@@ -5,6 +5,8 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from timbral.data.alone import alone
+from timbral.data.listing import find_list
 from timbral.data.proofreading.desk import Desk
 from timbral.errors import InstallationError, SettingError
 
@@ -15,7 +17,7 @@ def serve(source: Path, port: int = 0, opened: Callable[[str], None] = print) ->
     """Serves the page for a list, or for the folder of one, until it is interrupted.
 
     port: 0 for any that is free. opened: is given the address, with its token, when requests are taken. Raises
-    DataError, SettingError: the port is taken; InstallationError.
+    DataError: no such list, or `prepare` is at work on it; SettingError: the port is taken; InstallationError.
     """
     try:
         import uvicorn
@@ -26,8 +28,9 @@ def serve(source: Path, port: int = 0, opened: Callable[[str], None] = print) ->
             "proofreading needs fastapi and uvicorn; install them with: pip install 'timbral[data]'"
         ) from None
     token = secrets.token_urlsafe(24)
-    app = make_app(Desk(source), token)
-    with _bound(port) as bound:
+    path = source if source.is_file() else find_list(source)
+    with alone(path.absolute().parent), _bound(port) as bound:
+        app = make_app(Desk(path), token)
         config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
         opened(f"http://{HOST}:{bound.getsockname()[1]}/?token={token}")
         uvicorn.Server(config).run(sockets=[bound])
