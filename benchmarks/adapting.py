@@ -32,7 +32,7 @@ LENGTHS = {"en": (40, 90), "zh": (10, 25)}
 
 
 def voices(
-    tts: timbral.Synthesizer, recordings: list[Path], work: Path, lengths: list[float]
+    tts: timbral.Synthesizer, recordings: list[Path], work: Path, lengths: list[float], config: Path | None
 ) -> Iterator[tuple[str, timbral.Voice]]:
     """The speaker's voice zero-shot, and fine-tuned on about so many seconds, each with the name of its group."""
     samples, rate = soundfile.read(recordings[0], always_2d=True, frames=-1)
@@ -49,7 +49,7 @@ def voices(
             tts,
             found,
             folder / "run",
-            read_settings(family_of(tts.manifest)),
+            read_settings(family_of(tts.manifest), config),
             resume=(folder / "run").exists(),
         )
         assert adapted is not None
@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seconds", type=float, nargs="+", default=[60.0], help="of speech to learn from")
     parser.add_argument("--sentences", type=int, default=3, help="in each language, for each speaker")
+    parser.add_argument("--config", type=Path, help="settings of the training, as `timbral train` takes them")
     parser.add_argument("--only", nargs="*", default=[], help="names of speakers; all of them if left out")
     args = parser.parse_args()
     warnings.simplefilter("ignore", TimbralWarning)
@@ -86,7 +87,9 @@ def main() -> None:
             continue
         *recordings, kept = sorted(folder.iterdir())
         said = [(lang, text) for lang in texts for text in chance.sample(texts[lang], args.sentences)]
-        for group, voice in voices(tts, recordings, args.out / "work" / folder.name, args.seconds):
+        for group, voice in voices(
+            tts, recordings, args.out / "work" / folder.name, args.seconds, args.config
+        ):
             for number, (language, text) in enumerate(said):
                 wav = args.out / f"{folder.name}-{group.replace(' ', '')}-{number}.wav"
                 tts.say(text, voice, language, seed=number).save(wav)

@@ -62,7 +62,8 @@ def adapt_voice(
     """
     sources = sources or Sources()
     stages = tuple(stages or default_stages(synthesizer.manifest, sources))
-    if any(getattr(settings, stage).method != "lora" or getattr(settings, stage).whole for stage in stages):
+    chosen = [settings.semantic if stage == "semantic" else settings.acoustic for stage in stages]
+    if any(stage.method != "lora" or getattr(stage, "whole", ()) for stage in chosen):
         raise SettingError(
             "a voice holds changes of low rank; use method lora without `whole`, or give a folder as -o for a training in full"
         )

@@ -117,6 +117,7 @@ class SourceFilterSettings(StageSettings):
     pitch_weight: float = Field(1.2, ge=0)
     speaker_weight: float = Field(2.0, ge=0)
     content_weight: float = Field(1.0, ge=0)
+    articulation_weight: float = Field(2.0, ge=0)
 
 
 class TrainingSettings(BaseModel):

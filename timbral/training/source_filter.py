@@ -6,6 +6,7 @@ recording, and only who is heard (the speaker encoder's cosine) and what is hear
 encoders are the model's own, so nothing else has to be had. The timbre vector is trained along with the weights.
 """
 
+import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -76,6 +77,7 @@ class SourceFilterTask(Task):
         Raises TrainingError: no recording is left, a pattern of the settings fits nothing, patience without a measure.
         """
         self.network = TunedNetwork(latent, vocoder, heard.timbre)
+        self.before = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.settings, self.heard, self.drawn = settings, heard, list(drawn)
         self.examples, self.kept = _usable(heard.examples, settings)
         if settings.method == "lora":
@@ -121,6 +123,8 @@ class SourceFilterTask(Task):
         settings, tokens = self.settings, batch["tokens"]
         made, predicted = self.network(tokens, batch["f0"])
         free, _ = self.network(batch["drawn"])
+        with torch.no_grad():
+            before, _ = self.before.to(free.device)(batch["drawn"])
         octaves = (torch.log2(predicted) - torch.log2(batch["f0"])).abs() * batch["voiced"]
         both = torch.cat([made, free])
         hearing = self.hearing.to(both.device)
@@ -130,12 +134,14 @@ class SourceFilterTask(Task):
             "pitch": octaves.sum() / batch["voiced"].sum().clamp_min(1),
             "speaker": self._unlikeness(both),
             "content": F.cross_entropy(logits, torch.cat([tokens, batch["drawn"]]).flatten()),
+            "articulation": F.l1_loss(hearing.articulation(free), hearing.articulation(before)),
         }
         loss = (
             settings.spectral_weight * values["spectral"]
             + settings.pitch_weight * values["pitch"]
             + settings.speaker_weight * values["speaker"]
             + settings.content_weight * values["content"]
+            + settings.articulation_weight * values["articulation"]
         )
         yield Pass(ACOUSTIC, loss, values)
 

@@ -12,7 +12,7 @@ _RESOLUTIONS = ((512, 128, 48), (1024, 240, 80), (2048, 480, 128))
 """Samples of a window, of a step, and bands."""
 _FINE = 1024
 """Longest window in which single bins are compared; harmonics are resolved above, and need not agree."""
-_FLOOR_MEL, _FLOOR = 1e-5, 1e-3
+_FLOOR_MEL, _FLOOR, _FLOOR_BANDS = 1e-5, 1e-3, 1e-4
 _LEVEL = 10 ** (-30 / 20)
 """Of what the speaker encoder hears."""
 
@@ -60,14 +60,25 @@ class Hearing(nn.Module):
         self.register_buffer("filters", mel_filters(rate, self.window, 40, HEARD_AT / 2))
 
     def speaker(self, audio: Tensor) -> Tensor:
-        """Unit vectors [batch, 256] of samples [batch, n] of at least 1.6 s.
+        """Unit vectors [batch, 256] of samples [batch, n] of at least 1.6 s."""
+        return self.encoder.timbre.speaker.embed(self._bands(audio))
 
-        The windows and bands are those of 16 kHz; a window of so many more samples has more power by their square.
+    def articulation(self, audio: Tensor) -> Tensor:
+        """How samples [batch, n] move: the log power of 40 bands [batch, frames, 40] around its mean over time.
+
+        A speaker's own colour is in the mean, and what is said is in the rest.
+        """
+        bands = torch.log(self._bands(audio) + _FLOOR_BANDS)
+        return bands - bands.mean(1, keepdim=True)
+
+    def _bands(self, audio: Tensor) -> Tensor:
+        """Power of 40 bands [batch, frames, 40], at one level.
+
+        Windows and bands are those of 16 kHz; a window of so many more samples has more power by their square.
         """
         level = audio.square().mean(-1, keepdim=True).clamp_min(1e-9).sqrt()
         power = magnitudes(audio / level * _LEVEL, self.window, self.hop).square()
-        mel = (self.get_buffer("filters") @ power).transpose(1, 2) * (HEARD_AT / self.rate) ** 2
-        return self.encoder.timbre.speaker.embed(mel)
+        return (self.get_buffer("filters") @ power).transpose(1, 2) * (HEARD_AT / self.rate) ** 2
 
     def token_logits(self, audio: Tensor) -> Tensor:
         """What is heard in samples [batch, n], as logits of tokens [batch, T, vocabulary]."""
