@@ -131,8 +131,8 @@ def _spectrogram(samples: NDArray[np.float32]) -> Levels:
     hop = max(256, -(-len(padded) // 400))
     frames = np.lib.stride_tricks.sliding_window_view(padded, 1024)[::hop] * np.hanning(1024)
     levels: Levels = 20 * np.log10(np.abs(np.fft.rfft(frames)).T + 1e-4)
-    coarse: Levels = levels[1:].reshape(128, 4, -1).mean(axis=1)
-    return coarse
+    pooled: Levels = levels[1:].reshape(128, 4, -1).mean(axis=1)
+    return pooled
 
 
 def _dropped(clips: Sequence[Judged]) -> str:
