@@ -20,11 +20,10 @@ from runs import Checkpoint, Curves, Ema, held_out
 from teachers import WhisperEncoder
 from tokens import Codebook
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder
-from timbral.nets.tiny_mel import mel_filters
 from timbral.nets.tiny_timbre import SpeakerEncoder, TimbreEncoder
+from timbral.training.source_filter_losses import SpeakerMel, SpectralLoss, magnitudes
 
 TOKENS = 40
 RATE = 24_000
@@ -56,38 +55,6 @@ class AcousticModel(nn.Module):
             ).float(), predicted
 
 
-def magnitudes(audio: Tensor, n_fft: int, hop: int) -> Tensor:
-    """Magnitude spectrum [batch, bins, frames] of samples [batch, n]."""
-    return torch.stft(audio, n_fft, hop, window=torch.hann_window(n_fft), return_complex=True).abs()
-
-
-class SpectralLoss(nn.Module):
-    """L1 of log-mel and of log-magnitude spectra at several resolutions, with spectral convergence."""
-
-    RESOLUTIONS = ((512, 128, 48), (1024, 240, 80), (2048, 480, 128))
-
-    def __init__(self) -> None:
-        super().__init__()
-        for n, _, bands in self.RESOLUTIONS:
-            self.register_buffer(f"filters{n}", mel_filters(RATE, n, bands, RATE / 2))
-
-    def forward(self, made: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-        mel, fine = torch.zeros(()), torch.zeros(())
-        for n, hop, _ in self.RESOLUTIONS:
-            a, b = magnitudes(made, n, hop), magnitudes(real, n, hop)
-            to_mel = self.get_buffer(f"filters{n}")
-            mel = mel + F.l1_loss(
-                torch.log((to_mel @ a).clamp_min(1e-5)), torch.log((to_mel @ b).clamp_min(1e-5))
-            )
-            if n != 2048:
-                fine = (
-                    fine
-                    + F.l1_loss(torch.log(a + 1e-3), torch.log(b + 1e-3))
-                    + torch.linalg.norm(a - b) / torch.linalg.norm(b)
-                )
-        return mel, fine
-
-
 class SpeakerLoss(nn.Module):
     """1 - cosine of the GE2E embedding of samples [batch, 1.6 s at 24 kHz] and given embeddings [batch, 256]."""
 
@@ -96,15 +63,12 @@ class SpeakerLoss(nn.Module):
         self.encoder = SpeakerEncoder()
         self.encoder.load_resemblyzer(weights)
         self.encoder.requires_grad_(False)
-        self.register_buffer("filters", mel_filters(RATE, 600, 40, 8000))
+        self.mel = SpeakerMel(RATE)
 
     def forward(self, audio: Tensor, target: Tensor) -> Tensor:
-        # The same 25 ms windows and bands as at 16 kHz; a window of 1.5 times the samples has 2.25 times the power.
-        level = audio.square().mean(-1, keepdim=True).clamp_min(1e-9).sqrt()
-        power = magnitudes(audio / level * 10 ** (-30 / 20), 600, 240).square()
-        mel = (self.get_buffer("filters") @ power).transpose(1, 2) / 2.25
+        mel = self.mel(audio)[:, :160]
         with torch.autocast("cpu", torch.bfloat16):
-            return 1 - (self.encoder.embed(mel[:, :160]).float() * target).sum(1)
+            return 1 - (self.encoder.embed(mel).float() * target).sum(1)
 
 
 class ContentLoss(nn.Module):
@@ -223,7 +187,7 @@ def main() -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01)
     checkpoint = Checkpoint(args.run, model, optimizer, ema)
     step, curves = checkpoint.resume(), Curves(args.run)
-    spectral, likeness = SpectralLoss(), SpeakerLoss(args.site_packages / "resemblyzer/pretrained.pt")
+    spectral, likeness = SpectralLoss(RATE), SpeakerLoss(args.site_packages / "resemblyzer/pretrained.pt")
     content = ContentLoss(args.site_packages, codebook)
     began, shown = time.time(), time.time()
     print(
@@ -243,7 +207,7 @@ def main() -> None:
             torch.rand(args.batch),
             torch.randn(args.batch, TOKENS * SAMPLES_PER_TOKEN),
         )
-        mel, fine = spectral(made, b["audio"])
+        mel, fine = spectral.parts(made, b["audio"])
         wrong = octaves_off(pitch, b)
         same = likeness(made[:4], b["speaker"][:4]).mean()
         with torch.no_grad():
@@ -295,7 +259,7 @@ def main() -> None:
                     torch.zeros(24),
                     torch.randn(24, TOKENS * SAMPLES_PER_TOKEN),
                 )
-                mel, fine = spectral(made, check["audio"])
+                mel, fine = spectral.parts(made, check["audio"])
                 wrong = octaves_off(pitch, check)
                 curves.log(
                     step,

@@ -33,19 +33,43 @@ class SpectralLoss(nn.Module):
 
     def forward(self, made: Tensor, recorded: Tensor) -> Tensor:
         """Samples [batch, n] of both → scalar."""
-        total = torch.zeros((), device=made.device)
+        mel, fine = self.parts(made, recorded)
+        return mel + fine
+
+    def parts(self, made: Tensor, recorded: Tensor) -> tuple[Tensor, Tensor]:
+        """What is lost in bands, and what in single bins: scalars."""
+        mel, fine = torch.zeros((), device=made.device), torch.zeros((), device=made.device)
         for window, hop, _ in _RESOLUTIONS:
             a, b = magnitudes(made, window, hop), magnitudes(recorded, window, hop)
             to_mel = self.get_buffer(f"filters{window}")
-            total = total + F.l1_loss(_log(to_mel @ a, _FLOOR_MEL), _log(to_mel @ b, _FLOOR_MEL))
+            mel = mel + F.l1_loss(_log(to_mel @ a, _FLOOR_MEL), _log(to_mel @ b, _FLOOR_MEL))
             if window <= _FINE:
-                total = total + F.l1_loss(torch.log(a + _FLOOR), torch.log(b + _FLOOR))
-                total = total + torch.linalg.norm(a - b) / torch.linalg.norm(b)
-        return total
+                fine = fine + F.l1_loss(torch.log(a + _FLOOR), torch.log(b + _FLOOR))
+                fine = fine + torch.linalg.norm(a - b) / torch.linalg.norm(b)
+        return mel, fine
 
 
 def _log(magnitudes: Tensor, floor: float) -> Tensor:
     return torch.log(magnitudes.clamp_min(floor))
+
+
+class SpeakerMel(nn.Module):
+    """What the speaker encoder reads, of sound at another rate: mel power [batch, frames, 40] of samples [batch, n].
+
+    The windows and bands are those of 16 kHz; a window of so many more samples has more power by their square.
+    """
+
+    def __init__(self, rate: int) -> None:
+        """rate: a multiple of 8 kHz."""
+        super().__init__()
+        self.window, self.hop = rate * 25 // 1000, rate // 100
+        self.share = (HEARD_AT / rate) ** 2
+        self.register_buffer("filters", mel_filters(rate, self.window, 40, HEARD_AT / 2))
+
+    def forward(self, audio: Tensor) -> Tensor:
+        level = audio.square().mean(-1, keepdim=True).clamp_min(1e-9).sqrt()
+        power = magnitudes(audio / level * _LEVEL, self.window, self.hop).square()
+        return (self.get_buffer("filters") @ power).transpose(1, 2) * self.share
 
 
 class Hearing(nn.Module):
@@ -56,29 +80,19 @@ class Hearing(nn.Module):
         super().__init__()
         self.encoder = encoder.requires_grad_(False).eval()
         self.rate = rate
-        self.window, self.hop = rate * 25 // 1000, rate // 100
-        self.register_buffer("filters", mel_filters(rate, self.window, 40, HEARD_AT / 2))
+        self.mel = SpeakerMel(rate)
 
     def speaker(self, audio: Tensor) -> Tensor:
         """Unit vectors [batch, 256] of samples [batch, n] of at least 1.6 s."""
-        return self.encoder.timbre.speaker.embed(self._bands(audio))
+        return self.encoder.timbre.speaker.embed(self.mel(audio))
 
     def articulation(self, audio: Tensor) -> Tensor:
         """How samples [batch, n] move: the log power of 40 bands [batch, frames, 40] around its mean over time.
 
         A speaker's own colour is in the mean, and what is said is in the rest.
         """
-        bands = torch.log(self._bands(audio) + _FLOOR_BANDS)
+        bands = torch.log(self.mel(audio) + _FLOOR_BANDS)
         return bands - bands.mean(1, keepdim=True)
-
-    def _bands(self, audio: Tensor) -> Tensor:
-        """Power of 40 bands [batch, frames, 40], at one level.
-
-        Windows and bands are those of 16 kHz; a window of so many more samples has more power by their square.
-        """
-        level = audio.square().mean(-1, keepdim=True).clamp_min(1e-9).sqrt()
-        power = magnitudes(audio / level * _LEVEL, self.window, self.hop).square()
-        return (self.get_buffer("filters") @ power).transpose(1, 2) * (HEARD_AT / self.rate) ** 2
 
     def token_logits(self, audio: Tensor) -> Tensor:
         """What is heard in samples [batch, n], as logits of tokens [batch, T, vocabulary]."""
