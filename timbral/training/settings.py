@@ -115,9 +115,9 @@ class SourceFilterSettings(StageSettings):
     tokens: int = Field(44, ge=40)
     spectral_weight: float = Field(0.3, ge=0)
     pitch_weight: float = Field(1.2, ge=0)
-    speaker_weight: float = Field(2.0, ge=0)
+    speaker_weight: float = Field(1.0, ge=0)
     content_weight: float = Field(1.0, ge=0)
-    articulation_weight: float = Field(2.0, ge=0)
+    articulation_weight: float = Field(3.0, ge=0)
 
 
 class TrainingSettings(BaseModel):
@@ -151,7 +151,7 @@ _FULL: dict[Stage, dict[str, Any]] = {
     "acoustic": {"rate": 1e-4, "schedule": {"kind": "exponential", "decay": 0.999875}, "freeze": _FROZEN},
 }
 _EMBEDDED: dict[str, Any] = {
-    "rate": 2e-3,
+    "rate": 1e-3,
     "schedule": {"kind": "warmup-cosine", "warmup": 20, "end": 1e-4},
     "clip": 5.0,
     "rank": 16,
@@ -168,7 +168,7 @@ _EMBEDDED: dict[str, Any] = {
     ),
     "batch_size": 3,
     "least": 60,
-    "epochs": 6,
+    "epochs": 5,
 }
 _EPOCHS = {"semantic": 15, "acoustic": 8}
 EMBEDDED = "sovits-tiny"
