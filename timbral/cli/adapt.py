@@ -8,7 +8,7 @@ import typer
 
 from timbral.cli import terminal
 from timbral.cli.options import Json, Language
-from timbral.cli.prepare import Narrator, Sources
+from timbral.cli.prepare import Sources
 from timbral.cli.train import (
     BatchSize,
     Config,
@@ -103,7 +103,7 @@ def adapt(
                 transcriber=transcriber or ("whisper" if written else "none"),
                 at_most=at_most,
             ),
-            Narrator(bar),
+            terminal.Narrator(bar),
         )
         found, _ = read_recordings(prepared.path)
         run, begun = run_of(folder / "runs", found, settings, synthesizer.manifest.base, checkpoints)

@@ -83,7 +83,7 @@ def prepare(
         thresholds=data.Thresholds(shortest=shortest, longest=longest, noise=noise, confidence=confidence),
     )
     with terminal.progress("preparing") as bar:
-        prepared = data.prepare(sources, output, settings, Narrator(bar))
+        prepared = data.prepare(sources, output, settings, terminal.Narrator(bar))
     if json:
         terminal.print_json(_values(prepared))
         return
@@ -109,16 +109,3 @@ def _values(prepared: "Prepared") -> dict[str, Any]:
         "problems": list(prepared.problems),
         "notes": list(prepared.notes),
     }
-
-
-class Narrator:
-    """Shows on one bar what is being done: a new name begins a new bar."""
-
-    def __init__(self, bar: terminal.Bar) -> None:
-        self._bar, self._what = bar, ""
-
-    def __call__(self, what: str, share: float) -> None:
-        if what != self._what:
-            self._what = what
-            self._bar.begin(what)
-        self._bar.show(share)

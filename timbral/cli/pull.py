@@ -75,7 +75,7 @@ def _pull(names: list[str], precision: Precision | None, g2pw: bool, keep: bool)
             terminal.note(f"{model.name} was trained without G2PW, and goes without")
     if missing:
         with terminal.progress("pulling") as bar:
-            report = _Narrator(bar)
+            report = terminal.Narrator(bar)
             pulled = hub.pull(missing, precision or "int8", with_g2pw=g2pw, keep=keep, report=report)
         here |= {model.name: bundle for model, bundle in zip(missing, pulled, strict=True)}
     new = {model.name for model in missing}
@@ -103,16 +103,3 @@ def _shown(row: dict[str, Any]) -> list[str]:
 
 def _precision_of(bundle: Bundle | None) -> str | None:
     return bundle.manifest.precision if bundle else None
-
-
-class _Narrator:
-    """Shows on one bar what is being done: a new name begins a new bar."""
-
-    def __init__(self, bar: terminal.Bar) -> None:
-        self._bar, self._what = bar, ""
-
-    def __call__(self, what: str, share: float) -> None:
-        if what != self._what:
-            self._what = what
-            self._bar.begin(what)
-        self._bar.show(share)

@@ -77,6 +77,19 @@ class Bar:
             self._shown.update(self._task, description=what, completed=share, total=1.0)
 
 
+class Narrator:
+    """Shows on one bar what is being done: a new name begins a new bar."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar, self._what = bar, ""
+
+    def __call__(self, what: str, share: float) -> None:
+        if what != self._what:
+            self._what = what
+            self._bar.begin(what)
+        self._bar.show(share)
+
+
 @contextlib.contextmanager
 def quiet_libraries() -> Iterator[None]:
     """Silences what C libraries print on stderr: the mp3 decoder talks to users about headers."""
