@@ -76,6 +76,7 @@ def test_it_learns_who_speaks_and_a_voice_holds_it(tmp_path: Path) -> None:
     settings = SourceFilterSettings(
         **defaults(EMBEDDED, "acoustic", "lora")  # type: ignore[arg-type]
         | {"epochs": 1, "least": 24, "batch_size": 2, "schedule": {"kind": "constant"}, "rank": 4}
+        | {"rate": 3e-3, "speaker_weight": 2.0}
     )
     drawn = [torch.randint(0, 4096, (50,), generator=torch.Generator().manual_seed(0))]
     task = SourceFilterTask(latent, vocoder, encoder, heard, drawn, settings)
