@@ -34,7 +34,7 @@ class Adapted:
 def default_stages(manifest: Manifest, sources: Sources) -> tuple[Stage, ...]:
     """The stages that fine-tuning a voice should train.
 
-    Stage two of the embedded family tells speakers apart by itself; what its stage one would gain, or forget, has not been measured.
+    Stage two of the embedded family tells speakers apart by itself; what its stage one would gain or lose was not measured.
     Stage two of the official families needs its checkpoint.
     """
     if family_of(manifest) == EMBEDDED:
