@@ -94,8 +94,9 @@ def train(
         from timbral.training.recordings import read_recordings
         from timbral.training.run import CONFIG, Sources, train_stages
         from timbral.training.settings import family_of, read_settings, stages_of
-    from timbral import Consent, load
+    from timbral import Consent, Synthesizer
     from timbral.bundle import open_bundle
+    from timbral.engine.sessions import SessionOptions
     from timbral.voice import SUFFIX
 
     agreement = None if consent is None else Consent.of(consent)
@@ -120,9 +121,14 @@ def train(
     }
     with terminal.progress("reading") as bar:
         if wants_voice:
-            synthesizer = load(model, languages=())
             adapted = adapt_voice(
-                synthesizer, found, run, settings, **chosen, consent=agreement, tell=bar.tell
+                Synthesizer(bundle, SessionOptions()),
+                found,
+                run,
+                settings,
+                **chosen,
+                consent=agreement,
+                tell=bar.tell,
             )
             trained = list(adapted.trained) if adapted else []
             if adapted:
