@@ -28,7 +28,7 @@ from timbral.training.result import Result
 from timbral.training.run import Sources
 from timbral.training.settings import EMBEDDED, SourceFilterSettings, defaults, read_settings
 from timbral.training.source_filter import SourceFilterTask
-from timbral.training.source_filter_examples import SourceFilterExample, crop, hear
+from timbral.training.source_filter_examples import Drawn, SourceFilterExample, crop, hear
 from timbral.training.voices import tuned_voice
 
 DATA = Path(__file__).parent / "data"
@@ -68,6 +68,15 @@ def test_recordings_are_heard_or_reported(tmp_path: Path) -> None:
         hear(bad, encoder, 24_000)
 
 
+def some_drawn() -> list[Drawn]:
+    chance = torch.Generator().manual_seed(0)
+    return [
+        Drawn(
+            torch.randint(0, 4096, (50,), generator=chance), torch.randint(0, 732, (50, 2), generator=chance)
+        )
+    ]
+
+
 def test_it_learns_who_speaks_and_a_voice_holds_it(tmp_path: Path) -> None:
     bundle = open_bundle(None)
     latent, vocoder = restore_source_filter(bundle)
@@ -78,7 +87,7 @@ def test_it_learns_who_speaks_and_a_voice_holds_it(tmp_path: Path) -> None:
         | {"epochs": 1, "least": 24, "batch_size": 2, "schedule": {"kind": "constant"}, "rank": 4}
         | {"rate": 3e-3, "speaker_weight": 2.0}
     )
-    drawn = [torch.randint(0, 4096, (50,), generator=torch.Generator().manual_seed(0))]
+    drawn = some_drawn()
     task = SourceFilterTask(latent, vocoder, encoder, heard, drawn, settings)
     frozen = {n: w.clone() for n, w in task.network.named_parameters() if not w.requires_grad}
     train(task, settings, tmp_path, device="cpu")
@@ -120,7 +129,7 @@ def test_held_out_recordings_are_measured_and_frozen_weights_stay(tmp_path: Path
         SourceFilterExample(*crop(one, start, 44)) for one in heard.examples for start in range(0, 88, 22)
     ]
     brief = SourceFilterExample(*crop(heard.examples[0], 0, 20))
-    drawn = [torch.randint(0, 4096, (50,), generator=torch.Generator().manual_seed(0))]
+    drawn = some_drawn()
 
     def task(examples: Sequence[SourceFilterExample], settings: SourceFilterSettings) -> SourceFilterTask:
         networks = restore_source_filter(bundle)

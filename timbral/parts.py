@@ -91,6 +91,7 @@ def open_acoustic(bundle: Bundle, options: SessionOptions) -> AcousticDecoder:
         context_tokens=shape.context_tokens,
         chunk_tokens=shape.chunk_tokens,
         timbre_size=shape.timbre_size,
+        phonemes=bundle.manifest.semantic.phonemes if shape.phones else 0,
     )
     return SourceFilterDecoder.open(latent, vocoder, source_filter, options)
 

@@ -1,12 +1,13 @@
 """Puts the trained networks together into a bundle.
 
-    python build.py RUNS PAIRS.npz RESEMBLYZER.pt OUT [--precision int8]
+    python build.py RUNS PAIRS.npz LISTENER RESEMBLYZER.pt OUT [--precision int8]
 
 RUNS holds the folders semantic, acoustic and content of the three trainings.
 """
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ from timbral.export.tiny import export_acoustic, export_reference
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
 from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder
 from timbral.nets.tiny_content import ContentConfig, ReferenceEncoder
+from timbral.parts import LISTENER
 
-VERSION = "0.2"
+VERSION = "0.3"
 """Of the model: a voice file belongs to one version, since tokens and timbre mean something only there."""
 EDGES = Policy().pause_tokens / 2
 """Tokens of silence at both ends of an utterance."""
@@ -67,6 +69,7 @@ def main() -> None:
     )
     parser.add_argument("runs", type=Path)
     parser.add_argument("pairs", type=Path)
+    parser.add_argument("listener", type=Path)
     parser.add_argument("resemblyzer", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--precision", choices=("fp32", "int8"), default="int8")
@@ -92,7 +95,7 @@ def main() -> None:
     export_semantic(speaker.eval(), args.out, args.precision)
 
     acoustic = checkpoint(args.runs / "acoustic", "ema")
-    shape = SourceFilterConfig(vocabulary=vocabulary - 1)
+    shape = SourceFilterConfig(vocabulary=vocabulary - 1, phonemes=config.phonemes)
     latent, vocoder = LatentNet(shape), SourceFilterVocoder(shape)
     latent.load_state_dict({k[7:]: v for k, v in acoustic.items() if k.startswith("latent.")})
     vocoder.load_state_dict({k[8:]: v for k, v in acoustic.items() if k.startswith("vocoder.")})
@@ -102,6 +105,8 @@ def main() -> None:
     reference.content.load_state_dict(checkpoint(args.runs / "content", "ema"))
     reference.timbre.speaker.load_resemblyzer(args.resemblyzer)
     export_reference(reference.eval(), args.out, args.precision)
+
+    shutil.copyfile(args.listener, args.out / LISTENER)
 
     bundle = seal(
         args.out,
@@ -134,6 +139,7 @@ def main() -> None:
                 "context_tokens": shape.context_tokens,
                 "chunk_tokens": 24,
                 "timbre_size": shape.timbre,
+                "phones": True,
             },
             "reference": {"rate": 16_000},
             "guard": token_rates(args.pairs),

@@ -1,27 +1,22 @@
-"""Teaches the guard's listener which tokens speak which phone, and puts it into a bundle.
+"""Teaches the guard's listener which tokens speak which phone.
 
-    python listener.py BUNDLE TEXT [--sentences 1500]
+    python listener.py PAIRS.npz LISTENER.safetensors
 
-Stage one of BUNDLE speaks sentences of TEXT in every language of the model; a hidden Markov model with a state for each phone
-is fitted to what it drew, by Viterbi training from an even segmentation (Rabiner 1989). A phone that is skipped now and then
-is outvoted by the times it was spoken, so drawn tokens need no recordings and no alignment.
+Counts what the aligned utterances say, then lets the listener align them itself and counts again (Viterbi training of a hidden
+Markov model with a state for each phone, Rabiner 1989), so that in the engine it finds the boundaries that stage two was
+trained with.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
-from sentences import sentences
+from align import PHONES
+from tokens import read_pairs
 
-from timbral.bundle import open_bundle, seal
-from timbral.bundle.manifest import MANIFEST
 from timbral.engine.listener import Listener
-from timbral.engine.sessions import SessionOptions
-from timbral.parts import LISTENER, open_engine
-from timbral.training.drawn import draw_tokens
 
-ROUNDS = 7
+ROUNDS = 2
 FEWEST = 30
 """Tokens of a phone below which nothing is said of it."""
 PRIOR = 60.0
@@ -40,33 +35,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument("text", type=Path)
-    parser.add_argument("--sentences", type=int, default=1500, help="of each language")
+    parser.add_argument("pairs", type=Path)
+    parser.add_argument("listener", type=Path)
+    parser.add_argument("--vocabulary", type=int, default=4096)
     args = parser.parse_args()
-    bundle = open_bundle(args.bundle)
-    semantic, shape = open_engine(bundle, SessionOptions()).semantic, bundle.manifest.semantic
-    pairs = []
-    for lang in bundle.manifest.languages:
-        texts = sentences(args.text, lang, held_out=False)[: args.sentences]
-        pairs += list(draw_tokens(bundle, semantic, texts, lang))
-        print(lang, len(pairs), "pieces so far", flush=True)
-    counts = np.zeros((shape.phonemes, shape.vocabulary - 1))
-    for phones, tokens in pairs:
-        np.add.at(counts, (phones[np.arange(len(tokens)) * len(phones) // len(tokens)], tokens), 1)
-    for number in range(ROUNDS):
+    pairs = read_pairs(args.pairs)
+    paths = [pair.path for pair in pairs]
+    for number in range(ROUNDS + 1):
+        counts = np.zeros((PHONES, args.vocabulary))
+        for pair, path in zip(pairs, paths, strict=True):
+            np.add.at(counts, (pair.phones[path], pair.tokens), 1)
         known = np.flatnonzero(counts.sum(1) >= FEWEST)
-        rows = np.full(shape.phonemes, -1)
+        rows = np.full(PHONES, -1)
         rows[known] = np.arange(len(known))
         listener = Listener(evidence(counts)[known], rows)
-        print(f"{number}: {np.mean([listener.scores(p, [t])[0] for p, t in pairs]):.3f} nats", flush=True)
-        counts = np.zeros_like(counts)
-        for phones, tokens in pairs:
-            np.add.at(counts, (phones[listener.path(phones, tokens)], tokens), 1)
-    listener.save(args.bundle / LISTENER)
-    (args.bundle / LISTENER).chmod(0o644)
-    description = json.loads((args.bundle / MANIFEST).read_text())
-    seal(args.bundle, {k: v for k, v in description.items() if k not in ("format", "files")})
+        if number < ROUNDS:
+            paths = [listener.path(pair.phones, pair.tokens) for pair in pairs]
+            moved = np.concatenate([abs(p - pair.path) for p, pair in zip(paths, pairs, strict=True)])
+            print(
+                f"{number}: {(moved == 0).mean():.3f} of the tokens where the alignment has them, "
+                f"{(moved <= 1).mean():.3f} next to it",
+                flush=True,
+            )
+    listener.save(args.listener)
+    args.listener.chmod(0o644)
 
 
 if __name__ == "__main__":

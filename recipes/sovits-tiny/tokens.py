@@ -11,6 +11,7 @@ which phone each token says. An existing CODEBOOK is used as it is: everything t
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,32 @@ class Codebook:
             torch.from_numpy(embed(u, self.mean, self.basis, self.pitch_weight)),
             torch.from_numpy(self.centroids),
         ).numpy()
+
+    def alike(self, count: int) -> np.ndarray:
+        """The `count` nearest other tokens of each: [size, count]."""
+        apart = torch.cdist(*2 * [torch.from_numpy(self.centroids)])
+        return apart.fill_diagonal_(torch.inf).topk(count, largest=False).indices.numpy()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An aligned utterance: phones [n], tokens [T], and which place among the phones each token speaks, path [T]."""
+
+    id: str
+    lang: str
+    phones: np.ndarray
+    tokens: np.ndarray
+    path: np.ndarray
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """What `main` wrote."""
+    with np.load(path) as f:
+        metas = json.loads(f["meta"].tobytes())
+        phones = np.split(f["phones"].astype(np.int64), np.cumsum(f["phone_lengths"])[:-1])
+        cuts = np.cumsum(f["token_lengths"])[:-1]
+        tokens, paths = (np.split(f[k].astype(np.int64), cuts) for k in ("tokens", "paths"))
+    return [Pair(m["id"], m["lang"], *rest) for m, *rest in zip(metas, phones, tokens, paths, strict=True)]
 
 
 def embed(u: Utterance, mean: np.ndarray, basis: np.ndarray, pitch_weight: np.ndarray) -> np.ndarray:

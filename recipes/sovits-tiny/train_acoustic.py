@@ -1,8 +1,10 @@
-"""Trains stage two of sovits-tiny: tokens and timbre to sound.
+"""Trains stage two of sovits-tiny: tokens, the phones that they speak, and timbre to sound.
 
-    python train_acoustic.py FEATURES CODEBOOK.npz RUN SITE_PACKAGES [--hours 1]       (resumes from RUN/last.pt)
+    python train_acoustic.py FEATURES CODEBOOK.npz PAIRS.npz LISTENER RUN SITE_PACKAGES [--hours 1]    (resumes from RUN/last.pt)
 
-The decoder hears the recording's own pitch; a second output learns to predict it. Losses: log-mel and log-magnitude L1 at
+Which phones a token speaks is told by the listener, as it will be in the engine; of utterances that nobody wrote down, nothing
+is told. Some tokens are exchanged for others that sound alike, since stage one draws such, so that phones are listened to. The
+decoder hears the recording's own pitch; a second output learns to predict it. Losses: log-mel and log-magnitude L1 at
 several resolutions, pitch L1, the cosine of GE2E embeddings (who speaks), and the distance of Whisper's features, seen as
 the tokens see them (what is said). For a part of every batch the timbre is that of another speaker: there is no recording
 to compare with, so only the last two speak; this is what carries the voice over to speakers of whom nothing was recorded.
@@ -15,12 +17,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from align import PHONES
 from packed import SAMPLES_PER_TOKEN, Utterance, read
 from runs import Checkpoint, Curves, Ema, held_out
 from teachers import WhisperEncoder
-from tokens import Codebook
+from tokens import Codebook, read_pairs
 from torch import Tensor, nn
 
+from timbral.engine.listener import Listener
 from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder
 from timbral.nets.tiny_timbre import SpeakerEncoder, TimbreEncoder
 from timbral.training.source_filter_losses import SpeakerMel, SpectralLoss, magnitudes
@@ -29,6 +33,10 @@ TOKENS = 40
 RATE = 24_000
 CONTENT = 2.0
 """Weight of the distance of what is said."""
+UNTOLD = 0.15
+"""Share of the crops whose phones are not told."""
+EXCHANGED, ALIKE = 0.15, 8
+"""Share of the tokens that are exchanged, for one of so many that are nearest."""
 
 
 class AcousticModel(nn.Module):
@@ -40,10 +48,16 @@ class AcousticModel(nn.Module):
         self.vocoder = SourceFilterVocoder(config)
 
     def forward(
-        self, tokens: Tensor, timbre: Tensor, f0: Tensor | None, phase: Tensor, noise: Tensor
+        self,
+        tokens: Tensor,
+        phones: Tensor,
+        timbre: Tensor,
+        f0: Tensor | None,
+        phase: Tensor,
+        noise: Tensor,
     ) -> tuple[Tensor, Tensor]:
         with torch.autocast("cpu", torch.bfloat16):
-            latent, predicted = self.latent(tokens, timbre)
+            latent, predicted = self.latent(tokens, timbre, phones)
         source = predicted.detach() if f0 is None else f0
         step = (source + torch.cat([source[:, 1:], source[:, -1:]], 1)) * 0.5 * self.vocoder.config.hop / RATE
         phase = torch.remainder(phase[:, None] + torch.cumsum(step, 1) - step, 1.0)
@@ -112,27 +126,49 @@ def timbres(utterances: list[Utterance], cache: Path) -> np.ndarray:
 
 
 class Batches:
-    """Random crops of random utterances; tokens are looked up once."""
+    """Random crops of random utterances; tokens are looked up once.
+
+    spoken: which phones [T, 2] the tokens of an utterance speak, by its id. disturb: exchange tokens, keep phones back.
+    """
 
     def __init__(
-        self, utterances: list[Utterance], codebook: Codebook, timbre: np.ndarray, seed: int
+        self,
+        utterances: list[Utterance],
+        codebook: Codebook,
+        timbre: np.ndarray,
+        spoken: dict[str, np.ndarray],
+        seed: int,
+        *,
+        disturb: bool,
     ) -> None:
         self.utterances, self.timbre, self.rng = utterances, timbre, np.random.default_rng(seed)
         self.tokens = [codebook(u).astype(np.int64) for u in utterances]
+        self.phones = [
+            spoken.get(u.meta["id"], np.full((len(t), 2), PHONES))
+            for u, t in zip(utterances, self.tokens, strict=True)
+        ]
+        self.alike, self.disturb = codebook.alike(ALIKE), disturb
         self.f0 = [filled_pitch(u) for u in utterances]
         weight = np.array([min(200, len(t)) for t in self.tokens], np.float64) ** 0.7
         self.weight = weight / weight.sum()
 
     def draw(self, size: int) -> dict[str, Tensor]:
         rows: dict[str, list[np.ndarray]] = {
-            k: [] for k in ("tokens", "audio", "f0", "voiced", "timbre", "speaker")
+            k: [] for k in ("tokens", "phones", "audio", "f0", "voiced", "timbre", "speaker")
         }
         for i in self.rng.choice(len(self.utterances), size, p=self.weight):
             u, tokens = self.utterances[i], self.tokens[i]
             start = int(self.rng.integers(0, max(1, len(tokens) - TOKENS + 1)))
             at = np.arange(start, start + TOKENS) % len(tokens)
             frames = (at[:, None] * 4 + np.arange(4)).ravel()
-            rows["tokens"].append(tokens[at])
+            said, phones = tokens[at], self.phones[i][at]
+            if self.disturb:
+                other = self.alike[said, self.rng.integers(0, ALIKE, TOKENS)]
+                said = np.where(self.rng.random(TOKENS) < EXCHANGED, other, said)
+                if self.rng.random() < UNTOLD:
+                    phones = np.full_like(phones, PHONES)
+            rows["tokens"].append(said)
+            rows["phones"].append(phones.astype(np.int64))
             rows["audio"].append(
                 u.audio.reshape(-1, SAMPLES_PER_TOKEN)[at].ravel().astype(np.float32) / 32768
             )
@@ -163,6 +199,8 @@ def main() -> None:
     )
     parser.add_argument("features", type=Path)
     parser.add_argument("codebook", type=Path)
+    parser.add_argument("pairs", type=Path)
+    parser.add_argument("listener", type=Path)
     parser.add_argument("run", type=Path)
     parser.add_argument("site_packages", type=Path, help="where the teachers are installed")
     parser.add_argument("--hours", type=float, default=1.0, help="stop after so much time in this call")
@@ -179,9 +217,17 @@ def main() -> None:
     timbre = timbres(utterances, args.run.parent / "timbres.npz")
     codebook = Codebook(args.codebook)
     train, valid = held_out(utterances)
-    batches = Batches([utterances[i] for i in train], codebook, timbre[train], int(time.time()))
-    check = Batches([utterances[i] for i in valid], codebook, timbre[valid], 0).draw(24)
-    config = SourceFilterConfig(vocabulary=len(codebook.centroids))
+    listener = Listener.open(args.listener)
+    spoken = {
+        pair.id: listener.spoken(pair.phones, pair.tokens).astype(np.int16) for pair in read_pairs(args.pairs)
+    }
+    batches = Batches(
+        [utterances[i] for i in train], codebook, timbre[train], spoken, int(time.time()), disturb=True
+    )
+    check = Batches([utterances[i] for i in valid], codebook, timbre[valid], spoken, 0, disturb=False).draw(
+        24
+    )
+    config = SourceFilterConfig(vocabulary=len(codebook.centroids), phonemes=PHONES)
     model = AcousticModel(config)
     ema = Ema(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01)
@@ -202,6 +248,7 @@ def main() -> None:
         swapped = int(args.batch * args.swap)
         made, pitch = model(
             b["tokens"],
+            b["phones"],
             b["timbre"],
             b["f0"],
             torch.rand(args.batch),
@@ -221,6 +268,7 @@ def main() -> None:
             target = torch.roll(b["speaker"], 1, 0)[order]
             strange, _ = model(
                 b["tokens"][order],
+                b["phones"][order],
                 torch.roll(b["timbre"], 1, 0)[order],
                 None,
                 torch.rand(swapped),
@@ -254,6 +302,7 @@ def main() -> None:
             with ema.applied(model), torch.no_grad():
                 made, pitch = model(
                     check["tokens"],
+                    check["phones"],
                     check["timbre"],
                     check["f0"],
                     torch.zeros(24),

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from runs import Checkpoint, Curves, Ema, is_held_out
+from tokens import read_pairs
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -48,26 +49,19 @@ class Pairs:
     """Aligned utterances, drawn in batches of similar length."""
 
     def __init__(self, path: Path, *, valid: bool, seed: int) -> None:
-        with np.load(path) as f:
-            metas = json.loads(f["meta"].tobytes())
-            phones = np.split(f["phones"].astype(np.int64), np.cumsum(f["phone_lengths"])[:-1])
-            cuts = np.cumsum(f["token_lengths"])[:-1]
-            tokens, paths = (
-                np.split(f["tokens"].astype(np.int64), cuts),
-                np.split(f["paths"].astype(np.int64), cuts),
-            )
-        keep = [i for i, m in enumerate(metas) if is_held_out(m["id"]) == valid]
-        self.items = [(phones[i], tokens[i], paths[i], metas[i]["lang"]) for i in keep]
+        self.items = [p for p in read_pairs(path) if is_held_out(p.id) == valid]
         self.rng = np.random.default_rng(seed)
 
     def draw(self, positions: int, join: float) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """About `positions` phones and tokens in all."""
         pool = []
         for i in self.rng.integers(0, len(self.items), 400):
-            p, t, a, _ = self.items[i]
+            one = self.items[i]
+            p, t, a = one.phones, one.tokens, one.path
             while self.rng.random() < join and len(t) < 250:
-                q, s, b, _ = self.items[self.rng.integers(0, len(self.items))]
-                p, t, a = np.concatenate([p, q]), np.concatenate([t, s]), np.concatenate([a, b + len(p)])
+                other = self.items[self.rng.integers(0, len(self.items))]
+                a = np.concatenate([a, other.path + len(p)])
+                p, t = np.concatenate([p, other.phones]), np.concatenate([t, other.tokens])
             pool.append((p, t, a))
         pool.sort(key=lambda item: len(item[0]) + len(item[1]))
         start, chosen = int(self.rng.integers(0, len(pool))), []
@@ -163,7 +157,7 @@ def main() -> None:
     )
     checkpoint = Checkpoint(args.run, model, optimizer, ema)
     step, curves = checkpoint.resume(), Curves(args.run)
-    hours = sum(len(t) for _, t, _, _ in train.items) / 90_000
+    hours = sum(len(pair.tokens) for pair in train.items) / 90_000
     parameters = sum(p.numel() for p in model.parameters()) / 1e6
     print(f"{len(train.items)} utterances, {hours:.2f} h; {parameters:.1f} M parameters", flush=True)
     began = shown = time.time()

@@ -76,7 +76,8 @@ class SourceFilter(_Strict):
     hop: samples a frame; frames_per_token: frames a semantic token.
     context_tokens: tokens on each side that the sound of a token depends on, both graphs together.
     chunk_tokens: tokens of the first chunk of a stream; later ones grow.
-    timbre_size: length D of the timbre vector.
+    timbre_size: length D of the timbre vector. phones: whether it is told which phones its tokens speak, as the listener of
+    the bundle hears them.
     """
 
     kind: Literal["source-filter"]
@@ -85,6 +86,7 @@ class SourceFilter(_Strict):
     context_tokens: Annotated[int, Field(ge=0)]
     chunk_tokens: Count
     timbre_size: Count
+    phones: bool = False
 
 
 class Vits(_Strict):

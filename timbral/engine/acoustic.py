@@ -19,6 +19,9 @@ SLOWEST, FASTEST = 0.5, 2.0
 
 Samples = NDArray[np.float32]
 
+Spoken = tuple[int, int]
+"""The phones that the two halves of a token speak."""
+
 Network = Callable[[Mapping[str, NDArray[Any]]], list[NDArray[Any]]]
 """An open graph, or what else takes inputs by name and gives outputs in their order."""
 
@@ -34,8 +37,8 @@ class AcousticStream(Protocol):
     def tokens(self) -> tuple[int, ...]:
         """The tokens so far."""
 
-    def push(self, token: int) -> Samples | None:
-        """Takes one token; returns the next piece of sound [n] once there is one."""
+    def push(self, token: int, spoken: Spoken | None = None) -> Samples | None:
+        """Takes one token, and what it speaks where that is known; returns the next piece of sound [n] once there is one."""
 
     def finish(self) -> Iterator[Samples]:
         """Says that no token follows; the rest of the sound in pieces [n], decoded as they are asked for."""
@@ -99,7 +102,7 @@ class SentenceStream:
     def tokens(self) -> tuple[int, ...]:
         return tuple(self._tokens)
 
-    def push(self, token: int) -> None:
+    def push(self, token: int, spoken: Spoken | None = None) -> None:
         self._tokens.append(token)
 
     def finish(self) -> Iterator[Samples]:

@@ -1,6 +1,6 @@
 """Several takes of a line at once, of which the guard keeps one.
 
-Stage one reads its weights once for a whole batch, so eight takes cost little more than two. A single take is heard as
+Stage one reads its weights once for a whole batch, so eight takes cost little more than two. A single take may be heard as
 it comes; of several, nothing is known before all of them have ended.
 """
 
@@ -15,15 +15,24 @@ Choice = Callable[[Several[Sequence]], int]
 
 
 class Audition:
-    """Takes of one line, submitted at once; they differ in their draws only."""
+    """Takes of one line, submitted at once; they differ in their draws only.
+
+    live: whether a single take is heard as it comes, and not when it has ended.
+    """
 
     def __init__(
-        self, semantic: SemanticDecoder, takes: Several[Sequence], choose: Choice, group: Hashable
+        self,
+        semantic: SemanticDecoder,
+        takes: Several[Sequence],
+        choose: Choice,
+        group: Hashable,
+        *,
+        live: bool,
     ) -> None:
         self._semantic = semantic
         self._takes = takes
         self._choose = choose
-        self._chosen = takes[0] if len(takes) == 1 else None
+        self._chosen = takes[0] if live and len(takes) == 1 else None
         for take in takes:
             semantic.submit(take, group)
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from timbral.engine.acoustic import Spoken
 from timbral.engine.detectors import LeakDetector, LoopDetector, longest_common_run
 from timbral.engine.listener import Listener
 
@@ -136,6 +137,12 @@ class Guard:
     def clarity(self, phones: NDArray[np.int64], takes: Sequence[NDArray[np.int64]]) -> NDArray[np.float64]:
         """How well each take [T] says the phones [n], higher is better; zeros without a listener."""
         return self.listener.scores(phones, takes) if self.listener else np.zeros(len(takes))
+
+    def spoken(self, phones: NDArray[np.int64], take: NDArray[np.int64]) -> list[Spoken | None]:
+        """Which of the phones [n] each token of a take [T] speaks; not known without a listener."""
+        if self.listener is None or not len(take):
+            return [None] * len(take)
+        return [(first, second) for first, second in self.listener.spoken(phones, take).tolist()]
 
     def bounds(self, phones: int, languages: Mapping[str, int]) -> Bounds:
         """Bounds for a sentence of so many phones; `languages` says how many of them are of each language."""

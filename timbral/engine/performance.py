@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.engine.acoustic import AcousticDecoder
+from timbral.engine.acoustic import AcousticDecoder, Spoken
 from timbral.engine.audition import Audition
 from timbral.engine.detectors import is_silent
 from timbral.engine.guard import Fault, Guard, Verdict, Watch
@@ -79,9 +79,9 @@ class Performance:
         """
         while not self.done and self._ending is None:
             finished = self._audition.finished  # read before the tokens: none come after it
-            for token in self._audition.tokens[self._seen :]:
+            for token, spoken in self._unheard():
                 self._seen += 1
-                verdict = self._hear(token)
+                verdict = self._hear(token, spoken)
                 if verdict is not None:
                     self._refuse(verdict)
                     break
@@ -104,6 +104,16 @@ class Performance:
     def cancel(self) -> None:
         """Stops the running takes, if there are any."""
         self._audition.cancel()
+
+    def _unheard(self) -> list[tuple[int, Spoken | None]]:
+        """Tokens since the last time, each with the phones it speaks: with a listener they come when the take is over."""
+        tokens = self._audition.tokens
+        if len(tokens) == self._seen:
+            return []
+        return list(zip(tokens, self._spoken(tokens), strict=True))[self._seen :]
+
+    def _spoken(self, tokens: Several[int]) -> list[Spoken | None]:
+        return self._guard.spoken(self._line.phones, np.asarray(tokens, np.int64))
 
     @property
     def _last_take(self) -> bool:
@@ -142,7 +152,8 @@ class Performance:
             for number in range(count)
         ]
         self.account.attempts += 1
-        self._audition = Audition(self._semantic, takes, self._best, self._group)
+        live = self._guard.listener is None
+        self._audition = Audition(self._semantic, takes, self._best, self._group, live=live)
 
     def _new_watch(self) -> Watch:
         line = self._line
@@ -157,12 +168,12 @@ class Performance:
         ]
         return int(np.lexsort((-self._guard.clarity(self._line.phones, heard), np.array(faults)))[0])
 
-    def _hear(self, token: int) -> Verdict | None:
+    def _hear(self, token: int, spoken: Spoken | None) -> Verdict | None:
         verdict = self._watch.push(token)
         if verdict is not None and not (self._last_take and verdict.fault is Fault.LEAK):
             return verdict
         began = time.perf_counter()
-        piece = self._stream.push(token)
+        piece = self._stream.push(token, spoken)
         self.account.acoustic_s += time.perf_counter() - began
         if piece is None:
             return None
@@ -226,8 +237,9 @@ class Performance:
         self._stream.forget()
         self._held = []
         began = time.perf_counter()
-        for token in tokens[len(said) : keep]:
-            piece = self._stream.push(token)
+        kept = zip(tokens[:keep], self._spoken(tokens[:keep]), strict=True)
+        for token, spoken in list(kept)[len(said) :]:
+            piece = self._stream.push(token, spoken)
             if piece is not None:
                 self._held.append(piece)
         self.account.acoustic_s += time.perf_counter() - began

@@ -11,11 +11,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.engine.acoustic import check_line
+from timbral.engine.acoustic import Spoken, check_line
 from timbral.engine.frames import HarmonicSource, Stretch
 from timbral.engine.line import Line
 from timbral.engine.seeds import noise
@@ -32,7 +33,7 @@ class SourceFilterConfig:
     sample_rate: Hz. hop: samples a frame. frames_per_token: frames a semantic token.
     context_tokens: how many tokens on each side, both graphs together, the sound of a token depends on.
     chunk_tokens: tokens of the first piece of a stream; later ones grow.
-    timbre_size: length D of the timbre vector.
+    timbre_size: length D of the timbre vector. phonemes: kinds of phones that the latent graph is told, 0 where it is told none.
     """
 
     sample_rate: int
@@ -41,6 +42,7 @@ class SourceFilterConfig:
     context_tokens: int
     chunk_tokens: int
     timbre_size: int
+    phonemes: int = 0
 
 
 class SourceFilterDecoder:
@@ -57,11 +59,13 @@ class SourceFilterDecoder:
     ) -> "SourceFilterDecoder":
         """Opens the two graphs of the source-filter family.
 
-        latent: tokens int64 [1, T], timbre float32 [1, D] → latent float32 [1, C, F], f0 [1, F], Hz.
+        latent: tokens int64 [1, T], timbre float32 [1, D] → latent float32 [1, C, F], f0 [1, F], Hz; where the manifest
+        says so, phones int64 [1, T, 2] too, of both halves of each token.
         vocoder: these two, timbre, phase [1, F] in cycles, noise float32 [1, F * hop] → audio, as noise.
         """
+        takes = ("tokens", "timbre", "phones") if config.phonemes else ("tokens", "timbre")
         return cls(
-            Graph(latent, ("tokens", "timbre"), ("latent", "f0"), options),
+            Graph(latent, takes, ("latent", "f0"), options),
             Graph(vocoder, ("latent", "timbre", "f0", "phase", "noise"), ("audio",), options),
             config,
         )
@@ -96,6 +100,8 @@ class SourceFilterStream:
         self._context = math.ceil(max(1, config.context_tokens) * max(1.0, speed))
         self._size = config.chunk_tokens
         self._tokens: list[int] = []
+        self._phones: list[Spoken] = []
+        self._unknown = (config.phonemes, config.phonemes)
         self._done = 0
         self._heard = 0
         self._source = HarmonicSource(config.hop / config.sample_rate)
@@ -110,9 +116,10 @@ class SourceFilterStream:
         """The tokens so far."""
         return tuple(self._tokens)
 
-    def push(self, token: int) -> NDArray[np.float32] | None:
+    def push(self, token: int, spoken: Spoken | None = None) -> NDArray[np.float32] | None:
         """Takes one token; returns the next piece of sound [n] once there is one."""
         self._tokens.append(token)
+        self._phones.append(spoken or self._unknown)
         if len(self._tokens) < self._done + self._size + self._context:
             return None
         return self._decode(self._done + self._size, ended=False)
@@ -125,13 +132,13 @@ class SourceFilterStream:
     def copy(self) -> "SourceFilterStream":
         """The same utterance at the same place, to go another way from here."""
         twin = copy.copy(self)
-        twin._tokens = list(self._tokens)
+        twin._tokens, twin._phones = list(self._tokens), list(self._phones)
         twin._source = copy.copy(self._source)
         return twin
 
     def forget(self) -> None:
         """Drops the tokens that no decoded sound depends on; others may follow in their place."""
-        del self._tokens[self._heard :]
+        del self._tokens[self._heard :], self._phones[self._heard :]
 
     def _decode(self, end: int, *, ended: bool) -> NDArray[np.float32]:
         """Sound of the tokens from those done up to `end`."""
@@ -141,8 +148,13 @@ class SourceFilterStream:
         right = min(len(self._tokens), end + self._context)
         at_end = ended and right == len(self._tokens)
 
-        tokens = np.asarray(self._tokens[left:right], np.int64)[None]
-        latent, f0 = self._decoder.latent({"tokens": tokens, "timbre": self._timbre})
+        feed: dict[str, NDArray[Any]] = {
+            "tokens": np.asarray(self._tokens[left:right], np.int64)[None],
+            "timbre": self._timbre,
+        }
+        if config.phonemes:
+            feed["phones"] = np.asarray(self._phones[left:right], np.int64)[None]
+        latent, f0 = self._decoder.latent(feed)
         window = Stretch(left * config.frames_per_token, latent.shape[2], self._speed, at_end)
         latent, f0 = window.apply(latent), window.apply(f0)
 

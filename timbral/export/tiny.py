@@ -2,7 +2,8 @@
 
 `content.onnx`     audio float32 [1, n] at 16 kHz → tokens int64 [1, n // 640]
 `timbre.onnx`      audio float32 [1, n] at 16 kHz → timbre float32 [1, D]
-`latent.onnx`      tokens int64 [1, T], timbre float32 [1, D] → latent float32 [1, C, F], f0 float32 [1, F] in Hz, F = 4 T
+`latent.onnx`      tokens int64 [1, T], timbre float32 [1, D] → latent float32 [1, C, F], f0 float32 [1, F] in Hz, F = 4 T;
+                   where the network is told them, phones int64 [1, T, 2] too
 `vocoder.onnx`     latent, timbre, f0, phase float32 [1, F] in cycles, noise float32 [1, F * hop] → audio [1, F * hop]
 """
 
@@ -44,15 +45,16 @@ def export_acoustic(
     tokens, frames = 20, 20 * config.frames_per_token
     timbre = torch.randn(1, config.timbre)
     timbre[:, -1] = 7.5
+    told = {"phones": torch.zeros(1, tokens, 2, dtype=torch.long)} if config.phonemes else {}
     write_graphs(
         folder,
         {
             LATENT: to_graph(
                 latent,
                 latent,
-                {"tokens": torch.zeros(1, tokens, dtype=torch.long), "timbre": timbre},
+                {"tokens": torch.zeros(1, tokens, dtype=torch.long), "timbre": timbre, **told},
                 ("latent", "f0"),
-                {"tokens": {1: "tokens"}},
+                {name: {1: "tokens"} for name in ("tokens", *told)},
             ),
             VOCODER: to_graph(
                 vocoder,

@@ -1,9 +1,9 @@
 """A light stage two: semantic tokens to sound by a source and a filter, in place of a flow and a HiFi-GAN.
 
-`LatentNet` turns tokens (25 Hz) and a timbre vector into latent frames and F0 (100 Hz). `SourceFilterVocoder` builds a
-harmonic and a noise source from F0, shapes both in the short-time Fourier domain with filters that it reads off the
-latent frames, and returns to samples by overlap-add. Since pitch is in the source, the filters are smooth, and a few
-million weights trained on a few hours speak cleanly. The idea is that of DDSP (Engel et al. 2020) and of neural
+`LatentNet` turns tokens (25 Hz), the phones that they speak and a timbre vector into latent frames and F0 (100 Hz).
+`SourceFilterVocoder` builds a harmonic and a noise source from F0, shapes both in the short-time Fourier domain with filters
+that it reads off the latent frames, and returns to samples by overlap-add. Since pitch is in the source, the filters are
+smooth, and a few million weights trained on a few hours speak cleanly. The idea is that of DDSP (Engel et al. 2020) and of neural
 source-filter models (Wang et al. 2019); blocks are ConvNeXt as in Vocos (Siuzdak 2023).
 
 Both are convolutional: what a frame sounds like depends on `SourceFilterConfig.context_tokens` tokens on either side, so
@@ -27,12 +27,14 @@ EDGE = 2
 class SourceFilterConfig:
     """Sizes of the light stage two.
 
-    vocabulary: semantic tokens (without the end token); timbre: size of the timbre vector; hidden: width of all blocks;
+    vocabulary: semantic tokens (without the end token); phonemes: kinds of phones, 0 for a network that is told none;
+    timbre: size of the timbre vector; hidden: width of all blocks;
     token_blocks, frame_blocks, vocoder_blocks: ConvNeXt blocks at 25 Hz, at 100 Hz and after the latent; kernel: their
     width in steps; expansion: of their inner layer; hop: samples a frame; frames_per_token: frames a token.
     """
 
     vocabulary: int = 2048
+    phonemes: int = 0
     timbre: int = 417
     hidden: int = 320
     latent: int = 192
@@ -93,10 +95,30 @@ class TimbreProjection(nn.Module):
         return condition
 
 
-class LatentNet(nn.Module):
-    """Tokens [batch, T] and timbre [batch, D] → latent [batch, C, 4 T] and F0 in Hz [batch, 4 T].
+class SpokenPhones(nn.Module):
+    """The phones [batch, T, 2] that the first and the second half of a token speak → [batch, T, hidden].
 
-    The last entry of the timbre vector is the speaker's mean log2 F0; the network predicts the deviation from it.
+    A token is a guess at what is being said; the text knows. The number `phonemes` stands for a phone that is not known.
+    Begins as nothing, so that a network may learn it later.
+    """
+
+    def __init__(self, phonemes: int, hidden: int, width: int = 96) -> None:
+        super().__init__()
+        self.table = nn.Embedding(phonemes + 1, width)
+        self.mix = nn.Linear(2 * width, hidden)
+        nn.init.zeros_(self.mix.weight)
+        nn.init.zeros_(self.mix.bias)
+
+    def forward(self, phones: Tensor) -> Tensor:
+        spoken: Tensor = self.mix(self.table(phones).flatten(2))
+        return spoken
+
+
+class LatentNet(nn.Module):
+    """Tokens [batch, T], timbre [batch, D] and phones [batch, T, 2] → latent [batch, C, 4 T] and F0 in Hz [batch, 4 T].
+
+    Phones are what the two halves of a token speak, where the network is told them. The last entry of the timbre vector is
+    the speaker's mean log2 F0; the network predicts the deviation from it.
     """
 
     def __init__(self, config: SourceFilterConfig) -> None:
@@ -105,6 +127,7 @@ class LatentNet(nn.Module):
         hidden, condition = config.hidden, 256
         self.timbre = TimbreProjection(config, condition)
         self.tokens = nn.Embedding(config.vocabulary, hidden)
+        self.phones = SpokenPhones(config.phonemes, hidden) if config.phonemes else None
         self.token_blocks = nn.ModuleList(
             Block(hidden, config.token_kernel, config.expansion, condition)
             for _ in range(config.token_blocks)
@@ -118,9 +141,13 @@ class LatentNet(nn.Module):
             nn.Conv1d(hidden, 64, 7, padding=3), nn.GELU(approximate="tanh"), nn.Conv1d(64, 1, 1)
         )
 
-    def forward(self, tokens: Tensor, timbre: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, tokens: Tensor, timbre: Tensor, phones: Tensor | None = None) -> tuple[Tensor, Tensor]:
         condition = self.timbre(timbre)
-        x = self.tokens(tokens).transpose(1, 2)
+        x = self.tokens(tokens)
+        if self.phones is not None:
+            unknown = torch.full((*tokens.shape, 2), self.config.phonemes, device=tokens.device)
+            x = x + self.phones(unknown if phones is None else phones)
+        x = x.transpose(1, 2)
         for block in self.token_blocks:
             x = block(x, condition)
         spread: Tensor = self.spread(x.transpose(1, 2))

@@ -6,7 +6,6 @@ from importlib.resources import files
 from typing import get_args
 
 import torch
-from torch import Tensor
 
 from timbral.bundle import Bundle
 from timbral.data.listing import Line
@@ -18,7 +17,7 @@ from timbral.training.drawn import draw_tokens
 from timbral.training.networks import restore_reference, restore_source_filter
 from timbral.training.settings import SourceFilterSettings
 from timbral.training.source_filter import SourceFilterTask
-from timbral.training.source_filter_examples import hear
+from timbral.training.source_filter_examples import Drawn, hear
 
 _SENTENCES = "sentences.txt"
 
@@ -42,13 +41,15 @@ def source_filter_task(
     return SourceFilterTask(latent, vocoder, encoder, heard, list(_drawn(bundle)), settings)
 
 
-def _drawn(bundle: Bundle) -> Iterator[Tensor]:
-    """Tokens that stage one draws for sentences in every language of the model."""
-    semantic = open_engine(bundle, SessionOptions(device="cpu")).semantic
+def _drawn(bundle: Bundle) -> Iterator[Drawn]:
+    """What stage one draws for sentences in every language of the model."""
+    engine = open_engine(bundle, SessionOptions(device="cpu"))
+    unknown = (bundle.manifest.semantic.phonemes,) * 2
     for language, texts in sentences().items():
         if language in bundle.manifest.languages:
-            for _, tokens in draw_tokens(bundle, semantic, texts, language):
-                yield torch.from_numpy(tokens)
+            for phones, tokens in draw_tokens(bundle, engine.semantic, texts, language):
+                spoken = [said or unknown for said in engine.guard.spoken(phones, tokens)]
+                yield Drawn(torch.from_numpy(tokens), torch.tensor(spoken))
 
 
 def sentences() -> dict[Language, list[str]]:

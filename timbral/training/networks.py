@@ -41,6 +41,7 @@ def restore_source_filter(bundle: Bundle) -> tuple[LatentNet, SourceFilterVocode
     vocabulary, hidden = _sizes(latent, "tokens.weight")
     config = SourceFilterConfig(
         vocabulary=vocabulary,
+        phonemes=bundle.manifest.semantic.phonemes if shape.phones else 0,
         timbre=shape.timbre_size,
         hidden=hidden,
         latent=_sizes(latent, "to_latent.weight")[0],

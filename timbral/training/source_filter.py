@@ -22,7 +22,7 @@ from timbral.nets.tiny_content import ReferenceEncoder
 from timbral.training.adapters import add_low_rank, freeze
 from timbral.training.order import bucketed, held_out
 from timbral.training.settings import SourceFilterSettings
-from timbral.training.source_filter_examples import Heard, SourceFilterExample, crop
+from timbral.training.source_filter_examples import Drawn, Heard, SourceFilterExample, crop
 from timbral.training.source_filter_losses import Hearing, SpectralLoss
 from timbral.training.task import Batch, Pass, Task
 
@@ -44,11 +44,16 @@ class TunedNetwork(nn.Module):
         self.latent, self.vocoder = latent, vocoder
         self.timbre = nn.Parameter(timbre.clone())
 
-    def forward(self, tokens: Tensor, f0: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Tokens [batch, T], F0 [batch, 4 T] in Hz or that which is predicted → samples [batch, n], predicted F0."""
+    def forward(
+        self, tokens: Tensor, f0: Tensor | None = None, phones: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Tokens [batch, T], F0 [batch, 4 T] in Hz or that which is predicted → samples [batch, n], predicted F0.
+
+        phones: [batch, T, 2], what the tokens speak, where that is known.
+        """
         config, rows = self.vocoder.config, len(tokens)
         timbre = self.timbre[None].expand(rows, -1)
-        latent, predicted = self.latent(tokens, timbre)
+        latent, predicted = self.latent(tokens, timbre, phones)
         source = predicted.detach() if f0 is None else f0
         following = torch.cat([source[:, 1:], source[:, -1:]], 1)
         cycles = (source + following) * 0.5 * config.hop / config.rate
@@ -69,10 +74,10 @@ class SourceFilterTask(Task):
         vocoder: SourceFilterVocoder,
         encoder: ReferenceEncoder,
         heard: Heard,
-        drawn: Sequence[Tensor],
+        drawn: Sequence[Drawn],
         settings: SourceFilterSettings,
     ) -> None:
-        """drawn: tokens that stage one draws for sentences in general, [T] each. The networks are changed.
+        """drawn: tokens that stage one draws for sentences in general. The networks are changed.
 
         Raises TrainingError: no recording is left, a pattern of the settings fits nothing, patience without a measure.
         """
@@ -109,22 +114,25 @@ class SourceFilterTask(Task):
         others = []
         for _ in examples:
             drawn = self.drawn[int(torch.randint(len(self.drawn), ()))]
-            start = _start(len(drawn), wanted)
-            others.append(drawn[torch.arange(start, start + wanted) % len(drawn)])
+            start = _start(len(drawn.tokens), wanted)
+            at = torch.arange(start, start + wanted) % len(drawn.tokens)
+            others.append((drawn.tokens[at], drawn.phones[at]))
+        said, phones = (torch.stack(part) for part in zip(*others, strict=True))
         return {
             "tokens": tokens,
             "f0": f0,
             "voiced": voiced,
             "samples": samples,
-            "drawn": torch.stack(others),
+            "drawn": said,
+            "phones": phones,
         }
 
     def passes(self, batch: Batch) -> Iterator[Pass]:
         settings, tokens = self.settings, batch["tokens"]
         made, predicted = self.network(tokens, batch["f0"])
-        free, _ = self.network(batch["drawn"])
+        free, _ = self.network(batch["drawn"], phones=batch["phones"])
         with torch.no_grad():
-            before, _ = self.before.to(free.device)(batch["drawn"])
+            before, _ = self.before.to(free.device)(batch["drawn"], phones=batch["phones"])
         octaves = (torch.log2(predicted) - torch.log2(batch["f0"])).abs() * batch["voiced"]
         both = torch.cat([made, free])
         hearing = self.hearing.to(both.device)
@@ -175,7 +183,8 @@ class SourceFilterTask(Task):
 
     def samples(self) -> dict[str, Audio]:
         device = self.network.timbre.device
-        made, _ = self.network(self.drawn[0][None].to(device))
+        drawn = self.drawn[0]
+        made, _ = self.network(drawn.tokens[None].to(device), phones=drawn.phones[None].to(device))
         return {"0": Audio(made[0].cpu().numpy(), self.network.vocoder.config.rate)}
 
 

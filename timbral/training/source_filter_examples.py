@@ -51,6 +51,14 @@ class Heard:
     speaker: Tensor
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A sentence as stage one speaks it: tokens int64 [T], and the phones int64 [T, 2] that their halves say."""
+
+    tokens: Tensor
+    phones: Tensor
+
+
 @torch.no_grad()
 def hear(
     recordings: Sequence[Line],
