@@ -51,7 +51,7 @@ class Builder:
         def values(shapes: dict[str, list[object]]) -> list[onnx.ValueInfoProto]:
             return [
                 helper.make_tensor_value_info(
-                    name, TensorProto.INT64 if name == "tokens" else TensorProto.FLOAT, shape
+                    name, TensorProto.INT64 if name in ("tokens", "phones") else TensorProto.FLOAT, shape
                 )
                 for name, shape in shapes.items()
             ]
@@ -63,10 +63,13 @@ class Builder:
         return path
 
 
-def latent_graph(path: Path) -> Path:
-    """tokens [1, T], timbre [1, D] → latent [1, C, 4 T], f0 [1, 4 T] from 80 to 300 Hz."""
+def latent_graph(path: Path, phonemes: int = 0) -> Path:
+    """tokens [1, T], timbre [1, D] → latent [1, C, 4 T], f0 [1, 4 T] from 80 to 300 Hz; with phonemes, phones [1, T, 2] too."""
     b = Builder(1)
     x = b.add("Gather", b.floats(VOCABULARY, WIDTH), "tokens")
+    if phonemes:
+        halves = b.add("Gather", b.floats(phonemes + 1, WIDTH), "phones")
+        x = b.add("Add", x, b.add("ReduceSum", halves, b.ints(2), keepdims=0))
     x = b.conditioned(b.add("Transpose", x, perm=[0, 2, 1]))
     x = b.add("Tanh", b.conv(x, WIDTH, WIDTH, 5))
     x = b.add("Tanh", b.conv(x, WIDTH, WIDTH, 5, dilation=2))
@@ -79,7 +82,7 @@ def latent_graph(path: Path) -> Path:
     b.add("Add", b.add("Mul", pitch, wide), middle, output="f0")
     return b.save(
         path,
-        {"tokens": [1, "T"], "timbre": [1, TIMBRE]},
+        {"tokens": [1, "T"], "timbre": [1, TIMBRE], **({"phones": [1, "T", 2]} if phonemes else {})},
         {"latent": [1, WIDTH, "F"], "f0": [1, "F"]},
     )
 

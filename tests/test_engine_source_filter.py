@@ -1,6 +1,7 @@
 """Stage two in windows: graphs of real convolutions with random weights stand in for the trained ones."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import engine_graphs as graphs
@@ -14,6 +15,7 @@ from timbral.engine.seeds import noise
 from timbral.engine.sessions import SessionOptions
 from timbral.engine.source_filter import SourceFilterConfig, SourceFilterDecoder, SourceFilterStream
 from timbral.errors import SettingError
+from timbral.export.losses import relative_error
 
 CPU = SessionOptions(device="cpu", threads=1)
 
@@ -157,6 +159,32 @@ def test_a_stream_can_go_another_way_from_where_it_was_heard(
     spoken = np.concatenate([first[: stream.heard], other])
     np.testing.assert_array_equal(joined, whole(decoder, spoken, timbre))
     np.testing.assert_array_equal(np.concatenate([*head, *stream.finish()]), whole(decoder, first, timbre))
+
+
+def test_what_the_tokens_speak_is_heard(tmp_path: Path, timbre: NDArray[np.float32]) -> None:
+    """In windows too; and a phone that nobody names is one of its own."""
+    told = replace(config(), phonemes=20)
+    graph, vocoder = (
+        graphs.latent_graph(tmp_path / "latent.onnx", 20),
+        graphs.vocoder_graph(tmp_path / "v.onnx"),
+    )
+    decoder, broad = (
+        SourceFilterDecoder.open(graph, vocoder, setting, CPU)
+        for setting in (told, replace(told, chunk_tokens=1000))
+    )
+    tokens = some_tokens(120).tolist()
+    phones = [(token % 20, token % 7) for token in tokens]
+
+    def sound(decoder: SourceFilterDecoder, spoken: list[tuple[int, int] | None]) -> NDArray[np.float32]:
+        stream = opened(decoder, timbre)
+        pieces = [stream.push(token, said) for token, said in zip(tokens, spoken, strict=True)]
+        return np.concatenate([piece for piece in (*pieces, *stream.finish()) if piece is not None])
+
+    heard = sound(decoder, [*phones])
+    np.testing.assert_allclose(heard, sound(broad, [*phones]), atol=1e-4)
+    unknown = sound(decoder, [None] * 120)
+    np.testing.assert_array_equal(unknown, sound(decoder, [(20, 20)] * 120))
+    assert relative_error(unknown, heard) > 0.1
 
 
 def test_the_seed_names_the_noise(decoder: SourceFilterDecoder, timbre: NDArray[np.float32]) -> None:
