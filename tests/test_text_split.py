@@ -105,3 +105,17 @@ def test_pieces_respect_the_bounds() -> None:
     text = "今天天气不错，我们去公园吧。" * 20
     short, long = split_text(text, longest=4, shortest=1), split_text(text, longest=10, shortest=8)
     assert max(map(len, short)) <= 18 < min(map(len, long))
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        (
+            "He saw a man walking away from him in the lunchroom.",
+            ["He saw a man walking away ", "from him in the lunchroom."],
+        ),
+        ("让薪资和经济成长能同步提升。", ["让薪资和经济成长", "能同步提升。"]),
+    ],
+)
+def test_a_long_clause_is_cut_where_one_could_pause(text: str, pieces: list[str]) -> None:
+    assert split_text(text, longest=3.0) == pieces

@@ -1,17 +1,19 @@
 """Cuts a text of any length into pieces that can be spoken in one breath.
 
-A piece ends where a reader would pause: at the end of a sentence, else at a comma, else between words.
-Numbers, abbreviations, addresses and words stay whole. Nothing is lost: the pieces, joined, are the text.
+A piece ends where a reader would pause: at the end of a sentence, else at a comma, else between words, and not after one
+that leans on the next. Numbers, abbreviations, addresses and words stay whole. Nothing is lost: the pieces, joined, are the text.
 """
 
 import math
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
+from itertools import accumulate
 
+from timbral.text.chinese_words import cut
 from timbral.text.scripts import HAN, HANGUL, KANA, LATIN
 
 LONGEST = 10.0
@@ -40,6 +42,16 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _MAY_END = re.compile(r"(?:etc|inc|ltd|co|jr|sr|ph\.d|[ap]\.m)", re.IGNORECASE)
+_LEANING = re.compile(
+    r"(?:a|an|the|of|to|in|on|at|by|for|from|with|as|into|onto|upon|about|over|under|between|through|and|or|but|nor|"
+    r"if|that|which|who|whom|whose|what|when|where|than|because|while|until|since|though|although|unless|my|your|his|"
+    r"her|its|our|their|this|these|those|some|any|every|each|no|not|very|so|too|i|you|he|she|we|they|is|are|was|were|"
+    r"be|been|am|has|have|had|do|does|did|will|would|can|could|shall|should|may|might|must)",
+    re.IGNORECASE,
+)
+"""English words after which nobody pauses."""
+_KANA = re.compile(f"[{KANA}]")
+_HAN = re.compile(f"[{HAN}]")
 _IDEOGRAPH_OR_KANA = re.compile(f"[{HAN}{KANA}]")
 _HIRAGANA = re.compile("[\u3041-\u3096]")
 # How long a character takes in ordinary speech; a capital may be a letter of an abbreviation that is spelled.
@@ -115,7 +127,7 @@ def _break_after(core: str, marks: str, space: str, following: str) -> _Break:
     if combines or last in _BOUND_TO_NEXT or following in _BOUND_TO_PREVIOUS:
         return _Break.NEVER
     if space:
-        return _Break.BETWEEN_WORDS
+        return _Break.INSIDE if _LEANING.fullmatch(core) else _Break.BETWEEN_WORDS
     last_is_wide, next_is_wide = (bool(_IDEOGRAPH_OR_KANA.match(c)) for c in (last, following))
     if following in _OPENING or last_is_wide != next_is_wide:
         return _Break.BETWEEN_WORDS
@@ -154,9 +166,24 @@ def _sentences(atoms: Iterator[_Atom]) -> Iterator[list[_Atom]]:
         yield sentence
 
 
+def _with_whole_words(sentence: list[_Atom]) -> list[_Atom]:
+    """The atoms of a sentence, without breaks inside of Chinese words."""
+    text = "".join(atom.text for atom in sentence)
+    if not _HAN.search(text) or _KANA.search(text):
+        return sentence
+    ends = set(accumulate(len(word.text) for word in cut(text)))
+    places = accumulate(len(atom.text) for atom in sentence)
+    return [
+        replace(atom, after=_Break.NEVER) if atom.after is _Break.INSIDE and place not in ends else atom
+        for atom, place in zip(sentence, places, strict=True)
+    ]
+
+
 def _parts(sentence: list[_Atom], longest: float) -> Iterator[list[_Atom]]:
     """A sentence in parts of similar length, none above `longest`, cut at the best breaks."""
     remaining = _seconds(sentence)
+    if remaining > longest:
+        sentence = _with_whole_words(sentence)
     start = 0
     while remaining > longest:
         target = remaining / math.ceil(remaining / longest)
