@@ -13,7 +13,6 @@ from enum import IntEnum
 from functools import lru_cache
 from itertools import accumulate
 
-from timbral.text.chinese_words import cut
 from timbral.text.scripts import HAN, HANGUL, KANA, LATIN
 
 LONGEST = 10.0
@@ -171,6 +170,8 @@ def _with_whole_words(sentence: list[_Atom]) -> list[_Atom]:
     text = "".join(atom.text for atom in sentence)
     if not _HAN.search(text) or _KANA.search(text):
         return sentence
+    from timbral.text.chinese_words import cut  # nothing of Chinese is loaded for other languages
+
     ends = set(accumulate(len(word.text) for word in cut(text)))
     places = accumulate(len(atom.text) for atom in sentence)
     return [
