@@ -31,7 +31,10 @@ from timbral.errors import SettingError
 NewName = Annotated[str, typer.Option("--name", help="What to call the voice.")]
 Separate = Annotated[bool, typer.Option("--separate", help="Take the voice out of music.")]
 Denoise = Annotated[
-    bool | None, typer.Option("--denoise/--no-denoise", help="Take noise out; done where it is installed.")
+    bool | None,
+    typer.Option(
+        "--denoise/--no-denoise", help="Take noise out where there is some; done where it is installed."
+    ),
 ]
 Transcriber = Annotated[
     str | None,
@@ -41,6 +44,9 @@ AtMost = Annotated[float, typer.Option(help="About how many seconds are used, th
 Work = Annotated[
     Path | None, typer.Option("--work", metavar="DIR", help="Folder for clips and training, which is kept.")
 ]
+
+_AT_LEAST = 30.0
+"""Seconds; what is learned from noisy or clipped speech is better than what a few seconds can teach."""
 
 
 def adapt(
@@ -102,6 +108,7 @@ def adapt(
                 denoise=can_denoise() if denoise is None else denoise,
                 transcriber=transcriber or ("whisper" if written else "none"),
                 at_most=at_most,
+                at_least=_AT_LEAST,
             ),
             terminal.Narrator(bar),
         )
@@ -134,7 +141,7 @@ def adapt(
             }
         )
         return
-    for problem in prepared.problems:
+    for problem in (*prepared.problems, *prepared.notes):
         terminal.note(problem)
     if len(prepared.dropped):
         terminal.note(f"{len(prepared.dropped)} clips were dropped; {prepared.report} says why")

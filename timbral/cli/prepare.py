@@ -24,7 +24,10 @@ VocalsModel = Annotated[
 DryModel = Annotated[
     str | None, typer.Option("--dry-model", metavar="NAME|FILE", help="Which model --dereverb uses.")
 ]
-Denoise = Annotated[bool, typer.Option("--denoise", help="Take noise out.")]
+Denoise = Annotated[bool, typer.Option("--denoise", help="Take noise out of clips that have some.")]
+DenoiseBelow = Annotated[
+    float, typer.Option(help="dB of speech above the noise; --denoise works on clips below.")
+]
 Transcriber = Annotated[
     str, typer.Option(metavar="NAME|DIR", help="whisper, a published size such as small, a folder, or none.")
 ]
@@ -37,6 +40,10 @@ Shortest = Annotated[float, typer.Option(help="Seconds of the shortest clip to u
 Longest = Annotated[float, typer.Option(help="Seconds of the longest clip; longer ones are cut.")]
 Noise = Annotated[float, typer.Option(help="dB that the speech has to be above the noise.")]
 AtMost = Annotated[float, typer.Option(help="About how many seconds are wanted, the cleanest; 0 for all.")]
+AtLeast = Annotated[
+    float,
+    typer.Option(help="Seconds for which noisy and clipped clips are used, too, if there are few others."),
+]
 Confidence = Annotated[float, typer.Option(help="Least logarithm of the words' mean probability.")]
 
 _MOST_NOTES = 20
@@ -52,6 +59,7 @@ def prepare(
     vocals_model: VocalsModel = None,
     dry_model: DryModel = None,
     denoise: Denoise = False,
+    denoise_below: DenoiseBelow = 18.0,
     transcriber: Transcriber = "whisper",
     threshold: Threshold = -34.0,
     min_length: MinLength = 4000,
@@ -63,6 +71,7 @@ def prepare(
     noise: Noise = 10.0,
     confidence: Confidence = -1.0,
     at_most: AtMost = 0.0,
+    at_least: AtLeast = 0.0,
     json: Json = False,
 ) -> None:
     """Make a training set of recordings: clean, cut, transcribe, sort out. Repeat it to go on where it stopped."""
@@ -77,8 +86,10 @@ def prepare(
         vocals_model=vocals_model or VOCALS,
         dry_model=dry_model or DRY,
         denoise=denoise,
+        denoise_below=denoise_below,
         transcriber=transcriber,
         at_most=at_most,
+        at_least=at_least,
         slicing=data.Slicing(threshold, min_length, min_interval, hop_size, max_sil_kept),
         thresholds=data.Thresholds(shortest=shortest, longest=longest, noise=noise, confidence=confidence),
     )

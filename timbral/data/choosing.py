@@ -10,7 +10,7 @@ from timbral.data.clips import Clip
 from timbral.data.corrections import Written, keep_corrections
 from timbral.data.journal import Journal
 from timbral.data.listing import Dropped, Line, format_line, write_dropped, write_list
-from timbral.data.quality import Sound, Thresholds, count_phones, sound_faults, text_faults
+from timbral.data.quality import Sound, Thresholds, blemishes, count_phones, sound_faults, text_faults
 from timbral.data.transcription import Transcript
 
 _KIND, _KEY = "written", "list"
@@ -18,10 +18,14 @@ _KIND, _KEY = "written", "list"
 
 @dataclass(frozen=True)
 class Judged:
-    """A clip with its line, the measures that the report shows, and why it is dropped: empty for a good one."""
+    """A clip with its line, the measures that the report shows, and why it is dropped: empty for a good one.
+
+    denoised: whether noise was taken out of it.
+    """
 
     line: Line
     sound: Sound
+    denoised: bool
     transcript: Transcript | None
     phones: int | None
     reason: str
@@ -37,8 +41,7 @@ def sort_out(recordings: Sequence[Sequence[Clip]], allowed: Thresholds, at_most:
     for clips in recordings:
         faults = {clip.name: sound_faults(clip.sound, allowed) for clip in clips}
         reasons |= {name: "; ".join(found) for name, found in faults.items() if found}
-        good = sorted((clip for clip in clips if not faults[clip.name]), key=lambda clip: -clip.sound.noise)
-        ranked += enumerate(good)
+        ranked += enumerate(sorted((clip for clip in clips if not faults[clip.name]), key=_cleanness))
     seconds = 0.0
     # All recordings take turns, so that one long recording does not speak for all.
     for _, clip in sorted(ranked, key=lambda one: one[0]) if at_most else ():
@@ -46,6 +49,35 @@ def sort_out(recordings: Sequence[Sequence[Clip]], allowed: Thresholds, at_most:
             reasons[clip.name] = "not needed, there is enough that is cleaner"
         seconds += clip.sound.seconds
     return reasons
+
+
+def use_blemished(
+    recordings: Sequence[Sequence[Clip]], reasons: dict[str, str], allowed: Thresholds, at_least: float
+) -> float:
+    """Takes noisy and clipped clips back in, out of `reasons`, the cleanest first, until there are `at_least` seconds.
+
+    Returns the seconds that were taken back.
+    """
+    clips = [clip for recording in recordings for clip in recording]
+    seconds = sum(clip.sound.seconds for clip in clips if clip.name not in reasons)
+    usable = [clip for clip in clips if clip.name in reasons and _only_blemished(clip.sound, allowed)]
+    taken = 0.0
+    for clip in sorted(usable, key=_cleanness):
+        if seconds + taken >= at_least:
+            break
+        del reasons[clip.name]
+        taken += clip.sound.seconds
+    return taken
+
+
+def _only_blemished(sound: Sound, allowed: Thresholds) -> bool:
+    found = blemishes(sound, allowed)
+    return bool(found) and found == sound_faults(sound, allowed)
+
+
+def _cleanness(clip: Clip) -> tuple[bool, float]:
+    """What clips are ordered by, the cleanest first; noise that was taken out leaves traces."""
+    return clip.denoised, -clip.sound.noise
 
 
 def judge(
@@ -70,7 +102,7 @@ def judge(
         phones = count_phones(cleaned.text, language)
         faults += text_faults(transcript, cleaned, phones, clip.sound, allowed)
     line = Line(folder / clip.name, speaker, language, cleaned.text)
-    return Judged(line, clip.sound, transcript, phones, "; ".join(faults))
+    return Judged(line, clip.sound, clip.denoised, transcript, phones, "; ".join(faults))
 
 
 def write_lists(

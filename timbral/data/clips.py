@@ -1,10 +1,10 @@
-"""One recording to clips: decoded, cleaned of music and noise, cut at silences, brought to one loudness, measured.
+"""One recording to clips: decoded, cleaned of music, cut at silences, measured, cleaned of noise, brought to one loudness.
 
-The cleaned recording lies in a working file meanwhile, so that three hours take no more memory than a minute.
+The recording lies in working files meanwhile, so that three hours take no more memory than a minute.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +30,21 @@ _SILENCE = 1e-3
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip in its file. start, end: seconds in its recording."""
+    """A clip in its file. start, end: seconds in its recording. denoised: whether noise was taken out of it."""
 
     name: str
     start: float
     end: float
     sound: Sound
+    denoised: bool = False
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What the sound of a recording is read from, which may be the voice that was taken out of it, and which channel."""
+
+    path: Path
+    channel: int | None = None
 
 
 def make_clips(
@@ -52,37 +61,55 @@ def make_clips(
     Silent stretches give no clips. Raises AudioError: not a recording, empty, silent; InstallationError, DataError.
     """
     tell = report or _tell_nobody
-    clean = work / "clean.w64"
-    heard = _clean(path, clean, work, settings, separators, tell)
+    recorded, denoised = work / "recorded.w64", work / "denoised.w64"
     try:
-        intervals = _intervals(clean, settings)
-        if not intervals:
+        source, heard = _record(path, recorded, work, settings, separators, tell)
+        sounds = _sounds(recorded, settings, tell)
+        if not sounds:
             raise AudioError(f"{path.name}: silent")
+        intervals = list(sounds)
+        if settings.denoise and any(is_noisy(sound, settings) for sound in sounds.values()):
+            _denoise(source, denoised, settings, tell)
+            # Pauses are easier to find without noise; where nothing else is left, they were all that there is.
+            intervals = _intervals(denoised, settings) or intervals
         clips = []
-        with soundfile.SoundFile(clean) as file:
-            for number, (start, end) in enumerate(intervals):
-                clip = _write_clip(file, start, end, stem, folder, settings)
+        with soundfile.SoundFile(recorded) as file:
+            for number, interval in enumerate(intervals):
+                tell("cutting", number / len(intervals))
+                samples = _samples(file, interval)
+                sound = sounds.get(interval) or measure(samples, file.samplerate)
+                cleaned = denoised.exists() and is_noisy(sound, settings)
+                if cleaned:
+                    with soundfile.SoundFile(denoised) as clean:
+                        samples = _samples(clean, interval)
+                    sound = replace(measure(samples, file.samplerate), clipped=sound.clipped)
+                clip = _write_clip(samples, interval, file.samplerate, stem, folder, settings.loudness, sound)
                 if clip:
-                    clips.append(clip)
-                tell("cutting", (number + 1) / len(intervals))
+                    clips.append(replace(clip, denoised=cleaned))
         return clips, heard
     finally:
-        clean.unlink(missing_ok=True)
+        recorded.unlink(missing_ok=True)
+        denoised.unlink(missing_ok=True)
+
+
+def is_noisy(sound: Sound, settings: Settings) -> bool:
+    """Whether a clip has noise that is worth taking out."""
+    return sound.speech >= settings.thresholds.least_speech and sound.noise < settings.denoise_below
 
 
 def _tell_nobody(what: str, share: float) -> None:
     """For callers who do not want to know."""
 
 
-def _clean(
+def _record(
     path: Path,
     target: Path,
     work: Path,
     settings: Settings,
     separators: Sequence[separation.Separator],
     tell: Report,
-) -> Heard:
-    """Writes the recording as mono at the rate of the clips."""
+) -> tuple[_Source, Heard]:
+    """Writes the recording, or the voice in it, as mono at the rate of the clips."""
     heard = Heard()
 
     def share(done: float) -> None:
@@ -97,17 +124,16 @@ def _clean(
                 _write_stereo(path, mixed, again, heard.cancelled, share)
                 heard = again
             separation.separate_file(mixed, voice, separators, lambda done: tell("separating", done))
-            _write_mono(voice, target, Heard(), None, settings, share)
         finally:
             mixed.unlink(missing_ok=True)
-            voice.unlink(missing_ok=True)
-        return heard
-    _write_mono(path, target, heard, None, settings, share)
-    if heard.cancelled is not None:
-        again = Heard()
-        _write_mono(path, target, again, heard.cancelled, settings, share)
-        return again
-    return heard
+        _write(target, settings.rate, 1, decode(voice, settings.rate, Heard(), share=share))
+        return _Source(voice), heard
+    _write(target, settings.rate, 1, decode(path, settings.rate, heard, share=share))
+    channel = heard.cancelled
+    if channel is not None:
+        heard = Heard()
+        _write(target, settings.rate, 1, decode(path, settings.rate, heard, only=channel, share=share))
+    return _Source(path, channel), heard
 
 
 def _write_stereo(path: Path, target: Path, heard: Heard, only: int | None, share: Share) -> None:
@@ -115,14 +141,16 @@ def _write_stereo(path: Path, target: Path, heard: Heard, only: int | None, shar
     _write(target, separation.RATE, 2, blocks)
 
 
-def _write_mono(
-    path: Path, target: Path, heard: Heard, only: int | None, settings: Settings, share: Share
-) -> None:
-    if not settings.denoise:
-        _write(target, settings.rate, 1, decode(path, settings.rate, heard, only=only, share=share))
-        return
+def _denoise(source: _Source, target: Path, settings: Settings, tell: Report) -> None:
+    """Writes the sound without its noise, as mono at the rate of the clips."""
     with denoising.DeepFilter() as filtered:
-        noisy = decode(path, denoising.RATE, heard, only=only, share=share)
+        noisy = decode(
+            source.path,
+            denoising.RATE,
+            Heard(),
+            only=source.channel,
+            share=lambda done: tell("taking noise out", done),
+        )
         _write(target, settings.rate, 1, _at_rate(filtered.suppress(noisy), settings.rate))
 
 
@@ -155,19 +183,41 @@ def _intervals(path: Path, settings: Settings) -> list[slicing.Interval]:
     return slicing.split_long(levels, clips, fitted.hop(rate), longest)
 
 
-def _write_clip(
-    file: soundfile.SoundFile, start: int, end: int, stem: str, folder: Path, settings: Settings
-) -> Clip | None:
-    """Writes one clip; None where it holds next to nothing."""
+def _sounds(path: Path, settings: Settings, tell: Report) -> dict[slicing.Interval, Sound]:
+    """What is measured of each clip of a recording, by where it lies."""
+    intervals = _intervals(path, settings)
+    sounds = {}
+    with soundfile.SoundFile(path) as file:
+        for number, interval in enumerate(intervals):
+            tell("measuring", number / len(intervals))
+            sounds[interval] = measure(_samples(file, interval), file.samplerate)
+    return sounds
+
+
+def _samples(file: soundfile.SoundFile, interval: slicing.Interval) -> NDArray[np.float32]:
+    """Samples [n] of a clip, without a constant offset."""
+    start, end = interval
     file.seek(start)
     samples: NDArray[np.float32] = file.read(end - start, dtype="float32")
-    samples = samples - samples.mean(dtype=np.float64).astype(np.float32)
+    samples -= samples.mean(dtype=np.float64).astype(np.float32)
+    return samples
+
+
+def _write_clip(
+    samples: NDArray[np.float32],
+    interval: slicing.Interval,
+    rate: int,
+    stem: str,
+    folder: Path,
+    loudness: float,
+    sound: Sound,
+) -> Clip | None:
+    """Writes one clip, at `loudness` in LUFS; None where it holds next to nothing."""
     if float(np.abs(samples).max(initial=0.0)) < _SILENCE:
         return None
-    rate = file.samplerate
-    sound = measure(samples, rate)
+    start, end = interval
     name = f"{stem}_{1000 * start // rate:08d}_{1000 * end // rate:08d}.wav"
-    levelled = set_loudness(samples, sound.loudness, settings.loudness)
+    levelled = set_loudness(samples, sound.loudness, loudness)
     try:
         save(folder / name, Joiner(rate).push(levelled, last=True, pause=0.0), rate)
     except AudioError as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from timbral.data.clips import Clip, Report, make_clips
+from timbral.data.clips import Clip, Report, is_noisy, make_clips
 from timbral.data.decoding import Heard
 from timbral.data.journal import Journal, Record
 from timbral.data.quality import from_record, to_record
@@ -109,7 +109,7 @@ class _Cutter:
                 clips, heard = make_clips(
                     recording.path, stem, self._clips, Path(work), settings, self._models(), report
                 )
-            notes = _notes(heard)
+            notes = _notes(heard, clips, settings)
         except AudioError as error:
             problem = str(error).removeprefix(f"{recording.path.name}: ")
         return self._journal.add(
@@ -140,16 +140,24 @@ class _Cutter:
             (self._clips / name).unlink(missing_ok=True)
 
 
-def _notes(heard: Heard) -> list[str]:
-    if not heard.damaged:
-        return []
-    places = "one place" if heard.damaged == 1 else f"{heard.damaged} places"
-    return [f"damaged; {places} had to be left out, and {heard.seconds:.1f} s are used"]
+def _notes(heard: Heard, clips: Sequence[Clip], settings: Settings) -> list[str]:
+    notes = []
+    if heard.damaged:
+        places = "one place" if heard.damaged == 1 else f"{heard.damaged} places"
+        notes.append(f"damaged; {places} had to be left out, and {heard.seconds:.1f} s are used")
+    noisy = [clip for clip in clips if clip.denoised or is_noisy(clip.sound, settings)]
+    if noisy:
+        what = "was taken out of" if settings.denoise else "is heard in"
+        advice = "" if settings.denoise else "; --denoise takes it out (pip install 'timbral[denoise]')"
+        notes.append(f"noise {what} {sum(clip.sound.seconds for clip in noisy):.0f} s of it{advice}")
+    return notes
 
 
 def _record(clip: Clip) -> Record:
-    return {"name": clip.name, "start": clip.start, "end": clip.end, "sound": to_record(clip.sound)}
+    noted = {"name": clip.name, "start": clip.start, "end": clip.end, "denoised": clip.denoised}
+    return noted | {"sound": to_record(clip.sound)}
 
 
 def _clip(record: Record) -> Clip:
-    return Clip(record["name"], record["start"], record["end"], from_record(record["sound"]))
+    sound = from_record(record["sound"])
+    return Clip(record["name"], record["start"], record["end"], sound, record["denoised"])

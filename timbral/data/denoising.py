@@ -21,8 +21,9 @@ RATE = 48_000
 _DELAY = 1440
 """Samples by which it is late: half an analysis window, and two frames that it looks ahead."""
 
-_ATTENUATION = 30.0
-"""dB at most: taking out all of the noise leaves artefacts between the words, which a voice would learn."""
+_ATTENUATION = 20.0
+"""dB at most: taking out all of the noise leaves artefacts, which a voice would learn. Of 15 noisy recordings the speaker was
+recognised best with 15 to 20 dB, and worse with 10 and with 30."""
 
 
 def can_denoise() -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from timbral.data.alone import alone
-from timbral.data.choosing import Judged, judge, sort_out, write_lists
+from timbral.data.choosing import Judged, judge, sort_out, use_blemished, write_lists
 from timbral.data.clips import Clip, Report
 from timbral.data.cutting import Cut, cut_recordings, remove_leftovers
 from timbral.data.journal import Journal
@@ -66,11 +66,11 @@ def prepare(
         remove_leftovers(folder)
         journal = Journal(folder)
         cuts = list(cut_recordings(recordings, folder, journal, settings, tell))
-        judged = _judge_all(cuts, folder, journal, transcriber, settings, tell)
+        judged, blemished = _judge_all(cuts, folder, journal, transcriber, settings, tell)
         path = folder / f"{folder.resolve().name}{SUFFIX}"
         lines, dropped = write_lists(path, judged, journal)
         problems = tuple(cut.problem for cut in cuts if cut.problem)
-        notes = tuple(note for cut in cuts for note in cut.notes)
+        notes = (*(note for cut in cuts for note in cut.notes), *blemished)
         tell("writing the report", 0.0)
         write_report(folder / REPORT, folder.resolve().name, judged, problems, notes)
     if not lines:
@@ -89,10 +89,13 @@ def _judge_all(
     transcriber: Transcriber | None,
     settings: Settings,
     report: Report,
-) -> list[Judged]:
+) -> tuple[list[Judged], list[str]]:
+    """The clips with what is said in them, and what the user should know about their choice."""
     speaker = settings.speaker or folder.resolve().name.replace("|", "_")
     allowed, clips = settings.thresholds, folder / CLIPS
-    unused = sort_out([cut.clips for cut in cuts], allowed, settings.at_most)
+    found = [cut.clips for cut in cuts]
+    unused = sort_out(found, allowed, settings.at_most)
+    blemished = use_blemished(found, unused, allowed, settings.at_least)
     transcripts = {}
     if transcriber is not None:
         wanted = [[clip for clip in cut.clips if clip.name not in unused] for cut in cuts]
@@ -103,7 +106,10 @@ def _judge_all(
         reason = unused.get(clip.name, "")
         return judge(clip, clips, reason, transcripts.get(clip.name), speaker, language, allowed)
 
-    return [judged(clip) for cut in cuts for clip in cut.clips]
+    notes = (
+        [f"good clips are few, so {blemished:.0f} s are used that are noisy or clipped"] if blemished else []
+    )
+    return [judged(clip) for cut in cuts for clip in cut.clips], notes
 
 
 def _make_folder(folder: Path) -> None:

@@ -16,7 +16,8 @@ from timbral.errors import SettingError, TextError
 from timbral.text import to_phones
 
 _QUIETEST = 0.1
-_FULL = 0.98
+_LEVELS, _BAND, _LOWEST = 200, 8, 60
+"""Steps of level up to the peak, and how many of them clipped samples are spread over; lower ones are not looked at."""
 _PAUSES = frozenset(",.!?…-")
 _SILENT = -99.0
 
@@ -26,7 +27,7 @@ class Sound:
     """What is measured of a clip's sound.
 
     seconds: length. speech: seconds in which somebody speaks. loudness: LUFS. noise: dB from the quietest tenth of
-    the clip up to its speech. clipped: share of samples at the peak.
+    the clip up to its speech. clipped: share of samples at the level at which it was clipped.
     """
 
     seconds: float
@@ -46,7 +47,7 @@ class Thresholds:
     least_speech: float = 0.4
     quietest: float = -55.0
     noise: float = 10.0
-    clipped: float = 0.005
+    clipped: float = 0.01
     slowest: float = 3.0
     fastest: float = 28.0
     confidence: float = -1.0
@@ -76,7 +77,7 @@ def measure(samples: NDArray[np.float32], rate: int) -> Sound:
         speech=round(float(speaking.sum()) * activity.FRAME / activity.RATE, 2),
         loudness=round(level, 1) if np.isfinite(level) else _SILENT,
         noise=round(_noise(samples, rate, speaking), 1),
-        clipped=round(float(np.mean(np.abs(samples) > _FULL * peak)), 5) if peak else 0.0,
+        clipped=round(_clipped(samples, peak), 5) if peak else 0.0,
     )
 
 
@@ -91,6 +92,19 @@ def _noise(samples: NDArray[np.float32], rate: int, speaking: NDArray[np.bool_])
     spoken = levels[speaking[at]]
     speech = spoken if len(spoken) else levels
     return float(10 * np.log10(np.mean(10 ** (speech / 10))) - np.quantile(levels, _QUIETEST))
+
+
+def _clipped(samples: NDArray[np.float32], peak: float) -> float:
+    """Share of samples [n] that pile up at one level.
+
+    The louder, the fewer samples speech has; clipped ones all lie at one level, around which resamplers and codecs
+    spread them, so that only a few are at the very peak.
+    """
+    counts, _ = np.histogram(np.abs(samples), bins=_LEVELS, range=(0.0, peak))
+    share = np.concatenate([[0.0], np.cumsum(counts)]) / len(samples)
+    tops = np.arange(_LOWEST, _LEVELS + 1)
+    within, below = share[tops] - share[tops - _BAND], share[tops - _BAND] - share[tops - 2 * _BAND]
+    return max(0.0, float((within - below).max()))
 
 
 def count_phones(text: str, language: str) -> int | None:
@@ -113,10 +127,16 @@ def sound_faults(sound: Sound, allowed: Thresholds) -> list[str]:
         faults.append(f"too long, {sound.seconds:.1f} s")
     if sound.loudness < allowed.quietest:
         faults.append(f"too quiet, {sound.loudness:.0f} LUFS")
+    return faults + blemishes(sound, allowed)
+
+
+def blemishes(sound: Sound, allowed: Thresholds) -> list[str]:
+    """Which faults a clip has that it can be used with where there is nothing better."""
+    faults = []
     if sound.noise < allowed.noise:
         faults.append(f"noisy, the noise is only {sound.noise:.0f} dB below the speech")
     if sound.clipped > allowed.clipped:
-        faults.append(f"distorted by clipping, {100 * sound.clipped:.1f} % of its samples are at the peak")
+        faults.append(f"distorted by clipping, {100 * sound.clipped:.1f} % of its samples are cut off")
     return faults
 
 

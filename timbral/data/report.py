@@ -37,7 +37,8 @@ def write_report(
 ) -> None:
     """Writes the page, unless it already says the same. Raises DataError, InstallationError."""
     content = [
-        (str(one.line.audio.name), one.line.text, one.sound, one.transcript, one.reason) for one in judged
+        (one.line.audio.name, one.line.text, one.sound, one.denoised, one.transcript, one.reason)
+        for one in judged
     ]
     mark = "<!-- " + hashlib.sha256(repr((name, content, problems, notes)).encode()).hexdigest() + " -->"
     if path.is_file() and mark in path.read_text(encoding="utf-8", errors="replace")[-200:]:
@@ -118,7 +119,7 @@ def _worst(clips: Sequence[Judged]) -> str:
         except AudioError:
             continue
         name, seconds = html.escape(one.line.audio.name), len(samples) / rate
-        caption = f"<code>{name}</code>: {seconds:.1f} s, 0 to {rate / 2000:.0f} kHz, noise {one.sound.noise:.0f} dB"
+        caption = f"<code>{name}</code>: {seconds:.1f} s, 0 to {rate / 2000:.0f} kHz, noise {_noise(one)} dB"
         figures.append(
             f"<figure>{_picture(_spectrogram(samples), name)}<figcaption>{caption}</figcaption></figure>"
         )
@@ -145,12 +146,16 @@ def _dropped(clips: Sequence[Judged]) -> str:
 
 def _clips(clips: Sequence[Judged]) -> str:
     rows = [
-        f"<tr><td><code>{html.escape(one.line.audio.name)}</code><td>{one.sound.seconds:.1f}<td>{one.sound.noise:.0f}"
+        f"<tr><td><code>{html.escape(one.line.audio.name)}</code><td>{one.sound.seconds:.1f}<td>{_noise(one)}"
         f"<td>{one.transcript.confidence if one.transcript else ''}<td>{one.line.language}<td>{html.escape(one.line.text)}"
         for one in clips[:_MOST_ROWS]
     ]
     heads = "<tr><th>clip<th>s<th>noise, dB<th>confidence<th>language<th>text"
     return f"<h2>Clips</h2><table>{heads}{''.join(rows)}</table>" if rows else ""
+
+
+def _noise(one: Judged) -> str:
+    return f"{one.sound.noise:.0f}{' (denoised)' if one.denoised else ''}"
 
 
 def _figure(width: float, height: float) -> Any:

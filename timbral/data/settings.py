@@ -11,16 +11,21 @@ from timbral.data.slicing import Slicing
 from timbral.data.transcription import WHISPER
 from timbral.errors import SettingError
 
+_FORMAT = 2
+"""Of what is noted of clips; another one has them made again."""
+
 
 @dataclass(frozen=True)
 class Settings:
     """How recordings become a training set.
 
     speaker: name in the list; that of the folder by default. language: `auto` or one of zh, en, ja, ko, yue.
-    separate, dereverb: take the voice out of music, out of the room; with these models. denoise: take noise out.
+    separate, dereverb: take the voice out of music, out of the room; with these models. denoise: take noise out of clips
+    that have some, since it takes a little of the voice as well; denoise_below: dB of speech above the noise.
     transcriber: see `timbral.data.transcription.open_transcriber`. rate: of the clips, in Hz; the official models
     learn at 32 kHz. loudness: of the clips, in LUFS. at_most: about how many seconds of speech are wanted, the cleanest
-    of every recording; 0 for all that there is.
+    of every recording; 0 for all that there is. at_least: seconds for which noisy and clipped clips are used where others
+    are too few.
     """
 
     speaker: str = ""
@@ -30,10 +35,12 @@ class Settings:
     vocals_model: str = VOCALS
     dry_model: str = DRY
     denoise: bool = False
+    denoise_below: float = 18.0
     transcriber: str = WHISPER
     rate: int = 32_000
     loudness: float = -23.0
     at_most: float = 0.0
+    at_least: float = 0.0
     slicing: Slicing = field(default_factory=Slicing)
     thresholds: Thresholds = field(default_factory=Thresholds)
 
@@ -45,6 +52,10 @@ class Settings:
             raise SettingError("the loudness of clips is -40 to -10 LUFS")
         if not 0 <= self.at_most < float("inf"):
             raise SettingError("the seconds of speech that are wanted are 0, for all, or more")
+        if not 0 <= self.at_least < float("inf"):
+            raise SettingError("the seconds of speech that there are to be at least are 0 or more")
+        if not 0 <= self.denoise_below < float("inf"):
+            raise SettingError("the level from which on noise is left in is 0 dB or more")
         if "|" in self.speaker or not self.speaker.isprintable():
             raise SettingError("the name of the speaker may hold neither '|' nor control characters")
 
@@ -56,9 +67,11 @@ class Settings:
     def cutting_key(self, recording: str) -> str:
         """What the clips of a recording with this SHA-256 depend on, as a digest."""
         return _digest(
+            _FORMAT,
             recording,
             self.separators,
             self.denoise,
+            self.denoise_below,
             self.rate,
             self.loudness,
             asdict(self.slicing),
