@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
 
@@ -10,6 +11,21 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from timbral.nets.acoustic import FAMILIES
+
+SMALL_ACOUSTIC = replace(
+    FAMILIES["v2"],
+    latent=16,
+    feed_forward=64,
+    layers=1,
+    upsample_channels=64,
+    upsample_rates=(10, 8),
+    upsample_kernels=(16, 16),
+    block_kernels=(3, 7),
+    block_dilations=((1, 3), (1, 3)),
+    posterior=False,
+)
+"""Stage two of v2 in small; its vocoder makes 80 samples a frame."""
 GOLDENS = Path(__file__).parent / "data" / "goldens"
 STEPS_WITHOUT_END = 11
 """Steps at the start of decoding during which the end token is not offered."""

@@ -1,7 +1,6 @@
 """8-bit convolutions on the small official vocoder: near the float sound, smaller, and honest about the bar."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from nets_weights import fill, golden_arrays
+from nets_weights import SMALL_ACOUSTIC, fill, golden_arrays
 from numpy.typing import NDArray
 from traced_once import kept_in, traced_once
 
@@ -18,21 +17,8 @@ from timbral.engine.sessions import Graph, SessionOptions
 from timbral.export.acoustic import VOCODER, WEIGHTS, Utterance, export_acoustic, vocoder_examples
 from timbral.export.calibration import quantize_convolutions
 from timbral.export.losses import signal_to_noise
-from timbral.nets.acoustic import FAMILIES, AcousticNetwork
+from timbral.nets.acoustic import AcousticNetwork
 
-SMALL = replace(
-    FAMILIES["v2"],
-    latent=16,
-    feed_forward=64,
-    layers=1,
-    timbre=512,
-    upsample_channels=64,
-    upsample_rates=(10, 8),
-    upsample_kernels=(16, 16),
-    block_kernels=(3, 7),
-    block_dilations=((1, 3), (1, 3)),
-    posterior=False,
-)
 HOP = 80
 BAR = 30.0
 
@@ -54,7 +40,7 @@ def _traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def network() -> AcousticNetwork:
-    model = AcousticNetwork(SMALL).eval()
+    model = AcousticNetwork(SMALL_ACOUSTIC).eval()
     fill(model, seed=2)
     return model
 

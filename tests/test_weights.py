@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from nets_weights import fill
+from nets_weights import SMALL_ACOUSTIC, fill
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from traced_once import kept_in, traced_once
@@ -25,7 +25,7 @@ from timbral.errors import BundleError, VoiceError
 from timbral.export.acoustic import VOCODER, Utterance, export_acoustic
 from timbral.export.losses import relative_error
 from timbral.export.semantic import PREFILL, STEP, export_semantic
-from timbral.nets.acoustic import FAMILIES, AcousticNetwork
+from timbral.nets.acoustic import AcousticNetwork
 from timbral.nets.normalization import fold_weight_norm
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
 from timbral.training.networks import restore_reference, restore_source_filter
@@ -42,18 +42,6 @@ NOISE: dict[Precision, float] = {"fp32": 0.0, "fp16": 5e-4, "int8": 0.01, "int4"
 """Largest relative error of a weight that was stored and read again."""
 CPU = SessionOptions(device="cpu", threads=1)
 CHANGED = ("h.layers.0.linear1.weight", "h.layers.1.self_attn.in_proj_weight", "ar_predict_layer.weight")
-SMALL = replace(
-    FAMILIES["v2"],
-    latent=16,
-    feed_forward=64,
-    layers=1,
-    upsample_channels=64,
-    upsample_rates=(10, 8),
-    upsample_kernels=(16, 16),
-    block_kernels=(3, 7),
-    block_dilations=((1, 3), (1, 3)),
-    posterior=False,
-)
 LINE = "Hello there, this is a test."
 
 
@@ -96,6 +84,19 @@ def test_a_network_is_read_back_from_its_graphs(
     assert {parameter.form for parameter in held.values()} == FORMS[precision]
 
 
+def test_equal_weights_keep_their_own_names(tmp_path: Path) -> None:
+    """Before any training all layer norms are alike, and their biases."""
+    torch.manual_seed(0)
+    model = SemanticTransformer(SemanticConfig(hidden=64, layers=2, heads=2, feed_forward=128)).eval()
+    export_semantic(model, tmp_path)
+    held = read_parameters(tmp_path / STEP) | read_parameters(tmp_path / PREFILL)
+    for name, tensor in model.state_dict().items():
+        np.testing.assert_array_equal(held[name].read().reshape(tensor.shape), tensor.numpy())
+    runner = GraphRunner.open(tmp_path / PREFILL, tmp_path / STEP, CPU, rows=1, capacity=40)
+    runner.prefill(0, np.arange(10), None, np.arange(5))
+    assert np.isfinite(runner.step(np.array([7]))).all()
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_packing_what_was_read_gives_what_was_stored(
     folders: dict[Precision, Path], precision: Precision
@@ -133,7 +134,7 @@ def test_a_graph_with_exchanged_weights_is_that_of_the_changed_network(
 
 
 def test_calibrated_convolutions_are_exchanged(tmp_path: Path) -> None:
-    model = AcousticNetwork(SMALL).eval()
+    model = AcousticNetwork(SMALL_ACOUSTIC).eval()
     fill(model, seed=2)
     rng = torch.Generator().manual_seed(0)
     voice = Utterance(

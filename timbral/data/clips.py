@@ -75,17 +75,15 @@ def make_clips(
         clips = []
         with soundfile.SoundFile(recorded) as file:
             for number, interval in enumerate(intervals):
-                tell("cutting", number / len(intervals))
                 samples = _samples(file, interval)
                 sound = sounds.get(interval) or measure(samples, file.samplerate)
                 cleaned = denoised.exists() and is_noisy(sound, settings)
                 if cleaned:
-                    with soundfile.SoundFile(denoised) as clean:
-                        samples = _samples(clean, interval)
-                    sound = replace(measure(samples, file.samplerate), clipped=sound.clipped)
+                    samples, sound = _cleaned(denoised, interval, sound)
                 clip = _write_clip(samples, interval, file.samplerate, stem, folder, settings.loudness, sound)
                 if clip:
                     clips.append(replace(clip, denoised=cleaned))
+                tell("cutting", (number + 1) / len(intervals))
         return clips, heard
     finally:
         recorded.unlink(missing_ok=True)
@@ -201,6 +199,13 @@ def _samples(file: soundfile.SoundFile, interval: slicing.Interval) -> NDArray[n
     samples: NDArray[np.float32] = file.read(end - start, dtype="float32")
     samples -= samples.mean(dtype=np.float64).astype(np.float32)
     return samples
+
+
+def _cleaned(path: Path, interval: slicing.Interval, recorded: Sound) -> tuple[NDArray[np.float32], Sound]:
+    """Samples [n] of a clip without its noise, and what is measured of them; what was clipped stays so."""
+    with soundfile.SoundFile(path) as file:
+        samples = _samples(file, interval)
+        return samples, replace(measure(samples, file.samplerate), clipped=recorded.clipped)
 
 
 def _write_clip(

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import onnx
 import torch
 from onnx import numpy_helper
+from onnxscript import ir
 from onnxscript.optimizer import optimize_ir
 from torch import Tensor, nn
 
@@ -50,7 +51,8 @@ def to_graph(
             verbose=False,
         )
         assert program is not None
-        optimize_ir(program.model, output_size_limit=FOLDED)
+        with _kept_apart(program.model.graph):
+            optimize_ir(program.model, output_size_limit=FOLDED)
     model = program.model_proto
     _forget_origin(model)
     _rename(model.graph, _weights(model.graph, network))
@@ -69,6 +71,33 @@ class _Traced(nn.Module):
         return self.function(*inputs)
 
 
+@contextmanager
+def _kept_apart(graph: ir.Graph) -> Iterator[None]:
+    """Keeps the names of small weights of equal values, such as layer norms before any training.
+
+    The optimiser would merge them under the name of the first, so that the network could not be read back from the graph.
+    What is an input it leaves alone.
+    """
+    seen: set[tuple[tuple[int, ...], bytes]] = set()
+    equal = []
+    for value in tuple(graph.initializers.values()):
+        held = value.const_value
+        if not str(value.name).startswith(_OWNERS) or held is None or held.size > _MERGED:
+            continue
+        content = tuple(map(int, held.numpy().shape)), held.tobytes()
+        if content in seen:
+            equal.append(value)
+        seen.add(content)
+    for value in equal:
+        graph.initializers.pop(str(value.name))
+        graph.inputs.append(value)
+    yield
+    for value in equal:
+        graph.inputs.remove(value)
+        if value.uses():
+            graph.initializers[str(value.name)] = value
+
+
 def _forget_origin(model: onnx.ModelProto) -> None:
     graph = model.graph
     del model.metadata_props[:]
@@ -85,6 +114,8 @@ TRANSPOSED = ".T"
 _INPUT, _OUTPUT = "input:", "output:"
 _OWNERS = ("network.", "function.")
 """Under which the exporter finds weights: `function` may be a network itself."""
+_MERGED = 1024
+"""Elements up to which the optimiser merges equal weights."""
 
 
 def _weights(graph: onnx.GraphProto, network: nn.Module) -> dict[str, str]:
@@ -101,15 +132,14 @@ def _weights(graph: onnx.GraphProto, network: nn.Module) -> dict[str, str]:
         elif len(tensor.dims) == 2 and tensor.data_type == onnx.TensorProto.FLOAT:
             transposed.append(tensor)
     if transposed:
-        unseen = {
-            weight.detach().T.contiguous().numpy().tobytes(): name
-            for name, weight in held.items()
-            if weight.ndim == 2 and name not in names.values()
-        }
+        unseen: dict[bytes, list[str]] = {}
+        for name, weight in held.items():
+            if weight.ndim == 2 and name not in names.values():
+                unseen.setdefault(weight.detach().T.contiguous().numpy().tobytes(), []).append(name)
         for tensor in transposed:
-            name = unseen.get(numpy_helper.to_array(tensor).tobytes(), "")
-            if name:
-                names[tensor.name] = name + TRANSPOSED
+            alike = unseen.get(numpy_helper.to_array(tensor).tobytes())
+            if alike:
+                names[tensor.name] = alike.pop(0) + TRANSPOSED
     return names | _biases(graph, network)
 
 

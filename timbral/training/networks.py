@@ -113,5 +113,6 @@ def _filled(network: NetworkT, held: Mapping[str, Parameter]) -> NetworkT:
 
 def _unnamed(name: str) -> BundleError:
     return BundleError(
-        f"the graphs of this model do not name {name}: import it again with this version of timbral"
+        f"the graphs of this model do not name {name}: import it again with this version of timbral; linear layers that "
+        "are equal, as before any training, share one name and cannot be told apart"
     )
