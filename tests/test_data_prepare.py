@@ -192,6 +192,45 @@ def test_clips_cut_under_other_settings_go(raw: Path, tmp_path: Path, clerk: Cle
     assert set((target / "clips").iterdir()) == {line.audio for line in lines} | dropped
 
 
+def test_noise_is_taken_out_of_noisy_recordings_alone(tmp_path: Path) -> None:
+    voice, folder = speech("english"), tmp_path / "raw"
+    folder.mkdir()
+    noise = np.random.default_rng(0).standard_normal(len(voice)).astype(np.float32)
+    write(folder / "clean.wav", voice)
+    write(folder / "noisy.wav", 0.5 * (voice + 0.2 * np.sqrt(np.mean(voice**2)) * noise))
+
+    def clips(denoise: bool) -> dict[str, np.ndarray]:
+        target = tmp_path / f"denoise-{denoise}"
+        prepared = prepare([folder], target, Settings(transcriber="none", denoise=denoise))
+        (note,) = prepared.notes
+        assert note.startswith("noisy.wav: noise")
+        assert ("--denoise" in note) is not denoise
+        names = {line.audio.name.partition("-")[0]: line.audio for line in prepared.lines}
+        assert "(denoised)" in prepared.report.read_text() or not denoise
+        return {name: soundfile.read(path)[0] for name, path in names.items()}
+
+    as_recorded, cleaned = clips(False), clips(True)
+    np.testing.assert_array_equal(as_recorded["clean"], cleaned["clean"])
+    quiet = [np.quantile(np.abs(found["noisy"]), 0.1) for found in (as_recorded, cleaned)]
+    assert quiet[1] < 0.3 * quiet[0]
+
+
+def test_noisy_clips_are_used_where_there_is_nothing_better(tmp_path: Path) -> None:
+    voice, folder = speech("english"), tmp_path / "raw"
+    folder.mkdir()
+    level = np.sqrt(np.mean(voice**2))
+    for name, decibels in (("loud", 0), ("less", -4)):
+        noise = np.random.default_rng(0).standard_normal(len(voice)).astype(np.float32)
+        write(folder / f"{name}.wav", 0.3 * (voice + level * 10 ** (decibels / 20) * noise))
+    with pytest.raises(DataError, match="all 2 clips were dropped"):
+        prepare([folder], tmp_path / "set", Settings(transcriber="none"))
+    one = prepare([folder], tmp_path / "set", Settings(transcriber="none", at_least=3.0))
+    assert [line.audio.name[:4] for line in one.lines] == ["less"]
+    assert "good clips are few" in one.notes[-1]
+    both = prepare([folder], tmp_path / "set", Settings(transcriber="none", at_least=60.0))
+    assert len(both.lines) == 2
+
+
 def test_settings_changed_and_changed_back_give_the_first_clips_again(raw: Path, tmp_path: Path) -> None:
     target = tmp_path / "set"
     first, louder = Settings(transcriber="none"), Settings(transcriber="none", loudness=-30.0)

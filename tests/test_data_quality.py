@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import soxr
 from data_sounds import RATE, pause, speech
 
 from timbral.data.cleaning import clean_transcript
@@ -24,6 +25,11 @@ def noise(sound: np.ndarray, decibels: float) -> np.ndarray:
     return (level * np.random.default_rng(1).standard_normal(len(sound))).astype(np.float32)
 
 
+def resampled(sound: np.ndarray) -> np.ndarray:
+    """As a recording at another rate arrives, with samples above the level at which it was clipped."""
+    return soxr.resample(soxr.resample(sound, RATE, 44_100), 44_100, RATE).astype(np.float32)
+
+
 def faults(name: str, text: str | None = None, **heard: float) -> list[str]:
     language, words = WORDS[name]
     transcript = Transcript(words if text is None else text, language, **heard)
@@ -44,6 +50,7 @@ def test_good_recordings_are_kept(name: str) -> None:
     ("spoil", "reason"),
     [
         (lambda sound: np.clip(sound, -0.3 * sound.max(), 0.3 * sound.max()), "clipping"),
+        (lambda sound: resampled(np.clip(sound, -0.3 * sound.max(), 0.3 * sound.max())), "clipping"),
         (lambda sound: sound + noise(sound, -5), "noisy"),
         (lambda sound: sound[RATE : RATE + RATE * 9 // 10], "too short"),
         (lambda sound: sound * np.float32(1e-3), "too quiet"),

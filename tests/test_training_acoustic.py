@@ -13,13 +13,14 @@ from timbral.errors import TrainingError
 from timbral.nets.discriminators import DISCRIMINATORS, Discriminators
 from timbral.nets.mel_acoustic import MelAcousticNetwork
 from timbral.nets.quantizer import Quantizer
-from timbral.training.acoustic import DISCRIMINATOR, GENERATOR, AcousticTask
+from timbral.training.acoustic import DISCRIMINATOR, AcousticTask
 from timbral.training.acoustic_examples import collate
 from timbral.training.codebooks import quantized
 from timbral.training.curves import read_curves
 from timbral.training.loop import train
 from timbral.training.mel_acoustic import MelAcousticTask
 from timbral.training.settings import AcousticSettings, defaults
+from timbral.training.stage_two import GENERATOR
 
 
 @pytest.fixture(autouse=True)

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
 
 from timbral.audio import Audio
 from timbral.errors import TrainingError
@@ -28,25 +26,19 @@ from timbral.training.acoustic_losses import (
 )
 from timbral.training.adapters import add_low_rank, freeze
 from timbral.training.codebooks import quantized
-from timbral.training.order import bucketed, held_out
 from timbral.training.settings import AcousticSettings
-from timbral.training.task import Batch, Pass, Task
+from timbral.training.stage_two import GENERATOR, StageTwoTask, adam, generator_optimizer
+from timbral.training.task import Batch, Pass
 
-GENERATOR, DISCRIMINATOR = "acoustic", "discriminator"
-_BUCKET = 2.0
-"""Seconds."""
-_READING = ("enc_p.text_embedding.", "enc_p.encoder_text.", "enc_p.mrte.")
-"""Beginnings of the names of what reads phones, and learns more slowly."""
+DISCRIMINATOR = "discriminator"
 _POSTERIOR = "enc_q.*"
 _SAMPLES = 2
 """Held-out recordings that are spoken as samples."""
 _NOISE = 0.5
 
 
-class AcousticTask(Task):
+class AcousticTask(StageTwoTask):
     """Stage two, its adversaries, and recordings that it is trained on."""
-
-    result = GENERATOR
 
     def __init__(
         self,
@@ -64,14 +56,14 @@ class AcousticTask(Task):
         """
         if not network.config.posterior:
             raise ValueError("training needs a network with a posterior encoder")
-        self.network, self.discriminators, self.settings = network, discriminators, settings
-        self.examples, self.kept = usable_examples(examples, settings)
+        super().__init__(examples, settings)
+        self.network, self.discriminators = network, discriminators
         self._prepare(new_posterior)
         self.networks = {GENERATOR: network}
         self.optimizers = {GENERATOR: generator_optimizer(network, settings)}
         if discriminators is not None:
             self.networks[DISCRIMINATOR] = discriminators
-            self.optimizers[DISCRIMINATOR] = _adam([{"params": list(discriminators.parameters())}], settings)
+            self.optimizers[DISCRIMINATOR] = adam([{"params": list(discriminators.parameters())}], settings)
 
     def _prepare(self, new_posterior: bool) -> None:
         network, settings = self.network, self.settings
@@ -96,13 +88,6 @@ class AcousticTask(Task):
                 "the quantiser can be trained from Python only, with AcousticExample.content in every example; "
                 'add "ssl_proj.*" to freeze'
             )
-
-    def updates(self, epoch: int, size: int) -> list[list[int]]:
-        lengths = [example.seconds for example in self.examples]
-        return bucketed(lengths, size, _BUCKET, self.settings.seed, epoch, self.settings.least)
-
-    def collate(self, examples: Sequence[int]) -> Batch:
-        return collate([self.examples[i] for i in examples])
 
     def passes(self, batch: Batch) -> Iterator[Pass]:
         made, recorded, losses = self._spoken(batch)
@@ -195,30 +180,3 @@ def untrained(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         network.requires_grad_(True)
-
-
-def usable_examples(
-    examples: Sequence[AcousticExample], settings: AcousticSettings
-) -> tuple[list[AcousticExample], list[AcousticExample]]:
-    """Those that are not too short or long: to train on, and held out. Raises TrainingError: none is left."""
-    least = max(settings.shortest, settings.segment / TIMBRE.rate)
-    found = [example for example in examples if least <= example.seconds <= settings.longest]
-    if not found:
-        raise TrainingError(
-            f"none of {len(examples)} recordings lasts between {least:.2f} and {settings.longest:g} s; cut them anew"
-        )
-    trained, kept = held_out(len(found), settings.held_out, settings.seed)
-    return [found[i] for i in trained], [found[i] for i in kept]
-
-
-def generator_optimizer(network: nn.Module, settings: AcousticSettings) -> AdamW:
-    """AdamW, with the official lower rate for what reads phones."""
-    trained = [(name, weight) for name, weight in network.named_parameters() if weight.requires_grad]
-    reading = [weight for name, weight in trained if name.startswith(_READING)]
-    others = [weight for name, weight in trained if not name.startswith(_READING)]
-    groups: list[dict[str, Any]] = [{"params": others}, {"params": reading, "lr": settings.text_rate}]
-    return _adam([group for group in groups if group["params"]], settings)
-
-
-def _adam(groups: list[dict[str, Any]], settings: AcousticSettings) -> AdamW:
-    return AdamW(groups, lr=1.0, betas=settings.betas, eps=settings.eps)

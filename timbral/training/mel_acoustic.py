@@ -9,15 +9,12 @@ from timbral.nets.diffusion_transformer import DiffusionTransformer, Transformer
 from timbral.nets.mel_acoustic import MelAcousticNetwork, mel_places
 from timbral.nets.prior import FRAMES_PER_TOKEN
 from timbral.training import regularizers
-from timbral.training.acoustic import GENERATOR, generator_optimizer, usable_examples
 from timbral.training.acoustic_examples import AcousticExample, collate
 from timbral.training.adapters import add_low_rank, freeze
-from timbral.training.order import bucketed
 from timbral.training.settings import AcousticSettings
-from timbral.training.task import Batch, Pass, Task
+from timbral.training.stage_two import GENERATOR, StageTwoTask, generator_optimizer
+from timbral.training.task import Batch, Pass
 
-_BUCKET = 2.0
-"""Seconds."""
 _SHORTCUTS = 0.3
 """Share of the batches that learn to take two steps in one."""
 _FINEST, _COARSEST = 7, 2
@@ -26,10 +23,8 @@ _FINE = 0.01
 """Length below which the network is told of a step that it has none."""
 
 
-class MelAcousticTask(Task):
+class MelAcousticTask(StageTwoTask):
     """Stage two of v3 or v4, and recordings that it is trained on. The vocoder is not trained, officially neither."""
-
-    result = GENERATOR
 
     def __init__(
         self, network: MelAcousticNetwork, examples: Sequence[AcousticExample], settings: AcousticSettings
@@ -38,8 +33,8 @@ class MelAcousticTask(Task):
 
         Raises TrainingError: no example is left, or a pattern fits nothing.
         """
-        self.network, self.settings = network, settings
-        self.examples, self.kept = usable_examples(examples, settings)
+        super().__init__(examples, settings)
+        self.network = network
         if settings.dropout is not None:
             regularizers.set_dropout(network, settings.dropout)
         if settings.method == "lora":
@@ -52,13 +47,6 @@ class MelAcousticTask(Task):
             )
         self.networks = {GENERATOR: network}
         self.optimizers = {GENERATOR: generator_optimizer(network, settings)}
-
-    def updates(self, epoch: int, size: int) -> list[list[int]]:
-        lengths = [example.seconds for example in self.examples]
-        return bucketed(lengths, size, _BUCKET, self.settings.seed, epoch, self.settings.least)
-
-    def collate(self, examples: Sequence[int]) -> Batch:
-        return collate([self.examples[i] for i in examples])
 
     def passes(self, batch: Batch) -> Iterator[Pass]:
         loss = self._loss(batch, shortcut=bool(torch.rand(()) < _SHORTCUTS))
