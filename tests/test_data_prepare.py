@@ -206,7 +206,7 @@ def test_noise_is_taken_out_of_noisy_recordings_alone(tmp_path: Path) -> None:
         assert note.startswith("noisy.wav: noise")
         assert ("--denoise" in note) is not denoise
         names = {line.audio.name.partition("-")[0]: line.audio for line in prepared.lines}
-        assert "(denoised)" in prepared.report.read_text() or not denoise
+        assert "dB, denoised" in prepared.report.read_text() or not denoise
         return {name: soundfile.read(path)[0] for name, path in names.items()}
 
     as_recorded, cleaned = clips(False), clips(True)

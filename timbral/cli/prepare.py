@@ -59,7 +59,7 @@ def prepare(
     vocals_model: VocalsModel = None,
     dry_model: DryModel = None,
     denoise: Denoise = False,
-    denoise_below: DenoiseBelow = 18.0,
+    denoise_below: DenoiseBelow = 19.0,
     transcriber: Transcriber = "whisper",
     threshold: Threshold = -34.0,
     min_length: MinLength = 4000,

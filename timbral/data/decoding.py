@@ -106,7 +106,8 @@ def _native(path: Path, heard: Heard, share: Share | None) -> Iterator[Samples]:
             yield from _frames(container, container.streams.audio[0], path, heard, share)
     except (av.FFmpegError, ValueError):
         if not heard.seconds:
-            raise AudioError(f"{path.name}: {_NOT_SOUND}") from None
+            found = _NOT_SOUND if path.stat().st_size else "empty"
+            raise AudioError(f"{path.name}: {found}") from None
         heard.damaged += 1
     except OSError as error:
         raise AudioError(f"{path.name}: cannot be read ({error.strerror or error})") from None

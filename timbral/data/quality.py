@@ -15,7 +15,7 @@ from timbral.data.transcription import Transcript
 from timbral.errors import SettingError, TextError
 from timbral.text import to_phones
 
-_QUIETEST = 0.1
+_QUIETEST = 0.05
 _LEVELS, _BAND, _LOWEST = 200, 8, 60
 """Steps of level up to the peak, and how many of them clipped samples are spread over; lower ones are not looked at."""
 _PAUSES = frozenset(",.!?…-")
@@ -26,8 +26,8 @@ _SILENT = -99.0
 class Sound:
     """What is measured of a clip's sound.
 
-    seconds: length. speech: seconds in which somebody speaks. loudness: LUFS. noise: dB from the quietest tenth of
-    the clip up to its speech. clipped: share of samples at the level at which it was clipped.
+    seconds: length. speech: seconds in which somebody speaks. loudness: LUFS. noise: dB from the quietest frames
+    between its first word and its last up to its speech. clipped: share of samples at the level at which it was clipped.
     """
 
     seconds: float
@@ -82,16 +82,22 @@ def measure(samples: NDArray[np.float32], rate: int) -> Sound:
 
 
 def _noise(samples: NDArray[np.float32], rate: int, speaking: NDArray[np.bool_]) -> float:
-    """dB by which the speech is above the quietest tenth of the clip."""
+    """dB by which the speech is above the quietest frames between its first word and its last.
+
+    What lies around it does not count: music may begin with the speech, and editors put digital silence there.
+    """
     levels = frame_levels(samples, rate)
     if not len(levels):
         return 0.0
     at = np.minimum(np.arange(len(levels)) * 0.01 * activity.RATE / activity.FRAME, len(speaking) - 1).astype(
         int
     )
-    spoken = levels[speaking[at]]
-    speech = spoken if len(spoken) else levels
-    return float(10 * np.log10(np.mean(10 ** (speech / 10))) - np.quantile(levels, _QUIETEST))
+    spoken = np.flatnonzero(speaking[at])
+    if len(spoken):
+        speech, around = levels[spoken], levels[spoken[0] : spoken[-1] + 1]
+    else:
+        speech = around = levels
+    return float(10 * np.log10(np.mean(10 ** (speech / 10))) - np.quantile(around, _QUIETEST))
 
 
 def _clipped(samples: NDArray[np.float32], peak: float) -> float:

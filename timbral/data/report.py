@@ -119,7 +119,7 @@ def _worst(clips: Sequence[Judged]) -> str:
         except AudioError:
             continue
         name, seconds = html.escape(one.line.audio.name), len(samples) / rate
-        caption = f"<code>{name}</code>: {seconds:.1f} s, 0 to {rate / 2000:.0f} kHz, noise {_noise(one)} dB"
+        caption = f"<code>{name}</code>: {seconds:.1f} s, 0 to {rate / 2000:.0f} kHz, noise {_noise(one)}"
         figures.append(
             f"<figure>{_picture(_spectrogram(samples), name)}<figcaption>{caption}</figcaption></figure>"
         )
@@ -150,12 +150,12 @@ def _clips(clips: Sequence[Judged]) -> str:
         f"<td>{one.transcript.confidence if one.transcript else ''}<td>{one.line.language}<td>{html.escape(one.line.text)}"
         for one in clips[:_MOST_ROWS]
     ]
-    heads = "<tr><th>clip<th>s<th>noise, dB<th>confidence<th>language<th>text"
+    heads = "<tr><th>clip<th>s<th>noise<th>confidence<th>language<th>text"
     return f"<h2>Clips</h2><table>{heads}{''.join(rows)}</table>" if rows else ""
 
 
 def _noise(one: Judged) -> str:
-    return f"{one.sound.noise:.0f}{' (denoised)' if one.denoised else ''}"
+    return f"{one.sound.noise:.0f} dB{', denoised' if one.denoised else ''}"
 
 
 def _figure(width: float, height: float) -> Any:

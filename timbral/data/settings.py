@@ -35,7 +35,7 @@ class Settings:
     vocals_model: str = VOCALS
     dry_model: str = DRY
     denoise: bool = False
-    denoise_below: float = 18.0
+    denoise_below: float = 19.0
     transcriber: str = WHISPER
     rate: int = 32_000
     loudness: float = -23.0
