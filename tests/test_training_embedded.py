@@ -115,6 +115,25 @@ def test_it_learns_who_speaks_and_a_voice_holds_it(tmp_path: Path) -> None:
         tuned_voice(voice, [replace(result, base="other")], bundle)
 
 
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_a_result_of_half_strength_is_half_way(method: str) -> None:
+    bundle = open_bundle(None)
+    encoder = restore_reference(bundle)
+    heard, _ = hear([clip("english")], encoder, 24_000)
+    settings = SourceFilterSettings(**defaults(EMBEDDED, "acoustic", method) | {"strength": 0.5})  # type: ignore[arg-type]
+    latent, vocoder = restore_source_filter(bundle)
+    before = latent.spread.weight.detach().clone()
+    task = SourceFilterTask(latent, vocoder, encoder, heard, some_drawn(), settings)
+    with torch.no_grad():
+        for weight in task.network.parameters():
+            if weight.requires_grad:
+                weight.add_(0.01)
+    changed, timbre = latent.spread.weight.detach() - before, task.network.timbre.detach().clone()
+    task.conclude()
+    torch.testing.assert_close(latent.spread.weight - before, changed / 2, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(task.network.timbre, timbre - 0.005)
+
+
 def small(**changes: object) -> SourceFilterSettings:
     """Settings of a short training in full."""
     short = {"epochs": 2, "least": 2, "batch_size": 2, "schedule": {"kind": "constant"}}

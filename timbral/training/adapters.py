@@ -68,6 +68,13 @@ def low_rank_of(network: nn.Module) -> dict[str, LowRank]:
     return {name: (change.down.detach(), change.up.detach()) for name, _, _, change in _changes(network)}
 
 
+@torch.no_grad()
+def scale_low_rank(network: nn.Module, share: float) -> None:
+    """Keeps so much of the changes in a network."""
+    for *_, change in _changes(network):
+        change.up.mul_(share)
+
+
 def without_low_rank(network: nn.Module) -> dict[str, LowRank]:
     """Takes the changes out of a network, which is then as it was, and returns them."""
     found = low_rank_of(network)

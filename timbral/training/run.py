@@ -122,7 +122,9 @@ def train_stages(
         if not processes.is_main_process:
             continue
         path = run / f"{stage}.safetensors"
-        Result.of(network.cpu(), stage, bundle.manifest.base).save(path)
+        network.cpu()
+        task.conclude()
+        Result.of(network, stage, bundle.manifest.base).save(path)
         trained.append(Trained(stage, path, outcome, parameters))
     return trained
 

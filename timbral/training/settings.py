@@ -106,9 +106,11 @@ class SourceFilterSettings(StageSettings):
 
     held_out: none by default, since a minute is too little to give some of it away; of five recordings or more at least one is.
     tokens: of a crop, 25 a second; at least 40, which the speaker encoder needs. The weights are of the losses: spectra of
-    the recordings, F0 in octaves, who is heard, what is heard.
+    the recordings, F0 in octaves, who is heard, what is heard. strength: how much of what was learned the result has; less of
+    it sounds less like the speaker and speaks more surely.
     """
 
+    strength: float = Field(0.7, gt=0, le=1)
     held_out: float = Field(0.0, ge=0, le=0.5)
     shortest: float = Field(0.6, ge=0.6)
     longest: float = Field(120.0, gt=0, le=120)

@@ -19,7 +19,7 @@ from timbral.audio import Audio
 from timbral.errors import TrainingError
 from timbral.nets.source_filter import LatentNet, SourceFilterVocoder
 from timbral.nets.tiny_content import ReferenceEncoder
-from timbral.training.adapters import add_low_rank, freeze
+from timbral.training.adapters import add_low_rank, freeze, scale_low_rank
 from timbral.training.order import bucketed, held_out
 from timbral.training.settings import SourceFilterSettings
 from timbral.training.source_filter_examples import Drawn, Heard, SourceFilterExample, crop
@@ -157,6 +157,15 @@ class SourceFilterTask(Task):
         """1 - cosine of who is heard in samples [batch, n] and the speaker, its mean."""
         likeness: Tensor = self.hearing.speaker(made) @ self.heard.speaker.to(made.device)
         return (1 - likeness).mean()
+
+    @torch.no_grad()
+    def conclude(self) -> None:
+        """Goes a part of the way back to the weights that training began with (Wortsman et al. 2022)."""
+        share, before = self.settings.strength, dict(self.before.named_parameters())
+        for name, weight in self.network.named_parameters():
+            if weight.requires_grad and name in before:
+                weight.lerp_(before[name].to(weight), 1 - share)
+        scale_low_rank(self.network, share)
 
     def validate(self) -> dict[str, float]:
         """Of all crops of the held-out recordings, in turn: how they sound and who is heard, weighted as in training."""

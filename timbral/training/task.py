@@ -57,6 +57,9 @@ class Task(ABC):
         accumulated, its network has taken a step.
         """
 
+    def conclude(self) -> None:  # noqa: B027
+        """Called at the end, on the CPU, before the weights of the result are written."""
+
     def validate(self) -> dict[str, float]:
         """Measures of the held-out examples, less is better; the first decides. Empty where nothing is held out.
 
