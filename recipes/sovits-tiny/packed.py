@@ -1,4 +1,4 @@
-"""Reads the feature shards that features.py writes, without loading them: tens of hours open in the time that their lists take."""
+"""Reads the feature shards that features.py writes, without loading them: they are mapped into memory."""
 
 import json
 import struct
