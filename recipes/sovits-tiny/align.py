@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from packed import Utterance, read
+from packed import Utterance, read, write
 from runs import DEVICES, half, open_device
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -153,7 +153,9 @@ def main() -> None:
         step += 1
         if step % 100 == 0:
             print(step, round(float(loss), 3), flush=True)
-    torch.save(model.cpu().state_dict(), weights)
+    part = weights.with_suffix(".part")
+    torch.save(model.cpu().state_dict(), part)
+    part.replace(weights)
     model.to(device).eval()
     metas, phones, paths, dropped = [], [], [], 0
     for u, p, path, score in aligned(model, found, device):
@@ -164,7 +166,7 @@ def main() -> None:
         phones.append(p.astype(np.int16))
         paths.append(path.astype(np.int16))
     print(f"{len(metas)} aligned, {dropped} dropped", flush=True)
-    np.savez(
+    write(
         args.out,
         meta=np.frombuffer(json.dumps(metas).encode(), np.uint8),
         phones=np.concatenate(phones),

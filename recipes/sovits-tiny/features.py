@@ -23,6 +23,7 @@ import numpy as np
 import soundfile as sf
 import soxr
 import torch
+from packed import write
 from runs import DEVICES, half, open_device
 from teachers import WHISPER_RATE, WhisperEncoder, embeddings, pitch
 from torch import Tensor, nn
@@ -187,19 +188,16 @@ def main() -> None:
 
 def pack(stem: Path, clips: list[Clip], heard: list[tuple[np.ndarray, np.ndarray]]) -> None:
     """Writes a shard, and the ids in it when it is whole."""
-    part = stem.with_suffix(".part")
-    with part.open("wb") as file:
-        np.savez(
-            file,
-            meta=np.frombuffer(json.dumps([c.meta for c in clips], ensure_ascii=False).encode(), np.uint8),
-            audio=np.concatenate([np.round(c.audio * 32767).astype(np.int16) for c in clips]),
-            content=np.concatenate([content for content, _ in heard]),
-            f0=np.concatenate([c.f0 for c in clips]),
-            confidence=np.concatenate([c.confidence.astype(np.float16) for c in clips]),
-            speaker=np.concatenate([voice for _, voice in heard]),
-            lengths=np.array([c.tokens for c in clips]),
-        )
-    part.replace(stem.with_suffix(".npz"))
+    write(
+        stem.with_suffix(".npz"),
+        meta=np.frombuffer(json.dumps([c.meta for c in clips], ensure_ascii=False).encode(), np.uint8),
+        audio=np.concatenate([np.round(c.audio * 32767).astype(np.int16) for c in clips]),
+        content=np.concatenate([content for content, _ in heard]),
+        f0=np.concatenate([c.f0 for c in clips]),
+        confidence=np.concatenate([c.confidence.astype(np.float16) for c in clips]),
+        speaker=np.concatenate([voice for _, voice in heard]),
+        lengths=np.array([c.tokens for c in clips]),
+    )
     stem.with_suffix(".ids").write_text("\n".join(c.meta["id"] for c in clips) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""Reads the feature shards that features.py writes, without loading them: they are mapped into memory."""
+"""Files of arrays: written whole or not at all, and read without being loaded, as they are mapped into memory."""
 
 import json
 import struct
@@ -37,8 +37,16 @@ class Utterance:
         return float(np.log2(self.f0[self.voiced]).mean()) if self.voiced.any() else 7.5
 
 
+def write(path: Path, **arrays: np.ndarray) -> None:
+    """A file for `numpy.load`, which is there when it is whole."""
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez(file, **arrays)
+    part.replace(path)
+
+
 def read(folder: Path) -> list[Utterance]:
-    """All utterances of a folder of shards, in a fixed order."""
+    """All utterances of the shards that features.py wrote into a folder, in a fixed order."""
     found = []
     for path in sorted(folder.glob("*.npz")):
         shard = mapped(path)
@@ -62,7 +70,7 @@ def read(folder: Path) -> list[Utterance]:
 
 
 def mapped(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file of `numpy.savez`, mapped into memory: it stores them as they are, one after the other."""
+    """The arrays of a file that `write` wrote, mapped into memory: they lie in it as they are, one after the other."""
     found = {}
     with zipfile.ZipFile(path) as archive, path.open("rb") as file:
         for member in archive.infolist():

@@ -21,7 +21,7 @@ ROOM = 0.6
 
 
 class Sounds:
-    """The utterances of a packed folder: `lengths` in tokens and first rows (`starts`) of all, and which to train on (`train`)."""
+    """The utterances of a packed folder: `lengths` in tokens and first rows (`starts`), and what to train on (`train`)."""
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         self.device = device

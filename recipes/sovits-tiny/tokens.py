@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from packed import Utterance, read
+from packed import Utterance, read, write
 from runs import DEVICES, open_device
 
 COMPONENTS = 64
@@ -147,7 +147,7 @@ def main() -> None:
         learn(args, spoken, device)
     codebook = Codebook(args.codebook, device)
     tokens = [codebook(utterances[m["id"]]).astype(np.int16) for m in metas]
-    np.savez(
+    write(
         args.pairs,
         meta=np.frombuffer(json.dumps(metas).encode(), np.uint8),
         phones=np.concatenate(phones),
@@ -184,7 +184,7 @@ def learn(args: argparse.Namespace, spoken: list[tuple[Utterance, np.ndarray]], 
         f"{float(explained[:COMPONENTS].mean()):.3f}, pitch {float(explained[COMPONENTS:-2].mean()):.3f}",
         flush=True,
     )
-    np.savez(
+    write(
         args.codebook,
         mean=mean,
         basis=basis.astype(np.float32),
