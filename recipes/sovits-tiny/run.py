@@ -26,6 +26,7 @@ LARGE = {
     "content": ("--batch", 64),
 }
 """Batches for a GPU."""
+LATE = "time is up: run the same command again to go on"
 CLEAR = 3
 """On a GPU stage two has an adversary after this part of its steps: one in so many."""
 
@@ -46,7 +47,7 @@ def finish(*steps: subprocess.Popen[bytes], until: float | None = None) -> None:
             step.terminate()
         for step in steps:
             step.wait()
-        sys.exit("time is up: run the same command again to go on")
+        sys.exit(LATE)
     if any(codes):
         sys.exit("a step failed: see above, then run the same command again to go on")
 
@@ -111,6 +112,8 @@ def main() -> None:
     if not pack.exists():
         finish(start("pack.py", features, codebook, pairs, listener, site, pack, *device), until=until)
 
+    if time.monotonic() > until:
+        sys.exit(LATE)
     acoustic = (pack, runs / "acoustic", site, "--steps", args.acoustic_steps)
     semantic = (pairs, runs / "semantic", "--steps", args.semantic_steps)
     content = (pack, runs / "content", "--steps", args.content_steps)

@@ -38,6 +38,8 @@ def open_device(name: str) -> torch.device:
     """The device of this name; `auto` is CUDA where torch finds it."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise SystemExit("torch finds no CUDA: install a build of torch for it, or take --device cpu")
     # Spectra are float32 convolutions: TF32 would bury their quiet bands.
     torch.backends.cudnn.allow_tf32 = False
     return torch.device(name)
@@ -130,6 +132,8 @@ class Run:
         if self.is_due(LOGGED):
             seconds = (time.monotonic() - self._shown) / LOGGED
             self._shown = time.monotonic()
+            if self.device.type == "cuda":
+                values["memory"] = torch.tensor(torch.cuda.max_memory_allocated(self.device) / 1e9)
             self.log(**values, norm=norm, seconds=torch.tensor(seconds))
 
     def is_due(self, every: int) -> bool:

@@ -106,7 +106,7 @@ def losses(
     columns = torch.arange(targets.shape[1], device=device)
     # Masks, not selections: a GPU would have to wait to learn how much was selected.
     real = (columns <= token_lengths[:, None]).float()
-    cross = F.cross_entropy(logits.float().transpose(1, 2), targets, reduction="none")
+    cross = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none").view_as(real)
     # The position that reads token t writes token t + 1: it should look at that one's phone, or its neighbours.
     shift = (phones.shape[1] - phone_lengths)[:, None]
     following = torch.cat([paths[:, 1:], paths[:, -1:]], 1) + shift
