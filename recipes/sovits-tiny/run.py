@@ -26,9 +26,10 @@ LARGE = {
     "content": ("--batch", 64),
 }
 """Batches for a GPU."""
+ALL = 1_000_000
 LATE = "time is up: run the same command again to go on"
-CLEAR = 3
-"""On a GPU stage two has an adversary after this part of its steps: one in so many."""
+ALONE = 3
+"""On a GPU stage two learns alone for one in so many of its steps; then it has an adversary."""
 
 
 def start(script: str, *arguments: object, threads: int | None = None) -> subprocess.Popen[bytes]:
@@ -110,7 +111,10 @@ def main() -> None:
     if not listener.exists():
         finish(start("listener.py", pairs, listener), until=until)
     if not pack.exists():
-        finish(start("pack.py", features, codebook, pairs, listener, site, pack, *device), until=until)
+        worse = ("--worse", ALL) if on_gpu else ()
+        finish(
+            start("pack.py", features, codebook, pairs, listener, site, pack, *worse, *device), until=until
+        )
 
     if time.monotonic() > until:
         sys.exit(LATE)
@@ -118,7 +122,7 @@ def main() -> None:
     semantic = (pairs, runs / "semantic", "--steps", args.semantic_steps)
     content = (pack, runs / "content", "--steps", args.content_steps)
     if on_gpu:
-        acoustic += (*LARGE["acoustic"], "--adversary-from", args.acoustic_steps // CLEAR)
+        acoustic += (*LARGE["acoustic"], "--adversary-from", args.acoustic_steps // ALONE)
         semantic += LARGE["semantic"]
         content += LARGE["content"]
     same = ("--hours", max(0.0, until - time.monotonic()) / 3600, *device)
