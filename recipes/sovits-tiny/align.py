@@ -12,11 +12,13 @@ import argparse
 import json
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from packed import Utterance, read
+from packed import Utterance, read, write
+from runs import DEVICES, half, open_device
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -25,6 +27,8 @@ from timbral.text import to_phones
 
 PHONES = 732
 BLANK = PHONES
+TOGETHER = 64
+"""Utterances that are aligned at once at most."""
 
 
 class Recogniser(nn.Module):
@@ -56,28 +60,54 @@ def spoken(u: Utterance) -> np.ndarray | None:
         return None
 
 
-def viterbi(scores: np.ndarray, phones: np.ndarray) -> tuple[np.ndarray, float]:
-    """Which phone each of [F] frames belongs to under CTC, blanks counted to the phone before; and the path's mean score."""
-    states = np.full(2 * len(phones) + 1, BLANK)
-    states[1::2] = phones
-    emit = scores[:, states]
-    skip = np.zeros(len(states), bool)
-    skip[3::2] = phones[1:] != phones[:-1]
-    best = np.full(len(states), -np.inf)
-    best[:2] = emit[0, :2]
-    back = np.zeros((len(scores), len(states)), np.int8)
-    for t in range(1, len(scores)):
-        options = np.stack(
-            [best, np.r_[-np.inf, best[:-1]], np.where(skip, np.r_[-np.inf, -np.inf, best[:-2]], -np.inf)]
-        )
-        back[t] = options.argmax(0)
-        best = options.max(0) + emit[t]
-    state = int(len(states) - 1 - (best[-2] > best[-1]))
-    score, path = float(best[state]) / len(scores), np.zeros(len(scores), np.int32)
-    for t in range(len(scores) - 1, -1, -1):
-        path[t] = state
-        state -= int(back[t, state])
-    return np.clip((path - 1) // 2, 0, len(phones) - 1), score
+def viterbi(scores: Tensor, phones: list[np.ndarray]) -> list[tuple[np.ndarray, float]]:
+    """Which phone each frame belongs to under CTC, blanks counted to the phone before, and the path's mean score.
+
+    scores: log-probabilities [batch, F, 733] of utterances of F frames each; phones: of each utterance.
+    """
+    batch, frames, _ = scores.shape
+    device, every = scores.device, torch.arange(batch)
+    counts = torch.tensor([len(p) for p in phones])
+    states = torch.full((batch, 2 * int(counts.max()) + 1), BLANK)
+    for row, said in enumerate(phones):
+        states[row, 1 : 2 * len(said) : 2] = torch.from_numpy(said.astype(np.int64))
+    skip = torch.zeros(states.shape, dtype=torch.bool)
+    skip[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
+    emit = scores.gather(2, states.to(device)[:, None].expand(-1, frames, -1)).transpose(0, 1)
+    barred = torch.where(skip, 0.0, -torch.inf).to(device)
+    # Two states that cannot be, on the left, so that a step from before the first one exists.
+    best = torch.full((batch, states.shape[1] + 2), -torch.inf, device=device)
+    best[:, 2:4] = emit[0, :, :2]
+    back = torch.zeros(emit.shape, dtype=torch.int8, device=device)
+    for t in range(1, frames):
+        arrivals, back[t] = torch.stack([best[:, 2:], best[:, 1:-1], best[:, :-2] + barred]).max(0)
+        best[:, 2:] = arrivals + emit[t]
+    best, back = best[:, 2:].cpu(), back.cpu()
+    last, before = best[every, 2 * counts], best[every, 2 * counts - 1]
+    state = 2 * counts - (before > last).long()
+    score = torch.maximum(last, before) / frames
+    path = torch.zeros(batch, frames, dtype=torch.long)
+    for t in range(frames - 1, -1, -1):
+        path[:, t] = state
+        state = state - back[t, every, state]
+    path = torch.minimum(((path - 1) // 2).clamp_min(0), counts[:, None] - 1)
+    return [(p, float(s)) for p, s in zip(path.numpy(), score, strict=True)]
+
+
+def aligned(
+    model: Recogniser, found: list[tuple[Utterance, np.ndarray]], device: torch.device
+) -> Iterator[tuple[Utterance, np.ndarray, np.ndarray, float]]:
+    """Each utterance with its phones, its path and that one's score; those of the same length are aligned together."""
+    lengths = np.array([len(u.content) for u, _ in found])
+    for length in np.unique(lengths):
+        same = np.flatnonzero(lengths == length)
+        for group in np.split(same, range(TOGETHER, len(same), TOGETHER)):
+            content = np.stack([found[i][0].content for i in group])
+            with torch.inference_mode():
+                paths = viterbi(
+                    model(torch.from_numpy(content).to(device).float()), [found[i][1] for i in group]
+                )
+            yield from ((*found[i], *path) for i, path in zip(group, paths, strict=True))
 
 
 def main() -> None:
@@ -87,27 +117,29 @@ def main() -> None:
     parser.add_argument("features", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=4)
+    parser.add_argument("--device", choices=DEVICES, default="auto")
     args = parser.parse_args()
+    device = open_device(args.device)
     rng = np.random.default_rng(0)
     found = [
         (u, p) for u in read(args.features) if (p := spoken(u)) is not None and len(p) <= 1.8 * len(u.content)
     ]
-    model = Recogniser()
+    model = Recogniser().to(device)
     weights = args.out.with_suffix(".ctc.pt")
     if weights.exists():
-        model.load_state_dict(torch.load(weights, weights_only=True))
+        model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     optimizer = torch.optim.AdamW(model.parameters(), 2e-3)
     began, step = time.time(), 0
     while (share := (time.time() - began) / 60 / args.minutes) < 1:
         chosen = [found[i] for i in rng.integers(0, len(found), 24)]
         content = nn.utils.rnn.pad_sequence(
-            [torch.from_numpy(u.content.astype(np.float32)) for u, _ in chosen], batch_first=True
+            [torch.from_numpy(u.content.copy()) for u, _ in chosen], batch_first=True
         )
-        with torch.autocast("cpu", torch.bfloat16):
-            scores = model(content)
+        with half(device):
+            scores = model(content.to(device).float())
         loss = F.ctc_loss(
             scores.transpose(0, 1),
-            torch.from_numpy(np.concatenate([p for _, p in chosen])).long(),
+            torch.from_numpy(np.concatenate([p for _, p in chosen])).long().to(device),
             torch.tensor([2 * len(u.content) for u, _ in chosen]),
             torch.tensor([len(p) for _, p in chosen]),
             blank=BLANK,
@@ -121,21 +153,20 @@ def main() -> None:
         step += 1
         if step % 100 == 0:
             print(step, round(float(loss), 3), flush=True)
-    torch.save(model.state_dict(), weights)
-    model.eval()
+    part = weights.with_suffix(".part")
+    torch.save(model.cpu().state_dict(), part)
+    part.replace(weights)
+    model.to(device).eval()
     metas, phones, paths, dropped = [], [], [], 0
-    for u, p in found:
-        with torch.inference_mode():
-            scores = model(torch.from_numpy(u.content.astype(np.float32))[None])[0].numpy()
-        path, score = viterbi(scores, np.asarray(p))
+    for u, p, path, score in aligned(model, found, device):
         if score < -2.0:
             dropped += 1
             continue
         metas.append({"id": u.meta["id"], "lang": u.meta["lang"], "score": round(score, 3)})
-        phones.append(np.asarray(p, np.int16))
+        phones.append(p.astype(np.int16))
         paths.append(path.astype(np.int16))
     print(f"{len(metas)} aligned, {dropped} dropped", flush=True)
-    np.savez(
+    write(
         args.out,
         meta=np.frombuffer(json.dumps(metas).encode(), np.uint8),
         phones=np.concatenate(phones),

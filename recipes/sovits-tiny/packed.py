@@ -1,6 +1,8 @@
-"""Reads the packed feature shards that features.py writes."""
+"""Files of arrays: written whole or not at all, and read without being loaded, as they are mapped into memory."""
 
 import json
+import struct
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +14,9 @@ FRAMES_PER_TOKEN = 4
 
 @dataclass
 class Utterance:
-    """One utterance: T tokens of 40 ms.
+    """One utterance: T tokens of 40 ms. Its arrays are views into the file, read when they are used.
 
-    audio: int16 [960 T] at 24 kHz; content: float16 [T, 512]; f0: Hz [4 T]; confidence: of voicing [4 T];
+    audio: int16 [960 T] at 24 kHz; content: float16 [T, 512]; f0: Hz [4 T]; confidence: float16, of voicing [4 T];
     speaker: GE2E embedding [256]; meta: id, lang, speaker, text, corpus.
     """
 
@@ -35,27 +37,49 @@ class Utterance:
         return float(np.log2(self.f0[self.voiced]).mean()) if self.voiced.any() else 7.5
 
 
+def write(path: Path, **arrays: np.ndarray) -> None:
+    """A file for `numpy.load`, which is there when it is whole."""
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez(file, **arrays)
+    part.replace(path)
+
+
 def read(folder: Path) -> list[Utterance]:
-    """All utterances of a folder of shards, in a fixed order."""
+    """All utterances of the shards that features.py wrote into a folder, in a fixed order."""
     found = []
     for path in sorted(folder.glob("*.npz")):
-        with np.load(path) as shard:
-            metas = json.loads(shard["meta"].tobytes())
-            data = {k: shard[k] for k in ("audio", "content", "f0", "confidence", "speaker")}
-            ends = np.cumsum(shard["lengths"])
+        shard = mapped(path)
+        metas = json.loads(shard["meta"].tobytes())
+        ends = np.cumsum(shard["lengths"]).tolist()
+        speakers = shard["speaker"].reshape(-1, 256)
         for i, (meta, end) in enumerate(zip(metas, ends, strict=True)):
             start = 0 if i == 0 else ends[i - 1]
-            part = slice(start, end)
             frames = slice(start * FRAMES_PER_TOKEN, end * FRAMES_PER_TOKEN)
-            samples = slice(start * SAMPLES_PER_TOKEN, end * SAMPLES_PER_TOKEN)
             found.append(
                 Utterance(
                     meta,
-                    data["audio"][samples],
-                    data["content"][part],
-                    data["f0"][frames],
-                    data["confidence"][frames].astype(np.float32),
-                    data["speaker"].reshape(-1, 256)[i],
+                    shard["audio"][start * SAMPLES_PER_TOKEN : end * SAMPLES_PER_TOKEN],
+                    shard["content"][start:end],
+                    shard["f0"][frames],
+                    shard["confidence"][frames],
+                    speakers[i],
                 )
             )
+    return found
+
+
+def mapped(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file that `write` wrote, mapped into memory: they lie in it as they are, one after the other."""
+    found = {}
+    with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+        for member in archive.infolist():
+            # The local header: 26 bytes, the lengths of the name and of what else there is, then those two.
+            file.seek(member.header_offset + 26)
+            file.seek(sum(struct.unpack("<HH", file.read(4))), 1)
+            np.lib.format.read_magic(file)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+            data = np.memmap(file, np.uint8, "r", file.tell(), (dtype.itemsize * int(np.prod(shape)),))
+            # As plain arrays: each slice of a memmap would pay for being one.
+            found[Path(member.filename).stem] = np.asarray(data).view(dtype).reshape(shape)
     return found

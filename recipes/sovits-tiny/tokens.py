@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from packed import Utterance, read
+from packed import Utterance, read, write
+from runs import DEVICES, open_device
 
 COMPONENTS = 64
 FEWEST = 30
@@ -34,22 +35,21 @@ def relative_pitch(u: Utterance) -> np.ndarray:
 class Codebook:
     """Maps content features [T, 512] and relative pitch [T, 4] to tokens [T]."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, device: torch.device) -> None:
         with np.load(path) as f:
             self.mean, self.basis, self.pitch_weight, self.centroids = (
                 f[k] for k in ("mean", "basis", "pitch_weight", "centroids")
             )
+        self.places = torch.from_numpy(self.centroids).to(device)
 
     def __call__(self, u: Utterance) -> np.ndarray:
-        return nearest(
-            torch.from_numpy(embed(u, self.mean, self.basis, self.pitch_weight)),
-            torch.from_numpy(self.centroids),
-        ).numpy()
+        x = torch.from_numpy(embed(u, self.mean, self.basis, self.pitch_weight)).to(self.places.device)
+        return nearest(x, self.places).cpu().numpy()
 
-    def alike(self, count: int) -> np.ndarray:
-        """The `count` nearest other tokens of each: [size, count]."""
-        apart = torch.cdist(*2 * [torch.from_numpy(self.centroids)])
-        return apart.fill_diagonal_(torch.inf).topk(count, largest=False).indices.numpy()
+    def alike(self, count: int) -> torch.Tensor:
+        """The `count` nearest other tokens of each: [size, count], on the codebook's device."""
+        apart = torch.cdist(self.places, self.places)
+        return apart.fill_diagonal_(torch.inf).topk(count, largest=False).indices
 
 
 @dataclass(frozen=True)
@@ -88,13 +88,13 @@ def nearest(x: torch.Tensor, centroids: torch.Tensor) -> torch.Tensor:
 def k_means(x: torch.Tensor, size: int, rounds: int, seed: int = 0) -> torch.Tensor:
     """Centroids [size, D] of points [N, D]; an empty cell restarts at a random point."""
     generator = torch.Generator().manual_seed(seed)
-    centroids = x[torch.randperm(len(x), generator=generator)[:size]].clone()
+    centroids = x[torch.randperm(len(x), generator=generator)[:size].to(x.device)].clone()
     for _ in range(rounds):
         cell = nearest(x, centroids)
         count = torch.bincount(cell, minlength=size)
         centroids = torch.zeros_like(centroids).index_add_(0, cell, x) / count.clamp_min(1)[:, None]
         empty = (count == 0).nonzero()[:, 0]
-        centroids[empty] = x[torch.randint(len(x), (len(empty),), generator=generator)]
+        centroids[empty] = x[torch.randint(len(x), (len(empty),), generator=generator).to(x.device)]
     return centroids
 
 
@@ -134,17 +134,20 @@ def main() -> None:
     parser.add_argument(
         "--frames", type=int, default=400_000, help="tokens that the codebook is learned from"
     )
+    parser.add_argument("--device", choices=DEVICES, default="auto")
     args = parser.parse_args()
+    device = open_device(args.device)
     utterances = {u.meta["id"]: u for u in read(args.features)}
     with np.load(args.alignment) as f:
         metas = json.loads(f["meta"].tobytes())
         phones = np.split(f["phones"], np.cumsum(f["phone_lengths"])[:-1])
         paths = np.split(f["paths"], np.cumsum(f["path_lengths"])[:-1])
     if not args.codebook.exists():
-        learn(args, [(utterances[m["id"]], p[path]) for m, p, path in zip(metas, phones, paths, strict=True)])
-    codebook = Codebook(args.codebook)
+        spoken = [(utterances[m["id"]], p[path]) for m, p, path in zip(metas, phones, paths, strict=True)]
+        learn(args, spoken, device)
+    codebook = Codebook(args.codebook, device)
     tokens = [codebook(utterances[m["id"]]).astype(np.int16) for m in metas]
-    np.savez(
+    write(
         args.pairs,
         meta=np.frombuffer(json.dumps(metas).encode(), np.uint8),
         phones=np.concatenate(phones),
@@ -155,7 +158,7 @@ def main() -> None:
     )
 
 
-def learn(args: argparse.Namespace, spoken: list[tuple[Utterance, np.ndarray]]) -> None:
+def learn(args: argparse.Namespace, spoken: list[tuple[Utterance, np.ndarray]], device: torch.device) -> None:
     """Fit the codebook to utterances and the phones [2 T] that they say."""
     rng = np.random.default_rng(0)
     chosen, total = [], 0
@@ -172,7 +175,7 @@ def learn(args: argparse.Namespace, spoken: list[tuple[Utterance, np.ndarray]]) 
     pitch_weight = np.array([args.pitch_weight] * 2 + [args.voicing_weight] * 2, np.float32) * 0.5
     x = torch.from_numpy(
         np.concatenate([embed(u, mean, basis.astype(np.float32), pitch_weight) for u, _ in chosen])
-    )
+    ).to(device)
     centroids = k_means(x, args.size, 25)
     cell = nearest(x, centroids)
     explained = 1 - (x - centroids[cell]).square().sum(0) / (x - x.mean(0)).square().sum(0)
@@ -181,12 +184,12 @@ def learn(args: argparse.Namespace, spoken: list[tuple[Utterance, np.ndarray]]) 
         f"{float(explained[:COMPONENTS].mean()):.3f}, pitch {float(explained[COMPONENTS:-2].mean()):.3f}",
         flush=True,
     )
-    np.savez(
+    write(
         args.codebook,
         mean=mean,
         basis=basis.astype(np.float32),
         pitch_weight=pitch_weight,
-        centroids=centroids.numpy(),
+        centroids=centroids.cpu().numpy(),
     )
 
 

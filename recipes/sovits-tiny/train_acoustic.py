@@ -1,35 +1,41 @@
 """Trains stage two of sovits-tiny: tokens, the phones that they speak, and timbre to sound.
 
-    python train_acoustic.py FEATURES CODEBOOK.npz PAIRS.npz LISTENER RUN SITE_PACKAGES [--hours 1]    (resumes from RUN/last.pt)
+    python train_acoustic.py PACK RUN SITE_PACKAGES [--hours 1]    (resumes from RUN/last.pt)
 
-Which phones a token speaks is told by the listener, as it will be in the engine; of utterances that nobody wrote down, nothing
-is told. Some tokens are exchanged for others that sound alike, since stage one draws such, so that phones are listened to. The
-decoder hears the recording's own pitch; a second output learns to predict it. Losses: log-mel and log-magnitude L1 at
-several resolutions, pitch L1, the cosine of GE2E embeddings (who speaks), and the distance of Whisper's features, seen as
-the tokens see them (what is said). For a part of every batch the timbre is that of another speaker: there is no recording
-to compare with, so only the last two speak; this is what carries the voice over to speakers of whom nothing was recorded.
+Some tokens are exchanged for others that sound alike, since stage one draws such, so that phones are listened to. Some timbres
+are those of another recording of the speaker, or of a worse one, since a reference is both. The decoder hears the recording's own
+pitch; a second output learns to predict it. Losses: log-mel and log-magnitude L1 at several resolutions, pitch L1, the cosine of
+GE2E embeddings (who speaks), and the distance of Whisper's features, seen as the tokens see them (what is said). For a part of
+every batch the timbre is that of another speaker: there is no recording to compare with, so only the last two speak; this is what
+carries the voice over to speakers of whom nothing was recorded. From `--adversary-from` on, small networks learn to tell the
+result from recordings, and stage two to deceive them.
 """
 
 import argparse
 import json
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from adversary import Trial
 from align import PHONES
-from packed import SAMPLES_PER_TOKEN, Utterance, read
-from runs import Checkpoint, Curves, Ema, held_out
+from packed import SAMPLES_PER_TOKEN
+from runs import DEVICES, Run, adamw, chance, half, open_device
+from sounds import Sounds
 from teachers import WhisperEncoder
-from tokens import Codebook, read_pairs
+from tokens import Codebook
 from torch import Tensor, nn
 
-from timbral.engine.listener import Listener
 from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder
-from timbral.nets.tiny_timbre import SpeakerEncoder, TimbreEncoder
+from timbral.nets.tiny_timbre import SpeakerEncoder
 from timbral.training.source_filter_losses import SpeakerMel, SpectralLoss, magnitudes
 
 TOKENS = 40
+"""Of a crop at least: the speaker encoder needs 1.6 s."""
+CHECKED = 24
+"""Utterances that are held out for the curves."""
+MEASURED = 500
+"""Steps from one look at them to the next."""
 RATE = 24_000
 CONTENT = 2.0
 """Weight of the distance of what is said."""
@@ -37,6 +43,8 @@ UNTOLD = 0.15
 """Share of the crops whose phones are not told."""
 EXCHANGED, ALIKE = 0.15, 8
 """Share of the tokens that are exchanged, for one of so many that are nearest."""
+WORSE, ANOTHER, SAME = 0.2, 0.2, 0.75
+"""Share of the timbres that are heard in a worse recording, in another sentence; and the least cosine of that one's embedding."""
 
 
 class AcousticModel(nn.Module):
@@ -56,21 +64,23 @@ class AcousticModel(nn.Module):
         phase: Tensor,
         noise: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        with torch.autocast("cpu", torch.bfloat16):
+        device = tokens.device
+        with half(device):
             latent, predicted = self.latent(tokens, timbre, phones)
         source = predicted.detach() if f0 is None else f0
         step = (source + torch.cat([source[:, 1:], source[:, -1:]], 1)) * 0.5 * self.vocoder.config.hop / RATE
         phase = torch.remainder(phase[:, None] + torch.cumsum(step, 1) - step, 1.0)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half(device):
             harmonic, rough = self.vocoder.filters(latent, timbre, source)
-        with torch.autocast("cpu", torch.bfloat16):
+        # In float32 there would be less noise in the sound; a GPU can afford it.
+        with half(device, enabled=device.type == "cpu"):
             return self.vocoder.render(
                 harmonic.float(), rough.float(), source, phase, noise
             ).float(), predicted
 
 
 class SpeakerLoss(nn.Module):
-    """1 - cosine of the GE2E embedding of samples [batch, 1.6 s at 24 kHz] and given embeddings [batch, 256]."""
+    """1 - cosine of the GE2E embedding of samples [batch, n at 24 kHz], 1.6 s or more, and given embeddings [batch, 256]."""
 
     def __init__(self, weights: Path) -> None:
         super().__init__()
@@ -80,8 +90,9 @@ class SpeakerLoss(nn.Module):
         self.mel = SpeakerMel(RATE)
 
     def forward(self, audio: Tensor, target: Tensor) -> Tensor:
-        mel = self.mel(audio)[:, :160]
-        with torch.autocast("cpu", torch.bfloat16):
+        mel = self.mel(audio)
+        # cuDNN has no LSTM in bfloat16 everywhere.
+        with half(audio.device, enabled=audio.device.type == "cpu"):
             return 1 - (self.encoder.embed(mel).float() * target).sum(1)
 
 
@@ -99,7 +110,7 @@ class ContentLoss(nn.Module):
         power = magnitudes(audio, 600, 240)[:, :201, :-1].square() / 2.25
         log = (self.whisper.mel @ power).clamp_min(1e-10).log10()
         log = (torch.maximum(log, log.amax((1, 2), keepdim=True) - 8) + 4) / 4
-        with torch.autocast("cpu", torch.bfloat16):
+        with half(audio.device):
             heard = self.whisper(log)
         return (heard.float().unflatten(1, (-1, 2)).mean(2) - self.get_buffer("mean")) @ self.get_buffer(
             "basis"
@@ -109,82 +120,66 @@ class ContentLoss(nn.Module):
         return (self.features(audio) - target).square().sum(-1).mean()
 
 
-def timbres(utterances: list[Utterance], cache: Path) -> np.ndarray:
-    """Timbre vectors [N, 417] of all utterances, kept on disk."""
-    import soxr
-
-    known = dict(np.load(cache)) if cache.exists() else {}
-    encoder, missing = TimbreEncoder(), [u for u in utterances if u.meta["id"] not in known]
-    for u in missing:
-        low = soxr.resample(u.audio.astype(np.float32) / 32768, RATE, 16_000)
-        with torch.inference_mode():
-            spectrum = encoder.spectrum(torch.from_numpy(low)[None])[0].numpy()
-        known[u.meta["id"]] = np.concatenate([16 * u.speaker, spectrum, [u.mean_pitch]]).astype(np.float32)
-    if missing:
-        np.savez(cache, **known)
-    return np.stack([known[u.meta["id"]] for u in utterances])
-
-
 class Batches:
-    """Random crops of random utterances; tokens are looked up once.
+    """What a step learns from: random crops of random utterances, longer ones more often.
 
-    spoken: which phones [T, 2] the tokens of an utterance speak, by its id. disturb: exchange tokens, keep phones back.
+    The generator decides all that is drawn here; torch's own, which tokens are exchanged.
     """
 
-    def __init__(
-        self,
-        utterances: list[Utterance],
-        codebook: Codebook,
-        timbre: np.ndarray,
-        spoken: dict[str, np.ndarray],
-        seed: int,
-        *,
-        disturb: bool,
-    ) -> None:
-        self.utterances, self.timbre, self.rng = utterances, timbre, np.random.default_rng(seed)
-        self.tokens = [codebook(u).astype(np.int64) for u in utterances]
-        self.phones = [
-            spoken.get(u.meta["id"], np.full((len(t), 2), PHONES))
-            for u, t in zip(utterances, self.tokens, strict=True)
-        ]
-        self.alike, self.disturb = codebook.alike(ALIKE), disturb
-        self.f0 = [filled_pitch(u) for u in utterances]
-        weight = np.array([min(200, len(t)) for t in self.tokens], np.float64) ** 0.7
-        self.weight = weight / weight.sum()
+    def __init__(self, sounds: Sounds, codebook: Codebook, tokens: int) -> None:
+        self.sounds, self.tokens = sounds, tokens
+        self.alike = codebook.alike(ALIKE)
+        share = np.minimum(200, sounds.lengths[sounds.train]) ** 0.7
+        self.shares = np.cumsum(share / share.sum())
+        speakers: dict[tuple[str, str], list[int]] = {}
+        for i in sounds.train:
+            meta = sounds.metas[i]
+            # A warped copy is a speaker of its own.
+            if meta["speaker"] and not meta["id"].endswith("~"):
+                speakers.setdefault((meta["corpus"], meta["speaker"]), []).append(int(i))
+        self.others = {i: same for same in speakers.values() if len(same) > 1 for i in same}
 
-    def draw(self, size: int) -> dict[str, Tensor]:
-        rows: dict[str, list[np.ndarray]] = {
-            k: [] for k in ("tokens", "phones", "audio", "f0", "voiced", "timbre", "speaker")
+    def draw(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
+        """A batch to learn from, disturbed."""
+        sounds = self.sounds
+        at = np.searchsorted(self.shares, rng.random(size)).clip(max=len(self.shares) - 1)
+        chosen = sounds.train[at]
+        batch = {
+            **sounds.crops(chosen, self.tokens, rng),
+            "timbre": self._timbre(chosen, rng),
+            "speaker": sounds.vector("speaker", chosen),
         }
-        for i in self.rng.choice(len(self.utterances), size, p=self.weight):
-            u, tokens = self.utterances[i], self.tokens[i]
-            start = int(self.rng.integers(0, max(1, len(tokens) - TOKENS + 1)))
-            at = np.arange(start, start + TOKENS) % len(tokens)
-            frames = (at[:, None] * 4 + np.arange(4)).ravel()
-            said, phones = tokens[at], self.phones[i][at]
-            if self.disturb:
-                other = self.alike[said, self.rng.integers(0, ALIKE, TOKENS)]
-                said = np.where(self.rng.random(TOKENS) < EXCHANGED, other, said)
-                if self.rng.random() < UNTOLD:
-                    phones = np.full_like(phones, PHONES)
-            rows["tokens"].append(said)
-            rows["phones"].append(phones.astype(np.int64))
-            rows["audio"].append(
-                u.audio.reshape(-1, SAMPLES_PER_TOKEN)[at].ravel().astype(np.float32) / 32768
-            )
-            rows["f0"].append(self.f0[i][frames])
-            rows["voiced"].append(u.voiced[frames].astype(np.float32))
-            rows["timbre"].append(self.timbre[i])
-            rows["speaker"].append(u.speaker)
-        return {k: torch.from_numpy(np.stack(v)) for k, v in rows.items()}
+        said = batch["tokens"]
+        other = self.alike[said].gather(2, torch.randint_like(said, ALIKE)[..., None])[..., 0]
+        exchanged = torch.rand(said.shape, device=said.device) < EXCHANGED
+        batch["tokens"] = torch.where(exchanged, other, said)
+        untold = torch.rand(size, 1, 1, device=said.device) < UNTOLD
+        batch["phones"] = batch["phones"].masked_fill(untold, PHONES)
+        return batch
 
+    def held_out(self) -> dict[str, Tensor]:
+        """A batch to measure by, always the same."""
+        sounds, rng = self.sounds, chance(0)
+        chosen = rng.choice(sounds.valid, CHECKED)
+        return {
+            **sounds.crops(chosen, TOKENS, rng),
+            "timbre": sounds.vector("timbre", chosen),
+            "speaker": sounds.vector("speaker", chosen),
+        }
 
-def filled_pitch(u: Utterance) -> np.ndarray:
-    """F0 [4 T] in Hz, carried over unvoiced stretches."""
-    if not u.voiced.any():
-        return np.full(len(u.f0), 2**u.mean_pitch, np.float32)
-    at = np.flatnonzero(u.voiced)
-    return np.exp(np.interp(np.arange(len(u.f0)), at, np.log(u.f0[at]))).clip(50, 700).astype(np.float32)
+    def _timbre(self, chosen: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """Of the utterances themselves, of worse recordings, of other sentences of the speaker; the mean pitch is their own."""
+        clean, heard, speaker = (self.sounds.vectors[k] for k in ("timbre", "heard", "speaker"))
+        timbre = clean[chosen]
+        for row, (i, fate) in enumerate(zip(chosen.tolist(), rng.random(len(chosen)), strict=True)):
+            if fate < WORSE:
+                timbre[row] = heard[i]
+            elif fate < WORSE + ANOTHER and i in self.others:
+                other = int(rng.choice(self.others[i]))
+                # What a list calls one speaker may be two.
+                if speaker[i] @ speaker[other] > SAME:
+                    timbre[row, :-1] = clean[other, :-1]
+        return torch.from_numpy(timbre).to(self.sounds.device)
 
 
 def octaves_off(pitch: Tensor, batch: dict[str, Tensor]) -> Tensor:
@@ -197,130 +192,101 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("features", type=Path)
-    parser.add_argument("codebook", type=Path)
-    parser.add_argument("pairs", type=Path)
-    parser.add_argument("listener", type=Path)
+    parser.add_argument("pack", type=Path)
     parser.add_argument("run", type=Path)
     parser.add_argument("site_packages", type=Path, help="where the teachers are installed")
     parser.add_argument("--hours", type=float, default=1.0, help="stop after so much time in this call")
     parser.add_argument("--steps", type=int, default=20_000, help="length of the learning-rate schedule")
     parser.add_argument("--batch", type=int, default=12)
+    parser.add_argument("--tokens", type=int, default=TOKENS, help=f"of a crop, 40 ms each, {TOKENS} or more")
     parser.add_argument("--rate", type=float, default=8e-4)
     parser.add_argument(
         "--swap", type=float, default=0.4, help="share of a batch that speaks with another speaker's timbre"
     )
+    parser.add_argument("--adversary-from", type=int, metavar="STEP", help="never, if left out")
+    parser.add_argument("--compile", action="store_true", help="compile the network, which takes a minute")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
     args = parser.parse_args()
-    args.run.mkdir(parents=True, exist_ok=True)
+    if args.tokens < TOKENS:
+        parser.error(f"--tokens must be {TOKENS} or more: the speaker encoder needs 1.6 s")
+    device = open_device(args.device)
     torch.manual_seed(0)
-    utterances = read(args.features)
-    timbre = timbres(utterances, args.run.parent / "timbres.npz")
-    codebook = Codebook(args.codebook)
-    train, valid = held_out(utterances)
-    listener = Listener.open(args.listener)
-    spoken = {
-        pair.id: listener.spoken(pair.phones, pair.tokens).astype(np.int16) for pair in read_pairs(args.pairs)
-    }
-    batches = Batches(
-        [utterances[i] for i in train], codebook, timbre[train], spoken, int(time.time()), disturb=True
-    )
-    check = Batches([utterances[i] for i in valid], codebook, timbre[valid], spoken, 0, disturb=False).draw(
-        24
-    )
+    sounds, codebook = Sounds(args.pack, device), Codebook(args.pack / "codebook.npz", device)
+    batches = Batches(sounds, codebook, args.tokens)
+    check = batches.held_out()
     config = SourceFilterConfig(vocabulary=len(codebook.centroids), phonemes=PHONES)
-    model = AcousticModel(config)
-    ema = Ema(model)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01)
-    checkpoint = Checkpoint(args.run, model, optimizer, ema)
-    step, curves = checkpoint.resume(), Curves(args.run)
-    spectral, likeness = SpectralLoss(RATE), SpeakerLoss(args.site_packages / "resemblyzer/pretrained.pt")
-    content = ContentLoss(args.site_packages, codebook)
-    began, shown = time.time(), time.time()
-    print(
-        f"{len(train)} utterances, {sum(len(t) for t in batches.tokens) / 90000:.2f} h; context {config.context_tokens} tokens",
-        flush=True,
+    model = AcousticModel(config).to(device)
+    trial = Trial(device, args.rate / 2, args.adversary_from) if args.adversary_from is not None else None
+    run = Run(
+        args.run,
+        model,
+        adamw(model.parameters(), args.rate, 0.01),
+        steps=args.steps,
+        rate=args.rate,
+        warmup=200,
+        clip=5.0,
+        others={"adversary": trial.adversary, "adversary_optimizer": trial.optimizer} if trial else {},
     )
-    while time.time() - began < args.hours * 3600 and step < args.steps:
-        scale = min(1, step / 200) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / args.steps)))
-        for group in optimizer.param_groups:
-            group["lr"] = float(args.rate * scale)
-        b = batches.draw(args.batch)
-        swapped = int(args.batch * args.swap)
-        made, pitch = model(
-            b["tokens"],
-            b["phones"],
-            b["timbre"],
-            b["f0"],
-            torch.rand(args.batch),
-            torch.randn(args.batch, TOKENS * SAMPLES_PER_TOKEN),
+    (args.run / "config.json").write_text(json.dumps(vars(config)))
+    spectral = SpectralLoss(RATE).to(device)
+    likeness = SpeakerLoss(args.site_packages / "resemblyzer/pretrained.pt").to(device)
+    content = ContentLoss(args.site_packages, codebook).to(device)
+    speak = torch.compile(model) if args.compile else model
+    print(f"{len(sounds.train)} utterances, {sounds.hours:.2f} h; on {device}", flush=True)
+    judged, swapped = max(1, args.batch // 3), int(args.batch * args.swap)
+    for step in run.steps(args.hours):
+        b = batches.draw(chance(step), args.batch)
+        made, pitch = speak(
+            b["tokens"], b["phones"], b["timbre"], b["f0"], *drawn(args.batch, args.tokens, device)
         )
         mel, fine = spectral.parts(made, b["audio"])
-        wrong = octaves_off(pitch, b)
-        same = likeness(made[:4], b["speaker"][:4]).mean()
+        values = {
+            "mel": mel,
+            "fine": fine,
+            "pitch": octaves_off(pitch, b),
+            "speaker": likeness(made[:judged], b["speaker"][:judged]).mean(),
+        }
         with torch.no_grad():
             said = content.features(b["audio"])
-        unlike = content(made, said)
-        loss = mel + fine + 4 * wrong + same + CONTENT * unlike
-        other = distorted = torch.zeros(())
+        values["content"] = content(made, said)
+        loss = mel + fine + 4 * values["pitch"] + values["speaker"] + CONTENT * values["content"]
+        if trial and step >= trial.begins:
+            deceived, seen = trial.judge(step, made, b["audio"], mel + fine)
+            loss, values = loss + deceived, values | seen
         if swapped:
             # The timbre of someone else; pitch as predicted for them. No recording of this exists.
-            order = torch.randperm(args.batch)[:swapped]
-            target = torch.roll(b["speaker"], 1, 0)[order]
-            strange, _ = model(
+            order = torch.randperm(args.batch, device=device)[:swapped]
+            strange, _ = speak(
                 b["tokens"][order],
                 b["phones"][order],
                 torch.roll(b["timbre"], 1, 0)[order],
                 None,
-                torch.rand(swapped),
-                torch.randn(swapped, TOKENS * SAMPLES_PER_TOKEN),
+                *drawn(swapped, args.tokens, device),
             )
-            other = likeness(strange, target).mean()
-            distorted = content(strange, said[order])
-            loss = loss + swapped / args.batch * (4 * other + CONTENT * distorted)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        if torch.isfinite(norm):
-            optimizer.step()
-            ema.update(model, step)
-        step += 1
-        if step % 50 == 0:
-            seconds, shown = (time.time() - shown) / 50, time.time()
-            curves.log(
-                step,
-                mel=mel,
-                fine=fine,
-                pitch=wrong,
-                speaker=same,
-                other=other,
-                content=unlike,
-                distorted=distorted,
-                norm=norm,
-                seconds=seconds,
-            )
-        if step % 500 == 0:
-            with ema.applied(model), torch.no_grad():
+            values["other"] = likeness(strange, torch.roll(b["speaker"], 1, 0)[order]).mean()
+            values["distorted"] = content(strange, said[order])
+            loss = loss + swapped / args.batch * (4 * values["other"] + CONTENT * values["distorted"])
+        run.update(loss, **values)
+        if run.is_due(MEASURED):
+            with run.aside():
+                phase, noise = drawn(CHECKED, TOKENS, device)
                 made, pitch = model(
-                    check["tokens"],
-                    check["phones"],
-                    check["timbre"],
-                    check["f0"],
-                    torch.zeros(24),
-                    torch.randn(24, TOKENS * SAMPLES_PER_TOKEN),
+                    check["tokens"], check["phones"], check["timbre"], check["f0"], phase, noise
                 )
                 mel, fine = spectral.parts(made, check["audio"])
-                wrong = octaves_off(pitch, check)
-                curves.log(
-                    step,
+                run.log(
                     valid_mel=mel,
                     valid_fine=fine,
-                    valid_pitch=wrong,
+                    valid_pitch=octaves_off(pitch, check),
                     valid_speaker=likeness(made, check["speaker"]).mean(),
                     valid_content=content(made, content.features(check["audio"])),
                 )
-            checkpoint.save(step)
-    checkpoint.save(step)
-    (args.run / "config.json").write_text(json.dumps(vars(config)))
+
+
+def drawn(batch: int, tokens: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The phase that the harmonic source begins with, in cycles, and the noise."""
+    samples = tokens * SAMPLES_PER_TOKEN
+    return torch.rand(batch, device=device), torch.randn(batch, samples, device=device)
 
 
 if __name__ == "__main__":

@@ -1,106 +1,96 @@
 """Trains the content encoder of sovits-tiny: a reference recording to tokens and pitch, as the teachers hear them.
 
-python train_content.py FEATURES CODEBOOK.npz RUN [--hours 0.3]       (resumes from RUN/last.pt)
+    python train_content.py PACK RUN [--hours 0.3]       (resumes from RUN/last.pt)
+
+The teachers heard clean speech; this network hears it in rooms and with noise.
 """
 
 import argparse
 import json
-import time
 from pathlib import Path
 
-import numpy as np
-import soxr
 import torch
-from packed import SAMPLES_PER_TOKEN, read
-from runs import Checkpoint, Curves, held_out
+from rooms import degraded
+from runs import DEVICES, Run, adamw, chance, half, open_device
+from sounds import Sounds
 from tokens import Codebook
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from timbral.nets.tiny_content import ContentConfig, ContentEncoder
+from timbral.nets.tiny_timbre import RATE as HEARD_AT
+from timbral.training.source_filter_losses import resampled
 
-TOKENS = 75
+RATE = 24_000
+CHECKED, MEASURED = 32, 500
+"""Utterances that are held out for the curves, and the steps from one look at them to the next."""
+
+
+class Precise(nn.Module):
+    """A module in float32 where the others are not: quiet bands of a spectrum drown in bfloat16."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        with half(x.device, enabled=False):
+            heard: Tensor = self.inner(x.float())
+        return heard
+
+
+def losses(model: nn.Module, crops: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Of crops as they are heard in a worse recording."""
+    audio = degraded(resampled(crops["audio"], RATE, HEARD_AT), HEARD_AT)
+    with half(audio.device):
+        logits, pitch, voicing = model(audio)
+    voiced = crops["voiced"]
+    wrong = ((pitch.float() - torch.log2(crops["f0"])).abs() * voiced).sum() / voiced.sum().clamp_min(1)
+    return {
+        "tokens": F.cross_entropy(logits.float().flatten(0, 1), crops["tokens"].flatten()),
+        "pitch": wrong,
+        "voicing": F.binary_cross_entropy_with_logits(voicing.float(), voiced),
+        "top1": (logits.argmax(-1) == crops["tokens"]).float().mean(),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("features", type=Path)
-    parser.add_argument("codebook", type=Path)
+    parser.add_argument("pack", type=Path)
     parser.add_argument("run", type=Path)
     parser.add_argument("--hours", type=float, default=0.3, help="stop after so much time in this call")
     parser.add_argument("--steps", type=int, default=4000, help="length of the learning-rate schedule")
+    parser.add_argument("--batch", type=int, default=12)
+    parser.add_argument("--tokens", type=int, default=75, help="of a crop, 40 ms each")
     parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--compile", action="store_true", help="compile the network, which takes a minute")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
     args = parser.parse_args()
-    args.run.mkdir(parents=True, exist_ok=True)
+    device = open_device(args.device)
     torch.manual_seed(0)
-    codebook, rng = Codebook(args.codebook), np.random.default_rng(int(time.time()))
-    utterances = read(args.features)
-    train, valid = held_out(utterances)
+    sounds, codebook = Sounds(args.pack, device), Codebook(args.pack / "codebook.npz", device)
     model = ContentEncoder(ContentConfig(vocabulary=len(codebook.centroids)))
-    optimizer = torch.optim.AdamW(model.parameters(), args.rate, betas=(0.9, 0.98))
-    checkpoint = Checkpoint(args.run, model, optimizer)
-    step, curves = checkpoint.resume(), Curves(args.run)
-
-    def draw(indices: list[int], size: int) -> tuple[Tensor, ...]:
-        rows = []
-        for i in rng.choice(indices, size):
-            u = utterances[i]
-            start = int(rng.integers(0, max(1, len(u.content) - TOKENS + 1)))
-            at = np.arange(start, start + TOKENS) % len(u.content)
-            frames = (at[:, None] * 4 + np.arange(4)).ravel()
-            audio = u.audio.reshape(-1, SAMPLES_PER_TOKEN)[at].ravel().astype(np.float32) / 32768
-            low = soxr.resample(audio, 24_000, 16_000)
-            # Rooms and microphones differ: noise from inaudible to 15 dB, and a tilted spectrum.
-            low = low + rng.normal(0, low.std() * 10 ** (-rng.uniform(15, 60) / 20), len(low)).astype(
-                np.float32
-            )
-            tilt = rng.uniform(-0.5, 0.5)
-            low = low + np.float32(tilt) * np.r_[low[1:], low[-1:]]
-            rows.append(
-                (
-                    low.astype(np.float32),
-                    codebook(u).astype(np.int64)[at],
-                    np.log2(u.f0[frames]),
-                    u.voiced[frames].astype(np.float32),
-                )
-            )
-        return tuple(torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True))
-
-    def losses(indices: list[int], size: int) -> dict[str, Tensor]:
-        audio, tokens, octaves, voiced = draw(indices, size)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits, pitch, voicing = model(audio)
-        logits = logits.float()
-        wrong = ((pitch - octaves).abs() * voiced).sum() / voiced.sum()
-        return {
-            "tokens": F.cross_entropy(logits.flatten(0, 1), tokens.flatten()),
-            "pitch": wrong,
-            "voicing": F.binary_cross_entropy_with_logits(voicing.float(), voiced),
-            "top1": (logits.argmax(-1) == tokens).float().mean(),
-        }
-
-    began = shown = time.time()
-    while time.time() - began < args.hours * 3600 and step < args.steps:
-        scale = min(1, step / 100) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / args.steps)))
-        optimizer.param_groups[0]["lr"] = float(args.rate * scale)
-        found = losses(train, 12)
-        loss = found["tokens"] + 3 * found["pitch"] + found["voicing"]
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 2.0)
-        optimizer.step()
-        step += 1
-        if step % 50 == 0:
-            seconds, shown = (time.time() - shown) / 50, time.time()
-            curves.log(step, **{k: v.detach() for k, v in found.items()}, seconds=seconds)
-        if step % 500 == 0:
-            with torch.no_grad():
-                curves.log(step, **{f"valid_{k}": v for k, v in losses(valid, 32).items()})
-            checkpoint.save(step)
-    checkpoint.save(step)
+    model.mel = Precise(model.mel)
+    model.to(device)
+    optimizer = adamw(model.parameters(), args.rate, 0.01)
+    run = Run(
+        args.run, model, optimizer, steps=args.steps, rate=args.rate, warmup=100, clip=2.0, averaged=False
+    )
     (args.run / "config.json").write_text(json.dumps(vars(model.config)))
+    hear = torch.compile(model) if args.compile else model
+    rng = chance(0)
+    check = sounds.crops(rng.choice(sounds.valid, CHECKED), args.tokens, rng)
+    print(f"{len(sounds.train)} utterances, {sounds.hours:.2f} h; on {device}", flush=True)
+    for step in run.steps(args.hours):
+        rng = chance(step)
+        crops = sounds.crops(rng.choice(sounds.train, args.batch), args.tokens, rng)
+        found = losses(hear, crops)
+        run.update(found["tokens"] + 3 * found["pitch"] + found["voicing"], **found)
+        if run.is_due(MEASURED):
+            with run.aside():
+                run.log(**{f"valid_{k}": v for k, v in losses(model, check).items()})
 
 
 if __name__ == "__main__":

@@ -10,12 +10,12 @@ texts, and prompts. Some of the tokens that the model reads are replaced at rand
 
 import argparse
 import json
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from runs import Checkpoint, Curves, Ema, is_held_out
+from runs import DEVICES, Run, adamw, ahead, chance, half, is_held_out, open_device
 from tokens import read_pairs
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,12 +23,16 @@ from torch.nn import functional as F
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
 
 GUIDED_LAYERS, GUIDED_HEADS = (2, 3), 2
+MEASURED = 250
+"""Steps from one look at the held-out utterances to the next."""
+Example = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Phones, tokens, and which place among the phones each token speaks."""
 
 
 class PooledDropout(nn.Module):
     """Dropout that takes its mask from a pool, at a random place: drawing a fresh mask costs more than a layer on a CPU."""
 
-    pool: Tensor = (torch.rand(1 << 24) >= 0.1).to(torch.uint8)
+    pool: Tensor = (torch.rand(1 << 24, generator=torch.Generator().manual_seed(0)) >= 0.1).to(torch.uint8)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -48,23 +52,22 @@ def with_pooled_dropout(model: nn.Module) -> None:
 class Pairs:
     """Aligned utterances, drawn in batches of similar length."""
 
-    def __init__(self, path: Path, *, valid: bool, seed: int) -> None:
+    def __init__(self, path: Path, *, valid: bool) -> None:
         self.items = [p for p in read_pairs(path) if is_held_out(p.id) == valid]
-        self.rng = np.random.default_rng(seed)
 
-    def draw(self, positions: int, join: float) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def draw(self, rng: np.random.Generator, positions: int, join: float) -> list[Example]:
         """About `positions` phones and tokens in all."""
         pool = []
-        for i in self.rng.integers(0, len(self.items), 400):
+        for i in rng.integers(0, len(self.items), max(400, positions // 25)):
             one = self.items[i]
             p, t, a = one.phones, one.tokens, one.path
-            while self.rng.random() < join and len(t) < 250:
-                other = self.items[self.rng.integers(0, len(self.items))]
+            while rng.random() < join and len(t) < 250:
+                other = self.items[rng.integers(0, len(self.items))]
                 a = np.concatenate([a, other.path + len(p)])
                 p, t = np.concatenate([p, other.phones]), np.concatenate([t, other.tokens])
             pool.append((p, t, a))
         pool.sort(key=lambda item: len(item[0]) + len(item[1]))
-        start, chosen = int(self.rng.integers(0, len(pool))), []
+        start, chosen = int(rng.integers(0, len(pool))), []
         for item in pool[start:] + pool[:start][::-1]:
             longest = max([len(item[0]) + len(item[1]), *(len(p) + len(t) for p, t, _ in chosen)])
             if chosen and longest * (len(chosen) + 1) > positions:
@@ -84,39 +87,45 @@ def padded(rows: list[np.ndarray], *, left: bool = False) -> tuple[Tensor, Tenso
 
 
 def losses(
-    model: SemanticTransformer, batch: list[tuple[np.ndarray, np.ndarray, np.ndarray]], noise: float
+    model: SemanticTransformer,
+    forward: Callable[..., tuple[Tensor, dict[int, Tensor]]],
+    batch: list[Example],
+    noise: float,
 ) -> dict[str, Tensor]:
-    phones, phone_lengths = padded([p for p, _, _ in batch], left=True)
-    tokens, token_lengths = padded([t for _, t, _ in batch])
-    paths, _ = padded([a for _, _, a in batch])
-    heard = torch.where(
-        torch.rand(tokens.shape) < noise, torch.randint(0, model.config.eos, tokens.shape), tokens
+    """Of a batch on the model's device. forward: the model's `forward_with_attention`, compiled or not."""
+    device = model.ar_predict_layer.weight.device
+    rows = (padded([p for p, _, _ in batch], left=True), *(padded([e[k] for e in batch]) for k in (1, 2)))
+    (phones, phone_lengths), (tokens, token_lengths), (paths, _) = (
+        (ids.to(device), lengths.to(device)) for ids, lengths in rows
     )
-    with torch.autocast("cpu", torch.bfloat16):
-        logits, attention = model.forward_with_attention(
-            phones, phone_lengths, heard, token_lengths, layers=GUIDED_LAYERS
-        )
+    replaced = torch.rand(tokens.shape, device=device) < noise
+    heard = torch.where(replaced, torch.randint_like(tokens, model.config.eos), tokens)
+    with half(device):
+        logits, attention = forward(phones, phone_lengths, heard, token_lengths, layers=GUIDED_LAYERS)
     targets = model.targets(tokens, token_lengths)
-    columns = torch.arange(targets.shape[1])
-    real = columns <= token_lengths[:, None]
-    logits = logits.float()[real]
-    wanted = targets[real]
-    cross = F.cross_entropy(logits, wanted)
+    columns = torch.arange(targets.shape[1], device=device)
+    # Masks, not selections: a GPU would have to wait to learn how much was selected.
+    real = (columns <= token_lengths[:, None]).float()
+    cross = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none").view_as(real)
     # The position that reads token t writes token t + 1: it should look at that one's phone, or its neighbours.
     shift = (phones.shape[1] - phone_lengths)[:, None]
     following = torch.cat([paths[:, 1:], paths[:, -1:]], 1) + shift
-    inside = columns[None, :-1] < token_lengths[:, None] - 1
-    distance = (torch.arange(phones.shape[1]) - following[..., None]).abs()
+    inside = (columns[None, :-1] < token_lengths[:, None] - 1).float()
+    distance = (torch.arange(phones.shape[1], device=device) - following[..., None]).abs()
     nearness = (distance <= 1).float()
     guided = sum(
-        -torch.log((a[:, :GUIDED_HEADS].float() * nearness[:, None]).sum(-1) + 1e-3).mean(1)[inside].mean()
+        mean(-torch.log((a[:, :GUIDED_HEADS].float() * nearness[:, None]).sum(-1) + 1e-3).mean(1), inside)
         for a in attention.values()
     )
     return {
-        "cross": cross,
+        "cross": mean(cross, real),
         "guide": guided / len(attention),
-        "top1": (logits.argmax(-1) == wanted).float().mean(),
+        "top1": mean((logits.argmax(-1) == targets).float(), real),
     }
+
+
+def mean(values: Tensor, weights: Tensor) -> Tensor:
+    return (values * weights).sum() / weights.sum()
 
 
 def main() -> None:
@@ -130,11 +139,13 @@ def main() -> None:
     parser.add_argument("--positions", type=int, default=4000, help="phones and tokens of a batch")
     parser.add_argument("--rate", type=float, default=7e-4)
     parser.add_argument("--vocabulary", type=int, default=4097)
+    parser.add_argument("--compile", action="store_true", help="compile the network, which takes a minute")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
     args = parser.parse_args()
-    args.run.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(int(time.time()))
-    train, valid = (Pairs(args.pairs, valid=v, seed=int(time.time()) if not v else 0) for v in (False, True))
-    check = [valid.draw(6000, 0.0) for _ in range(3)]
+    device = open_device(args.device)
+    torch.manual_seed(0)
+    train, valid = (Pairs(args.pairs, valid=v) for v in (False, True))
+    check = [valid.draw(chance(0, i), 6000, 0.0) for i in range(3)]
     config = SemanticConfig(
         hidden=384,
         layers=6,
@@ -145,49 +156,39 @@ def main() -> None:
         dropout=0.1,
         attention_dropout=0.0,
     )
-    model = SemanticTransformer(config)
-    with_pooled_dropout(model)
-    ema = Ema(model)
+    model = SemanticTransformer(config).to(device)
+    if device.type == "cpu":
+        with_pooled_dropout(model)
     decay = [p for p in model.parameters() if p.ndim > 1]
     rest = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decay, "weight_decay": 0.02}, {"params": rest, "weight_decay": 0.0}],
-        lr=args.rate,
-        betas=(0.9, 0.98),
+    run = Run(
+        args.run,
+        model,
+        adamw(
+            [{"params": decay, "weight_decay": 0.02}, {"params": rest, "weight_decay": 0.0}], args.rate, 0.02
+        ),
+        steps=args.steps,
+        rate=args.rate,
+        warmup=300,
+        clip=1.0,
     )
-    checkpoint = Checkpoint(args.run, model, optimizer, ema)
-    step, curves = checkpoint.resume(), Curves(args.run)
+    (args.run / "config.json").write_text(json.dumps(vars(config)))
+    forward = model.forward_with_attention
+    read = torch.compile(forward, dynamic=True) if args.compile else forward
     hours = sum(len(pair.tokens) for pair in train.items) / 90_000
     parameters = sum(p.numel() for p in model.parameters()) / 1e6
-    print(f"{len(train.items)} utterances, {hours:.2f} h; {parameters:.1f} M parameters", flush=True)
-    began = shown = time.time()
-    while time.time() - began < args.hours * 3600 and step < args.steps:
-        scale = min(1, (step + 1) / 300) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / args.steps)))
-        for group in optimizer.param_groups:
-            group["lr"] = float(args.rate * scale)
-        found = losses(model, train.draw(args.positions, join=0.5), noise=0.1)
-        loss = found["cross"] + 0.3 * found["guide"]
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        if torch.isfinite(norm):
-            optimizer.step()
-            ema.update(model, step)
-        step += 1
-        if step % 50 == 0:
-            seconds, shown = (time.time() - shown) / 50, time.time()
-            curves.log(step, **{k: v.detach() for k, v in found.items()}, norm=norm, seconds=seconds)
-        if step % 250 == 0:
-            model.eval()
-            with ema.applied(model), torch.no_grad():
-                scores = [losses(model, b, 0.0) for b in check]
-            model.train()
-            curves.log(
-                step, **{f"valid_{k}": sum(float(s[k]) for s in scores) / len(scores) for k in scores[0]}
-            )
-            checkpoint.save(step)
-    checkpoint.save(step)
-    (args.run / "config.json").write_text(json.dumps(vars(config)))
+    print(
+        f"{len(train.items)} utterances, {hours:.2f} h; {parameters:.1f} M parameters; on {device}",
+        flush=True,
+    )
+    steps = ahead(lambda step: train.draw(chance(step), args.positions, join=0.5), run.steps(args.hours))
+    for _, batch in steps:
+        found = losses(model, read, batch, noise=0.1)
+        run.update(found["cross"] + 0.3 * found["guide"], **found)
+        if run.is_due(MEASURED):
+            with run.aside():
+                scores = [losses(model, forward, b, 0.0) for b in check]
+            run.log(**{f"valid_{k}": sum(s[k] for s in scores) / len(scores) for k in scores[0]})
 
 
 if __name__ == "__main__":

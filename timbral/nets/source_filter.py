@@ -179,7 +179,8 @@ class MinimumPhase(nn.Module):
 
     def forward(self, magnitudes: Tensor) -> Tensor:
         size = 2 * (self.bins - 1)
-        turns = torch.outer(torch.arange(self.bins), torch.arange(self.bins)).to(self.wave.device)
+        place = torch.arange(self.bins, device=self.wave.device)
+        turns = torch.outer(place, place)
         cosine = self.wave[torch.remainder(turns, size)]
         sine = self.wave[torch.remainder(turns - size // 4, size)]
         cepstrum = (magnitudes * self.weight) @ cosine

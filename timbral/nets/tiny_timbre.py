@@ -33,18 +33,31 @@ class SpeakerEncoder(nn.Module):
         )
 
     def forward(self, audio: Tensor) -> Tensor:
-        level = audio.square().mean(-1, keepdim=True).clamp_min(1e-9).sqrt()
-        mel = self.mel(audio / level * 10 ** (-30 / 20)).transpose(1, 2)
-        repeats = (WINDOW + mel.shape[1] - 1) // mel.shape[1]
-        mel = mel.repeat(1, repeats, 1)
-        return self.embed(mel)
+        return self._whole(self.windows(audio))
 
     def embed(self, mel: Tensor) -> Tensor:
         """Mel power [batch, frames >= 160, 40] → unit vectors [batch, 256]."""
-        windows = mel.unfold(1, WINDOW, STRIDE).transpose(2, 3)  # [batch, windows, 160, 40]
-        _, (hidden, _) = self.lstm(windows.flatten(0, 1))
-        partial = F.normalize(torch.relu(self.linear(hidden[-1])), dim=1)
+        return self._whole(_cut(mel))
+
+    def windows(self, audio: Tensor) -> Tensor:
+        """Samples [batch, n] → the mel power of their windows [batch, windows, 160, 40]."""
+        level = audio.square().mean(-1, keepdim=True).clamp_min(1e-9).sqrt()
+        mel = self.mel(audio / level * 10 ** (-30 / 20)).transpose(1, 2)
+        repeats = (WINDOW + mel.shape[1] - 1) // mel.shape[1]
+        return _cut(mel.repeat(1, repeats, 1))
+
+    def partial(self, windows: Tensor) -> Tensor:
+        """Mel power of windows [n, 160, 40] → unit vectors [n, 256]."""
+        _, (hidden, _) = self.lstm(windows)
+        return F.normalize(torch.relu(self.linear(hidden[-1])), dim=1)
+
+    def _whole(self, windows: Tensor) -> Tensor:
+        partial = self.partial(windows.flatten(0, 1))
         return F.normalize(partial.reshape(*windows.shape[:2], -1).mean(1), dim=1)
+
+
+def _cut(mel: Tensor) -> Tensor:
+    return mel.unfold(1, WINDOW, STRIDE).transpose(2, 3)
 
 
 class TimbreEncoder(nn.Module):

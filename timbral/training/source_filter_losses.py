@@ -79,6 +79,8 @@ class Hearing(nn.Module):
         """rate: of the sound that is heard, a multiple of 8 kHz."""
         super().__init__()
         self.encoder = encoder.requires_grad_(False).eval()
+        # cuDNN passes gradients through an LSTM in training mode only; this one has no dropout, so nothing else changes.
+        self.encoder.timbre.speaker.lstm.train()
         self.rate = rate
         self.mel = SpeakerMel(rate)
 
