@@ -110,16 +110,16 @@ class SourceFilterSettings(StageSettings):
     it sounds less like the speaker and speaks more surely.
     """
 
-    strength: float = Field(0.7, gt=0, le=1)
+    strength: float = Field(1.0, gt=0, le=1)
     held_out: float = Field(0.0, ge=0, le=0.5)
     shortest: float = Field(0.6, ge=0.6)
     longest: float = Field(120.0, gt=0, le=120)
     tokens: int = Field(44, ge=40)
     spectral_weight: float = Field(0.3, ge=0)
     pitch_weight: float = Field(1.2, ge=0)
-    speaker_weight: float = Field(1.0, ge=0)
+    speaker_weight: float = Field(2.0, ge=0)
     content_weight: float = Field(1.0, ge=0)
-    articulation_weight: float = Field(3.0, ge=0)
+    articulation_weight: float = Field(2.0, ge=0)
 
 
 class TrainingSettings(BaseModel):
@@ -153,7 +153,8 @@ _FULL: dict[Stage, dict[str, Any]] = {
     "acoustic": {"rate": 1e-4, "schedule": {"kind": "exponential", "decay": 0.999875}, "freeze": _FROZEN},
 }
 _EMBEDDED: dict[str, Any] = {
-    "rate": 1e-3,
+    "rate": 2e-3,
+    "strength": 0.6,
     "schedule": {"kind": "warmup-cosine", "warmup": 20, "end": 1e-4},
     "clip": 5.0,
     "rank": 16,
@@ -172,6 +173,7 @@ _EMBEDDED: dict[str, Any] = {
     "least": 60,
     "epochs": 5,
 }
+_EMBEDDED_FULL = {"rate": 2e-4, "strength": 1.0, "method": "full"}
 _EPOCHS = {"semantic": 15, "acoustic": 8}
 EMBEDDED = "sovits-tiny"
 _MEL_FAMILIES = ("v3", "v4")
@@ -184,7 +186,7 @@ def defaults(version: str, stage: Stage, method: Method) -> dict[str, Any]:
     version: of an official family, or EMBEDDED.
     """
     if version == EMBEDDED and stage == "acoustic":
-        return _EMBEDDED | ({} if method == "lora" else {"rate": 2e-4, "method": "full"})
+        return _EMBEDDED | ({} if method == "lora" else _EMBEDDED_FULL)
     found: dict[str, Any] = {"method": method, "epochs": _EPOCHS[stage], "batch_size": 8}
     found |= (_LOW_RANK if method == "lora" else _FULL)[stage]
     if stage == "acoustic" and method == "full" and version in _WITHOUT_DROPOUT:
