@@ -3,17 +3,19 @@
     python begin.py BUNDLE RUNS
 
 Writes RUNS/semantic, RUNS/acoustic and RUNS/content, each with a `last.pt` at step 0. Tokens mean the same only with the
-codebook that the bundle was made with: `codebook.npz` beside this script is that of the shipped weights; copy it into the
+codebook that the bundle was made with: `codebook.npz` beside this script fits the shipped weights; copy it into the
 folder of work before `tokens.py` makes another.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from timbral.bundle import open_bundle
+from timbral.nets.source_filter import LatentNet
 from timbral.training.networks import restore_reference, restore_semantic, restore_source_filter
 
 
@@ -26,6 +28,10 @@ def main() -> None:
     args = parser.parse_args()
     bundle = open_bundle(args.bundle)
     latent, vocoder = restore_source_filter(bundle)
+    if not latent.config.phonemes:  # what is told to it begins as nothing, so it speaks as before
+        told = LatentNet(replace(latent.config, phonemes=bundle.manifest.semantic.phonemes))
+        told.load_state_dict(latent.state_dict(), strict=False)
+        latent = told
     networks = {
         "semantic": restore_semantic(bundle),
         "acoustic": nn.ModuleDict({"latent": latent, "vocoder": vocoder}),
