@@ -154,7 +154,7 @@ _FULL: dict[Stage, dict[str, Any]] = {
 }
 _EMBEDDED: dict[str, Any] = {
     "rate": 2e-3,
-    "strength": 0.6,
+    "strength": 0.45,
     "schedule": {"kind": "warmup-cosine", "warmup": 20, "end": 1e-4},
     "clip": 5.0,
     "rank": 16,
