@@ -16,7 +16,9 @@ from timbral.engine.guard import Guard, Policy, Rate
 from timbral.engine.line import Line
 from timbral.engine.listener import Listener
 from timbral.engine.sampling import Sampling
+from timbral.engine.seeds import derive_seed
 from timbral.engine.semantic import SemanticDecoder
+from timbral.engine.sequence import Sequence
 from timbral.engine.sessions import SessionOptions
 from timbral.engine.source_filter import SourceFilterConfig, SourceFilterDecoder
 from timbral.engine.speech import Piece, SpeechEngine
@@ -39,9 +41,9 @@ def acoustic(tmp_path_factory: pytest.TempPathFactory) -> AcousticDecoder:
     return open_acoustic(tmp_path_factory.mktemp("graphs"))
 
 
-def open_acoustic(folder: Path, gain: float = 1.0) -> AcousticDecoder:
+def open_acoustic(folder: Path, gain: float = 1.0, phonemes: int = 0) -> AcousticDecoder:
     return SourceFilterDecoder.open(
-        graphs.latent_graph(folder / "latent.onnx"),
+        graphs.latent_graph(folder / "latent.onnx", phonemes),
         graphs.vocoder_graph(folder / "vocoder.onnx", gain),
         SourceFilterConfig(
             sample_rate=graphs.RATE,
@@ -50,6 +52,7 @@ def open_acoustic(folder: Path, gain: float = 1.0) -> AcousticDecoder:
             context_tokens=graphs.CONTEXT_TOKENS,
             chunk_tokens=16,
             timbre_size=graphs.TIMBRE,
+            phonemes=phonemes,
         ),
         SessionOptions(device="cpu", threads=1),
     )
@@ -294,6 +297,30 @@ def test_of_several_takes_the_clearest_good_one_is_heard(acoustic: AcousticDecod
     _, alone = speak(often_stops_early, None)
     _, chosen = speak(often_stops_early, Fussy())
     assert sum(chosen.faults.values()) < sum(alone.faults.values())
+
+
+def test_stage_two_is_told_the_phones_that_the_listener_finds(tmp_path: Path) -> None:
+    told = open_acoustic(tmp_path, phonemes=60)
+    evidence = np.random.default_rng(0).standard_normal((60, END)).astype(np.float32)
+    listener = Listener(evidence, np.arange(60))
+    greedy = line(1, sampling=Sampling(temperature=0.0))
+
+    def speak(guard: Guard) -> NDArray[np.float32]:
+        runner = HistoryRunner(3, vocabulary=END + 1, rule=speaks_well)
+        return joined(list(SpeechEngine(SemanticDecoder(runner), told, guard).speak([greedy])))[0]
+
+    decoder = SemanticDecoder(HistoryRunner(3, vocabulary=END + 1, rule=speaks_well))
+    take = Sequence(greedy.all_phones, greedy.prompt, greedy.sampling, greedy.seed, limit=90)
+    decoder.submit(take, "here")
+    decoder.wait(take, take.limit)
+    phones = listener.spoken(greedy.phones, np.array(take.tokens)).tolist()
+    stream = told.stream(greedy, derive_seed(greedy.seed, "sound"))
+    pieces = [stream.push(token, tuple(spoken)) for token, spoken in zip(take.tokens, phones, strict=True)]
+    expected = np.concatenate([*(p for p in pieces if p is not None), *stream.finish()])
+
+    sound = speak(Guard(RATES, listener=listener, tells=True))
+    np.testing.assert_array_equal(sound, expected)
+    assert not np.array_equal(sound, speak(Guard(RATES, listener=listener)))
 
 
 def test_silence_is_noticed_held_back_and_reported(tmp_path: Path) -> None:

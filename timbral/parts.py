@@ -100,4 +100,6 @@ def _guard(bundle: Bundle) -> Guard:
     manifest = bundle.manifest
     rates: dict[str, Rate] = {name: Rate(**dict(rate)) for name, rate in manifest.guard.items()}
     listener = Listener.open(bundle.path(LISTENER)) if LISTENER in manifest.files else None
-    return Guard({**RATES, **rates}, listener=listener)
+    shape = manifest.acoustic
+    tells = shape.kind == "source-filter" and shape.phones
+    return Guard({**RATES, **rates}, listener=listener, tells=tells)

@@ -57,8 +57,10 @@ def main() -> None:
                 f"{(moved <= 1).mean():.3f} next to it",
                 flush=True,
             )
-    listener.save(args.listener)
-    args.listener.chmod(0o644)
+    part = args.listener.with_suffix(".part")
+    listener.save(part)
+    part.chmod(0o644)
+    part.replace(args.listener)
 
 
 if __name__ == "__main__":

@@ -122,12 +122,14 @@ class Verdict:
 class Guard:
     """Judges takes; knows rates by language, and keeps nothing of what it judges.
 
-    listener: tells how well a take says its phones; a model may come without one.
+    listener: tells how well a take says its phones; a model may come without one. tells: whether stage two is told by it
+    which phones a token speaks.
     """
 
     rates: Mapping[str, Rate] = field(default_factory=lambda: RATES)
     policy: Policy = field(default_factory=Policy)
     listener: Listener | None = None
+    tells: bool = False
 
     @property
     def takes(self) -> int:
@@ -139,8 +141,8 @@ class Guard:
         return self.listener.scores(phones, takes) if self.listener else np.zeros(len(takes))
 
     def spoken(self, phones: NDArray[np.int64], take: NDArray[np.int64]) -> list[Spoken | None]:
-        """Which of the phones [n] each token of a take [T] speaks; not known without a listener."""
-        if self.listener is None or not len(take):
+        """Which of the phones [n] each token of a take [T] speaks, where stage two is told."""
+        if self.listener is None or not self.tells or not len(take):
             return [None] * len(take)
         return [(first, second) for first, second in self.listener.spoken(phones, take).tolist()]
 

@@ -106,8 +106,10 @@ class Performance:
         self._audition.cancel()
 
     def _unheard(self) -> list[tuple[int, Spoken | None]]:
-        """Tokens since the last time, each with the phones it speaks: with a listener they come when the take is over."""
+        """Tokens since the last time, each with the phones it speaks: where those are told, a take is over when it is heard."""
         tokens = self._audition.tokens
+        if not self._guard.tells:
+            return [(token, None) for token in tokens[self._seen :]]
         if len(tokens) == self._seen:
             return []
         return list(zip(tokens, self._spoken(tokens), strict=True))[self._seen :]
@@ -152,8 +154,7 @@ class Performance:
             for number in range(count)
         ]
         self.account.attempts += 1
-        live = self._guard.listener is None
-        self._audition = Audition(self._semantic, takes, self._best, self._group, live=live)
+        self._audition = Audition(self._semantic, takes, self._best, self._group, live=not self._guard.tells)
 
     def _new_watch(self) -> Watch:
         line = self._line
