@@ -104,11 +104,12 @@ def test_it_learns_who_speaks_and_a_voice_holds_it(tmp_path: Path) -> None:
     assert (tmp_path / "me.voice").stat().st_size < 2 << 20
     voice = timbral.Voice.load(tmp_path / "me.voice")
     tokens = heard.examples[0].tokens[None, :40]
+    phones = torch.randint(0, 732, (1, 40, 2), generator=torch.Generator().manual_seed(0))
     options = SessionOptions(device="cpu", threads=1, adapter=voice.adapter)
-    graph = Graph(bundle.path("latent.onnx"), ("tokens", "timbre"), ("latent", "f0"), options)
+    graph = Graph(bundle.path("latent.onnx"), ("tokens", "timbre", "phones"), ("latent", "f0"), options)
     with torch.no_grad():
-        wanted, f0 = task.network.latent(tokens, task.network.timbre[None])
-    found = graph({"tokens": tokens.numpy(), "timbre": voice.timbre[None]})
+        wanted, f0 = task.network.latent(tokens, task.network.timbre[None], phones)
+    found = graph({"tokens": tokens.numpy(), "timbre": voice.timbre[None], "phones": phones.numpy()})
     assert relative_error(wanted.numpy(), found[0]) < 0.05
     assert relative_error(f0.numpy(), found[1]) < 0.01
     with pytest.raises(TrainingError, match="not the model"):

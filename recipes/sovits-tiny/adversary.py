@@ -1,9 +1,9 @@
 """Tells recordings from what stage two makes, so that its light head learns not to buzz: spectral losses average over what they
 cannot predict, and the ear hears that.
 
-Three small networks look at log-magnitude spectra of three resolutions, as UnivNet's do (Jang et al. 2021). How much of the
-gradient is theirs is set at the samples, against that of the spectral losses (the balancer of EnCodec, Défossez et al. 2022), so
-there is no weight to tune when the losses shrink.
+Three small networks look at mel spectra of three resolutions, as UnivNet's do at all bins (Jang et al. 2021), which takes a CPU
+many times as long. How much of the gradient is theirs is set at the samples, against that of the spectral losses (the balancer of
+EnCodec, Défossez et al. 2022), so there is no weight to tune when the losses shrink.
 """
 
 import torch
@@ -13,50 +13,46 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
 from timbral.nets.discriminators import SLOPE, Judgement
+from timbral.nets.tiny_mel import mel_filters
 from timbral.training.acoustic_losses import adversarial_loss, discriminator_loss, feature_loss
 from timbral.training.source_filter_losses import magnitudes
 
-RESOLUTIONS = ((512, 128), (1024, 240), (2048, 480))
-"""Samples of a window and of a step."""
+RESOLUTIONS = ((512, 128, 64), (1024, 240, 96), (2048, 480, 128))
+"""Samples of a window and of a step, and bands."""
 CHANNELS = 32
 SHARE = 0.5
 """Length of the adversaries' gradient as a share of that of the spectral losses."""
-RAMP = 1000
+RAMP = 300
 """Steps in which it grows to that: adversaries that know nothing yet have nothing to say."""
 
 
 class Adversary(nn.Module):
     """Samples [batch, n] → a judgement of each resolution: scores [batch, m] and the features of each layer."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate: int) -> None:
         super().__init__()
-        self.looks = nn.ModuleList(Look(*resolution) for resolution in RESOLUTIONS)
+        self.looks = nn.ModuleList(Look(rate, *resolution) for resolution in RESOLUTIONS)
 
     def forward(self, audio: Tensor) -> list[Judgement]:
         return [look(audio) for look in self.looks]
 
 
 class Look(nn.Module):
-    """At one resolution: convolutions over frames and bins, which grow coarser along the bins."""
+    """At one resolution: convolutions over frames and bands, which grow coarser along the bands."""
 
-    def __init__(self, window: int, hop: int) -> None:
+    def __init__(self, rate: int, window: int, hop: int, bands: int) -> None:
         super().__init__()
         self.window, self.hop = window, hop
-        shapes = (
-            (1, (3, 9), 1),
-            (CHANNELS, (3, 9), 2),
-            (CHANNELS, (3, 9), 2),
-            (CHANNELS, (3, 9), 2),
-            (CHANNELS, (3, 3), 1),
-        )
+        self.register_buffer("filters", mel_filters(rate, window, bands, rate / 2))
+        inputs = (1, CHANNELS, CHANNELS, CHANNELS)
         self.layers = nn.ModuleList(
-            weight_norm(nn.Conv2d(inputs, CHANNELS, kernel, (1, stride), (kernel[0] // 2, kernel[1] // 2)))
-            for inputs, kernel, stride in shapes
+            weight_norm(nn.Conv2d(count, CHANNELS, (3, 5), (1, 2), (1, 2))) for count in inputs
         )
         self.last = weight_norm(nn.Conv2d(CHANNELS, 1, 3, padding=1))
 
     def forward(self, audio: Tensor) -> Judgement:
-        x = torch.log(magnitudes(audio, self.window, self.hop) + 1e-3).transpose(1, 2)[:, None]
+        bands = self.get_buffer("filters") @ magnitudes(audio, self.window, self.hop)
+        x = torch.log(bands + 1e-3).transpose(1, 2)[:, None]
         seen = []
         with half(audio.device):
             for layer in self.layers:
@@ -68,11 +64,11 @@ class Look(nn.Module):
 class Trial:
     """The adversary, what trains it, and what it tells the network that it judges."""
 
-    def __init__(self, device: torch.device, rate: float, begins: int) -> None:
-        """begins: the step from which on sound is judged."""
-        self.adversary, self.begins = Adversary().to(device), begins
+    def __init__(self, device: torch.device, rate: int, learning_rate: float, begins: int) -> None:
+        """rate: of the sound, Hz. begins: the step from which on sound is judged."""
+        self.adversary, self.begins = Adversary(rate).to(device), begins
         self.optimizer = torch.optim.AdamW(
-            self.adversary.parameters(), rate, betas=(0.8, 0.99), weight_decay=0.01
+            self.adversary.parameters(), learning_rate, betas=(0.8, 0.99), weight_decay=0.01
         )
 
     def judge(

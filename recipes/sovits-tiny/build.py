@@ -2,7 +2,7 @@
 
     python build.py RUNS PAIRS.npz LISTENER RESEMBLYZER.pt OUT [--precision int8]
 
-RUNS holds the folders semantic, acoustic and content of the three trainings.
+RUNS holds the folders semantic, acoustic and content of the three trainings, and preferred where train_preference.py ran.
 """
 
 import argparse
@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from train_semantic import read_semantic
 
 from timbral.bundle import seal
 from timbral.engine.guard import Policy
 from timbral.export.semantic import export_semantic
 from timbral.export.tiny import export_acoustic, export_reference
-from timbral.nets.semantic import SemanticConfig, SemanticTransformer
 from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder
 from timbral.nets.tiny_content import ContentConfig, ReferenceEncoder
 from timbral.parts import LISTENER
@@ -76,32 +76,19 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
 
-    semantic = checkpoint(args.runs / "semantic", "ema")
-    layers = 1 + max(int(k.split(".")[2]) for k in semantic if k.startswith("h.layers."))
-    vocabulary, hidden = semantic["ar_predict_layer.weight"].shape
-    feed_forward = len(semantic["h.layers.0.linear1.bias"])
-    config = SemanticConfig(
-        hidden=hidden,
-        layers=layers,
-        heads=hidden // 64,
-        feed_forward=feed_forward,
-        vocabulary=vocabulary,
-        bert=False,
-        dropout=0.0,
-        attention_dropout=0.0,
-    )
-    speaker = SemanticTransformer(config)
-    speaker.load_state_dict(semantic)
+    preferred = args.runs / "preferred"
+    speaker = read_semantic(preferred if preferred.exists() else args.runs / "semantic")
+    config = speaker.config
     export_semantic(speaker.eval(), args.out, args.precision)
 
     acoustic = checkpoint(args.runs / "acoustic", "ema")
-    shape = SourceFilterConfig(vocabulary=vocabulary - 1, phonemes=config.phonemes)
+    shape = SourceFilterConfig(vocabulary=config.eos, phonemes=config.phonemes)
     latent, vocoder = LatentNet(shape), SourceFilterVocoder(shape)
     latent.load_state_dict({k[7:]: v for k, v in acoustic.items() if k.startswith("latent.")})
     vocoder.load_state_dict({k[8:]: v for k, v in acoustic.items() if k.startswith("vocoder.")})
     export_acoustic(latent.eval(), vocoder.eval(), args.out, args.precision)
 
-    reference = ReferenceEncoder(ContentConfig(vocabulary=vocabulary - 1))
+    reference = ReferenceEncoder(ContentConfig(vocabulary=config.eos))
     reference.content.load_state_dict(checkpoint(args.runs / "content", "ema"))
     reference.timbre.speaker.load_resemblyzer(args.resemblyzer)
     export_reference(reference.eval(), args.out, args.precision)
@@ -120,11 +107,11 @@ def main() -> None:
             "token_rate": 25,
             "precision": args.precision,
             "semantic": {
-                "layers": layers,
+                "layers": config.layers,
                 "heads": config.heads,
-                "hidden": hidden,
-                "vocabulary": vocabulary,
-                "eos": vocabulary - 1,
+                "hidden": config.hidden,
+                "vocabulary": config.vocabulary,
+                "eos": config.eos,
                 "phonemes": config.phonemes,
                 "capacity": 1600,
                 "bert": False,

@@ -5,7 +5,7 @@
 CORPUS holds lists (NAME.jsonl) and what they list; SITE_PACKAGES is where the teachers are installed. WORK gets everything:
 features, alignment, codebook, the three runs with curves, and the bundle in WORK/sovits-tiny. After --minutes the trainings
 stop, and the bundle is built of what they have learned; the same command goes on. With --kokoro (the folder that kokoro.py makes)
-it first speaks sentences to learn from.
+it first speaks sentences to learn from. With --pieces, when the trainings are over, stage one learns from its own best takes.
 """
 
 import argparse
@@ -64,15 +64,16 @@ def main() -> None:
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--compile", action="store_true", help="compile the networks that are trained")
     parser.add_argument("--kokoro", type=Path)
-    parser.add_argument("--text", type=Path, help="folder of en.txt, zh.txt and ja.txt, for --kokoro")
-    parser.add_argument("--sentences", type=int, default=20_000, help="to speak, with --kokoro")
+    parser.add_argument("--text", type=Path, help="folder of en.txt, zh.txt and ja.txt")
+    parser.add_argument("--sentences", type=int, default=20_000, help="for --kokoro to speak, from --text")
+    parser.add_argument("--pieces", type=int, default=0, help="of --text, to be spoken in several takes")
     parser.add_argument("--warped", type=int, default=600, help="utterances of each list that are warped")
     parser.add_argument("--semantic-steps", type=int, default=3600)
     parser.add_argument("--acoustic-steps", type=int, default=3200)
     parser.add_argument("--content-steps", type=int, default=4000)
     args = parser.parse_args()
-    if args.kokoro and not args.text:
-        parser.error("--kokoro speaks sentences: say with --text where they are")
+    if (args.kokoro or args.pieces) and not args.text:
+        parser.error("sentences are to be spoken: say with --text where they are")
     until = time.monotonic() + 60 * args.minutes
     work, site = args.work.resolve(), args.site_packages.resolve()
     work.mkdir(parents=True, exist_ok=True)
@@ -133,8 +134,17 @@ def main() -> None:
         start("train_semantic.py", *semantic, *same, threads=threads),
         start("train_content.py", *content, *same, threads=threads),
     )
-    bundle = work / "sovits-tiny"
-    finish(start("build.py", runs, pairs, listener, site / "resemblyzer/pretrained.pt", bundle))
+    bundle, takes, preferred = work / "sovits-tiny", work / "takes", runs / "preferred"
+    parts = (runs, pairs, listener, site / "resemblyzer/pretrained.pt", bundle)
+    finish(start("build.py", *parts))
+    if args.pieces:
+        heard = (args.text.resolve(), alignment.with_suffix(".ctc.pt"), site, pack, takes)
+        finish(start("takes.py", bundle, *heard, "--pieces", args.pieces, *device), until=until)
+        hours = ("--hours", max(0.0, until - time.monotonic()) / 3600)
+        finish(
+            start("train_preference.py", takes, pairs, runs / "semantic", preferred, *hours, *device),
+        )
+        finish(start("build.py", *parts))
 
 
 if __name__ == "__main__":

@@ -216,7 +216,8 @@ def main() -> None:
     check = batches.held_out()
     config = SourceFilterConfig(vocabulary=len(codebook.centroids), phonemes=PHONES)
     model = AcousticModel(config).to(device)
-    trial = Trial(device, args.rate / 2, args.adversary_from) if args.adversary_from is not None else None
+    begins = args.adversary_from
+    trial = Trial(device, RATE, args.rate / 2, begins) if begins is not None else None
     run = Run(
         args.run,
         model,

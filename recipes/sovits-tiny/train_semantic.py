@@ -23,6 +23,10 @@ from torch.nn import functional as F
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
 
 GUIDED_LAYERS, GUIDED_HEADS = (2, 3), 2
+GUIDE = 0.3
+"""Weight of the guided attention beside cross-entropy."""
+JOIN, NOISE = 0.5, 0.1
+"""How often an utterance is joined to another one, and the share of the tokens that are replaced."""
 MEASURED = 250
 """Steps from one look at the held-out utterances to the next."""
 Example = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -128,6 +132,26 @@ def mean(values: Tensor, weights: Tensor) -> Tensor:
     return (values * weights).sum() / weights.sum()
 
 
+def read_semantic(run: Path) -> SemanticTransformer:
+    """What a run has learned so far, averaged, without dropout; its sizes are those of the weights."""
+    state = torch.load(run / "last.pt", map_location="cpu", weights_only=True)
+    weights = {**state["model"], **state.get("ema", {})}
+    vocabulary, hidden = weights["ar_predict_layer.weight"].shape
+    config = SemanticConfig(
+        hidden=hidden,
+        layers=1 + max(int(name.split(".")[2]) for name in weights if name.startswith("h.layers.")),
+        heads=hidden // 64,
+        feed_forward=len(weights["h.layers.0.linear1.bias"]),
+        vocabulary=vocabulary,
+        bert=False,
+        dropout=0.0,
+        attention_dropout=0.0,
+    )
+    model = SemanticTransformer(config)
+    model.load_state_dict(weights)
+    return model
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -181,10 +205,10 @@ def main() -> None:
         f"{len(train.items)} utterances, {hours:.2f} h; {parameters:.1f} M parameters; on {device}",
         flush=True,
     )
-    steps = ahead(lambda step: train.draw(chance(step), args.positions, join=0.5), run.steps(args.hours))
+    steps = ahead(lambda step: train.draw(chance(step), args.positions, JOIN), run.steps(args.hours))
     for _, batch in steps:
-        found = losses(model, read, batch, noise=0.1)
-        run.update(found["cross"] + 0.3 * found["guide"], **found)
+        found = losses(model, read, batch, NOISE)
+        run.update(found["cross"] + GUIDE * found["guide"], **found)
         if run.is_due(MEASURED):
             with run.aside():
                 scores = [losses(model, forward, b, 0.0) for b in check]
