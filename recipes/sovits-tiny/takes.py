@@ -10,6 +10,7 @@ recording of them is needed. Writes TAKES/SHARD-NUMBER.npz.
 
 import argparse
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from teachers import WHISPER_RATE, WhisperEncoder
 from torch.nn import functional as F
 
 from timbral.bundle import open_bundle
+from timbral.bundle.manifest import Manifest
 from timbral.engine.line import Line
 from timbral.engine.sampling import Sampling
 from timbral.engine.sequence import Finish, Sequence
@@ -42,10 +44,9 @@ TOKENS_PER_PHONE = 5
 """More than any language needs."""
 
 
-def phones_of(
-    folder: Path, longest: float | None, symbols: str, shard: tuple[int, int]
-) -> Iterator[np.ndarray]:
+def phones_of(folder: Path, manifest: Manifest, shard: tuple[int, int]) -> Iterator[np.ndarray]:
     """Phones [n] of the first two pieces of each sentence that belongs to a shard."""
+    longest = manifest.semantic.longest
     texts = {lang: iter(sentences(folder, lang, held_out=False)[shard[0] :: shard[1]]) for lang in set(TURNS)}
     while True:
         for lang in TURNS:
@@ -53,7 +54,9 @@ def phones_of(
             if text is None:
                 return
             try:
-                pieces = list(to_utterances(text, lang, symbols, TURNS, longest=longest))
+                pieces = list(
+                    to_utterances(text, lang, manifest.symbols, manifest.languages, longest=longest)
+                )
             except TextError:
                 continue
             for piece in pieces[:2]:
@@ -140,10 +143,10 @@ def main() -> None:
     sampling = Sampling(**manifest.semantic.sampling.model_dump())
     judge = Judge(args.site_packages, args.recogniser, open_device(args.device))
     timbres = np.load(args.pack / "timbre.npy", mmap_mode="r")
-    pieces = phones_of(args.text, manifest.semantic.longest, manifest.symbols, (place, count))
+    pieces = phones_of(args.text, manifest, (place, count))
     for number in range(args.pieces // TOGETHER):
         file = args.takes / f"{place}-{number:04d}.npz"
-        some = [phones for phones, _ in zip(pieces, range(TOGETHER), strict=False)]
+        some = list(islice(pieces, TOGETHER))
         if file.exists() or not some:
             continue
         takes, ratings = [], []
