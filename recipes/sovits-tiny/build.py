@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import torch
+from runs import learned
 from train_semantic import read_semantic
 
 from timbral.bundle import seal
@@ -35,12 +35,6 @@ ATTRIBUTION = (
     "CC-BY-SA-4.0) and dc_tts (PhilippMatthes, Apache-2.0). Content tokens after Whisper-base (OpenAI, MIT), pitch after "
     "SwiftF0 (MIT); holds the GE2E network of Resemblyzer (Apache-2.0)."
 )
-
-
-def checkpoint(run: Path, part: str) -> dict[str, torch.Tensor]:
-    """Weights of a run, averaged where the run averages."""
-    state = torch.load(run / "last.pt", weights_only=True)
-    return {**state["model"], **state[part]} if part in state else state["model"]
 
 
 def token_rates(pairs: Path) -> dict[str, dict[str, float]]:
@@ -81,7 +75,7 @@ def main() -> None:
     config = speaker.config
     export_semantic(speaker.eval(), args.out, args.precision)
 
-    acoustic = checkpoint(args.runs / "acoustic", "ema")
+    acoustic = learned(args.runs / "acoustic")
     shape = SourceFilterConfig(vocabulary=config.eos, phonemes=config.phonemes)
     latent, vocoder = LatentNet(shape), SourceFilterVocoder(shape)
     latent.load_state_dict({k[7:]: v for k, v in acoustic.items() if k.startswith("latent.")})
@@ -89,7 +83,7 @@ def main() -> None:
     export_acoustic(latent.eval(), vocoder.eval(), args.out, args.precision)
 
     reference = ReferenceEncoder(ContentConfig(vocabulary=config.eos))
-    reference.content.load_state_dict(checkpoint(args.runs / "content", "ema"))
+    reference.content.load_state_dict(learned(args.runs / "content"))
     reference.timbre.speaker.load_resemblyzer(args.resemblyzer)
     export_reference(reference.eval(), args.out, args.precision)
 

@@ -72,6 +72,12 @@ def ahead(draw: Callable[[int], T], steps: Iterator[int]) -> Iterator[tuple[int,
             yield step, drawn
 
 
+def learned(folder: Path) -> dict[str, Tensor]:
+    """Weights of a run so far, averaged where the run averages."""
+    state = torch.load(folder / "last.pt", map_location="cpu", weights_only=True)
+    return {**state["model"], **state.get("ema", {})}
+
+
 class Run:
     """A training in a folder: `last.pt`, `curves.jsonl`, `curves.png`.
 

@@ -21,10 +21,10 @@ from packed import write
 from runs import DEVICES, chance, half, open_device
 from sentences import sentences
 from teachers import WHISPER_RATE, WhisperEncoder
+from torch import nn
 from torch.nn import functional as F
 
-from timbral.bundle import open_bundle
-from timbral.bundle.manifest import Manifest
+from timbral.bundle import Bundle, open_bundle
 from timbral.engine.line import Line
 from timbral.engine.sampling import Sampling
 from timbral.engine.sequence import Finish, Sequence
@@ -32,7 +32,7 @@ from timbral.engine.sessions import SessionOptions
 from timbral.engine.speech import SpeechEngine
 from timbral.errors import TextError
 from timbral.parts import ROWS, open_engine
-from timbral.text import to_utterances
+from timbral.training.drawn import read_pieces
 
 TURNS = ("en", "zh", "en", "ja")
 """Languages of the sentences in turn."""
@@ -44,9 +44,8 @@ TOKENS_PER_PHONE = 5
 """More than any language needs."""
 
 
-def phones_of(folder: Path, manifest: Manifest, shard: tuple[int, int]) -> Iterator[np.ndarray]:
+def phones_of(folder: Path, bundle: Bundle, shard: tuple[int, int]) -> Iterator[np.ndarray]:
     """Phones [n] of the first two pieces of each sentence that belongs to a shard."""
-    longest = manifest.semantic.longest
     texts = {lang: iter(sentences(folder, lang, held_out=False)[shard[0] :: shard[1]]) for lang in set(TURNS)}
     while True:
         for lang in TURNS:
@@ -54,14 +53,10 @@ def phones_of(folder: Path, manifest: Manifest, shard: tuple[int, int]) -> Itera
             if text is None:
                 return
             try:
-                pieces = list(
-                    to_utterances(text, lang, manifest.symbols, manifest.languages, longest=longest)
-                )
+                pieces = read_pieces(bundle, text, lang)
             except TextError:
                 continue
-            for piece in pieces[:2]:
-                if len(piece.ids) > 3:
-                    yield np.asarray(piece.ids, np.int64)
+            yield from (phones for phones in pieces[:2] if len(phones) > 3)
 
 
 class Judge:
@@ -83,10 +78,15 @@ class Judge:
         mel = self.whisper.log_mel(audio.to(self.device))
         with half(self.device):
             heard = self.whisper(mel, 4 * counts.to(self.device)).float().unflatten(1, (-1, 2)).mean(2)
-            scores = self.recogniser(heard)
+            rows = [
+                self.recogniser(row[None, :count])[0]
+                for row, count in zip(heard, counts.tolist(), strict=True)
+            ]
+        # Each by itself: what lies behind a shorter take would be heard in its last tokens.
+        scores = nn.utils.rnn.pad_sequence(rows)
         wanted = torch.from_numpy(phones)[None].expand(len(sounds), -1)
         lost = F.ctc_loss(
-            scores.transpose(0, 1).cpu(),
+            scores.cpu(),
             wanted,
             2 * counts,
             torch.full((len(sounds),), len(phones)),
@@ -143,11 +143,10 @@ def main() -> None:
     sampling = Sampling(**manifest.semantic.sampling.model_dump())
     judge = Judge(args.site_packages, args.recogniser, open_device(args.device))
     timbres = np.load(args.pack / "timbre.npy", mmap_mode="r")
-    pieces = phones_of(args.text, manifest, (place, count))
-    for number in range(args.pieces // TOGETHER):
+    pieces = islice(phones_of(args.text, bundle, (place, count)), args.pieces)
+    for number, some in enumerate(iter(lambda: list(islice(pieces, TOGETHER)), [])):
         file = args.takes / f"{place}-{number:04d}.npz"
-        some = list(islice(pieces, TOGETHER))
-        if file.exists() or not some:
+        if file.exists():
             continue
         takes, ratings = [], []
         for i, phones in enumerate(some):
@@ -171,7 +170,7 @@ def main() -> None:
             ratings=np.array(ratings, np.float32),
         )
         print(
-            f"{(number + 1) * TOGETHER} pieces, a take {np.mean(ratings):.3f}, the best of {ROWS} "
+            f"{number * TOGETHER + len(some)} pieces, a take {np.mean(ratings):.3f}, the best of {ROWS} "
             f"{np.max(ratings, 1).mean():.3f}",
             flush=True,
         )

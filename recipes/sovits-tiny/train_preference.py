@@ -34,6 +34,7 @@ WORST = -10.0
 TOGETHER = 4
 """Pieces whose takes are rated at once."""
 MEASURED = 100
+"""Steps from one look at the held-out pieces to the next."""
 
 
 @dataclass

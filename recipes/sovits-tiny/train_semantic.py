@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from runs import DEVICES, Run, adamw, ahead, chance, half, is_held_out, open_device
+from runs import DEVICES, Run, adamw, ahead, chance, half, is_held_out, learned, open_device
 from tokens import read_pairs
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -134,8 +134,7 @@ def mean(values: Tensor, weights: Tensor) -> Tensor:
 
 def read_semantic(run: Path) -> SemanticTransformer:
     """What a run has learned so far, averaged, without dropout; its sizes are those of the weights."""
-    state = torch.load(run / "last.pt", map_location="cpu", weights_only=True)
-    weights = {**state["model"], **state.get("ema", {})}
+    weights = learned(run)
     vocabulary, hidden = weights["ar_predict_layer.weight"].shape
     config = SemanticConfig(
         hidden=hidden,

@@ -18,20 +18,20 @@ _FEWEST = 0.8
 """Tokens a phone; with fewer, words are missing."""
 
 
+def read_pieces(bundle: Bundle, text: str, language: str) -> list[NDArray[np.int64]]:
+    """Phones [n] of each piece of a text, as the model is given them. Raises TextError for what it cannot read."""
+    manifest = bundle.manifest
+    longest, reading = manifest.semantic.longest, manifest.reading
+    pieces = to_utterances(text, language, manifest.symbols, manifest.languages, longest, reading)
+    return [piece.ids for piece in pieces]
+
+
 def draw_tokens(
     bundle: Bundle, semantic: SemanticDecoder, texts: Sequence[str], language: str
 ) -> Iterator[Pair]:
     """Every piece of the texts in turn, drawn once with a seed of its own; those that lack words are left out."""
-    manifest = bundle.manifest
-    shape = manifest.semantic
-    sampling = Sampling(**shape.sampling.model_dump())
-    pieces = [
-        utterance.ids
-        for text in texts
-        for utterance in to_utterances(
-            text, language, manifest.symbols, manifest.languages, shape.longest, manifest.reading
-        )
-    ]
+    sampling = Sampling(**bundle.manifest.semantic.sampling.model_dump())
+    pieces = [phones for text in texts for phones in read_pieces(bundle, text, language)]
     for start in range(0, len(pieces), semantic.max_batch):
         takes = [
             Take(phones, np.zeros(0, np.int64), sampling, start + i, limit=5 * len(phones) + 20)
