@@ -27,6 +27,11 @@ from timbral.text import to_phones
 
 PHONES = 732
 BLANK = PHONES
+WIDTH, LAYERS = 384, 4
+NOISE = 0.1
+"""Of the features while learning, as a share of their spread."""
+GAPS, LONGEST_GAP = 2, 5
+"""Stretches of an utterance that are not heard while learning; tokens of each at most."""
 TOGETHER = 64
 """Utterances that are aligned at once at most."""
 
@@ -36,15 +41,27 @@ class Recogniser(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.enter = nn.Conv1d(512, 256, 5, padding=2)
-        self.more = nn.Conv1d(256, 256, 5, padding=2)
-        self.leave = nn.Linear(256, 2 * (PHONES + 1))
+        self.enter = nn.Conv1d(512, WIDTH, 5, padding=2)
+        self.more = nn.ModuleList(nn.Conv1d(WIDTH, WIDTH, 5, padding=2) for _ in range(LAYERS - 1))
+        self.leave = nn.Linear(WIDTH, 2 * (PHONES + 1))
 
     def forward(self, content: Tensor) -> Tensor:
         x = F.gelu(self.enter(content.transpose(1, 2)))
-        x = x + F.gelu(self.more(F.dropout(x, 0.1, self.training)))
+        for layer in self.more:
+            x = x + F.gelu(layer(F.dropout(x, 0.1, self.training)))
         y: Tensor = self.leave(x.transpose(1, 2))
         return y.unflatten(-1, (2, -1)).flatten(1, 2).float().log_softmax(-1)
+
+
+def disturbed(content: Tensor) -> Tensor:
+    """Noise on features [batch, T, 512], and gaps in each utterance: what is said is to be heard from all of it."""
+    content = content + NOISE * content.std() * torch.randn_like(content)
+    for row in content:
+        for _ in range(GAPS):
+            length = int(torch.randint(LONGEST_GAP + 1, ()))
+            start = int(torch.randint(max(1, len(row) - length), ()))
+            row[start : start + length] = 0
+    return content
 
 
 def spoken(u: Utterance) -> np.ndarray | None:
@@ -116,7 +133,7 @@ def main() -> None:
     )
     parser.add_argument("features", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--minutes", type=float, default=4)
+    parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--device", choices=DEVICES, default="auto")
     args = parser.parse_args()
     device = open_device(args.device)
@@ -136,7 +153,7 @@ def main() -> None:
             [torch.from_numpy(u.content.copy()) for u, _ in chosen], batch_first=True
         )
         with half(device):
-            scores = model(content.to(device).float())
+            scores = model(disturbed(content.to(device).float()))
         loss = F.ctc_loss(
             scores.transpose(0, 1),
             torch.from_numpy(np.concatenate([p for _, p in chosen])).long().to(device),
