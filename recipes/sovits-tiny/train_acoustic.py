@@ -6,10 +6,10 @@ Some tokens are exchanged for others that sound alike, since stage one draws suc
 are those of another recording of the speaker, or of a worse one, since a reference is both. The decoder hears the recording's own
 pitch; a second output learns to predict it. Losses: log-mel and log-magnitude L1 at several resolutions, pitch L1, the cosine of
 GE2E embeddings (who speaks), and the distance of Whisper's features, seen as the tokens see them (what is said). For a part of
-every batch the timbre is that of another speaker: there is no recording to compare with, so only the last two speak; this is what
-carries the voice over to speakers of whom nothing was recorded. With `--takes`, tokens that stage one drew are spoken too, and are
-to be understood: see understanding.py. From `--adversary-from` on, small networks learn to tell the
-result from recordings, and stage two to deceive them.
+every batch the timbre is that of another speaker: there is no recording to compare with, so only the last two speak; this is
+what carries the voice over to speakers of whom nothing was recorded. With `--takes`, tokens that stage one drew are spoken too,
+and are to be understood: see understanding.py. From `--adversary-from` on, small networks learn to tell the result from
+recordings, and stage two to deceive them.
 """
 
 import argparse

@@ -24,7 +24,7 @@ NEAR = 64
 
 @dataclass(frozen=True)
 class Drawn:
-    """Tokens [batch, T] and the phones [batch, T, 2] that they speak, so many of them real; the phones [n] that each should say."""
+    """Tokens [batch, T] and the phones [batch, T, 2] that they speak, how many are real, the phones [n] that each should say."""
 
     tokens: Tensor
     spoken: Tensor
