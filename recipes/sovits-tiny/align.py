@@ -133,7 +133,7 @@ def main() -> None:
     )
     parser.add_argument("features", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--device", choices=DEVICES, default="auto")
     args = parser.parse_args()
     device = open_device(args.device)

@@ -119,10 +119,7 @@ def main() -> None:
 
     if time.monotonic() > until:
         sys.exit(LATE)
-    recogniser, takes = alignment.with_suffix(".ctc.pt"), work / "takes"
     acoustic = (pack, runs / "acoustic", site, "--steps", args.acoustic_steps)
-    if takes.exists():
-        acoustic += ("--takes", takes, "--recogniser", recogniser, "--listener", listener)
     semantic = (pairs, runs / "semantic", "--steps", args.semantic_steps)
     content = (pack, runs / "content", "--steps", args.content_steps)
     if on_gpu:
@@ -137,11 +134,11 @@ def main() -> None:
         start("train_semantic.py", *semantic, *same, threads=threads),
         start("train_content.py", *content, *same, threads=threads),
     )
-    bundle, preferred = work / "sovits-tiny", runs / "preferred"
+    bundle, takes, preferred = work / "sovits-tiny", work / "takes", runs / "preferred"
     parts = (runs, pairs, listener, site / "resemblyzer/pretrained.pt", bundle)
     finish(start("build.py", *parts))
     if args.pieces:
-        heard = (args.text.resolve(), recogniser, site, pack, takes)
+        heard = (args.text.resolve(), alignment.with_suffix(".ctc.pt"), site, pack, takes)
         finish(start("takes.py", bundle, *heard, "--pieces", args.pieces, *device), until=until)
         hours = ("--hours", max(0.0, until - time.monotonic()) / 3600)
         finish(

@@ -16,11 +16,13 @@ from pathlib import Path
 import numpy as np
 import soxr
 import torch
+from align import BLANK, Recogniser
 from packed import write
 from runs import DEVICES, chance, half, open_device
 from sentences import sentences
 from teachers import WHISPER_RATE, WhisperEncoder
-from understanding import Understanding
+from torch import nn
+from torch.nn import functional as F
 
 from timbral.bundle import Bundle, open_bundle
 from timbral.engine.line import Line
@@ -63,21 +65,35 @@ class Judge:
     def __init__(self, site_packages: Path, recogniser: Path, device: torch.device) -> None:
         self.device = device
         self.whisper = WhisperEncoder(site_packages).to(device)
-        self.understanding = Understanding(recogniser).to(device)
+        self.recogniser = Recogniser().to(device).eval()
+        self.recogniser.load_state_dict(torch.load(recogniser, map_location="cpu", weights_only=True))
 
     @torch.inference_mode()
     def __call__(self, phones: np.ndarray, sounds: list[np.ndarray]) -> list[float]:
         """Log-likelihood a phone of phones [n] in each of the samples [m] at 16 kHz; `FAILED` where they are too short."""
-        counts = [len(sound) // 640 for sound in sounds]
-        audio = torch.zeros(len(sounds), 640 * max(counts))
-        for row, sound, count in zip(audio, sounds, counts, strict=True):
+        counts = torch.tensor([len(sound) // 640 for sound in sounds])
+        audio = torch.zeros(len(sounds), 640 * int(counts.max()))
+        for row, sound, count in zip(audio, sounds, counts.tolist(), strict=True):
             row[: 640 * count] = torch.from_numpy(sound[: 640 * count])
         mel = self.whisper.log_mel(audio.to(self.device))
         with half(self.device):
-            heard = self.whisper(mel, 4 * torch.tensor(counts, device=self.device))
-            content = heard.float().unflatten(1, (-1, 2)).mean(2)
-            lost = self.understanding(content, counts, [phones] * len(sounds))
-        return torch.where(lost > 0, -lost, FAILED).tolist()
+            heard = self.whisper(mel, 4 * counts.to(self.device)).float().unflatten(1, (-1, 2)).mean(2)
+            rows = [
+                self.recogniser(row[None, :count])[0]
+                for row, count in zip(heard, counts.tolist(), strict=True)
+            ]
+        # Each by itself: what lies behind a shorter take would be heard in its last tokens.
+        scores = nn.utils.rnn.pad_sequence(rows)
+        wanted = torch.from_numpy(phones)[None].expand(len(sounds), -1)
+        lost = F.ctc_loss(
+            scores.cpu(),
+            wanted,
+            2 * counts,
+            torch.full((len(sounds),), len(phones)),
+            blank=BLANK,
+            reduction="none",
+        )
+        return torch.where(lost.isfinite(), -lost / len(phones), FAILED).tolist()
 
 
 def spoken(engine: SpeechEngine, phones: np.ndarray, take: np.ndarray, timbre: np.ndarray) -> np.ndarray:

@@ -6,10 +6,9 @@ Some tokens are exchanged for others that sound alike, since stage one draws suc
 are those of another recording of the speaker, or of a worse one, since a reference is both. The decoder hears the recording's own
 pitch; a second output learns to predict it. Losses: log-mel and log-magnitude L1 at several resolutions, pitch L1, the cosine of
 GE2E embeddings (who speaks), and the distance of Whisper's features, seen as the tokens see them (what is said). For a part of
-every batch the timbre is that of another speaker: there is no recording to compare with, so only the last two speak; this is
-what carries the voice over to speakers of whom nothing was recorded. With `--takes`, tokens that stage one drew are spoken too,
-and are to be understood: see understanding.py. From `--adversary-from` on, small networks learn to tell the result from
-recordings, and stage two to deceive them.
+every batch the timbre is that of another speaker: there is no recording to compare with, so only the last two speak; this is what
+carries the voice over to speakers of whom nothing was recorded. From `--adversary-from` on, small networks learn to tell the
+result from recordings, and stage two to deceive them.
 """
 
 import argparse
@@ -26,8 +25,6 @@ from sounds import Sounds
 from teachers import WhisperEncoder
 from tokens import Codebook
 from torch import Tensor, nn
-from torch.nn import functional as F
-from understanding import Drawn, Takes, Understanding
 
 from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder
 from timbral.nets.tiny_timbre import SpeakerEncoder
@@ -42,14 +39,6 @@ MEASURED = 500
 RATE = 24_000
 CONTENT = 2.0
 """Weight of the distance of what is said."""
-UNDERSTOOD = 0.5
-"""Weight of a phone that is not understood, in nats."""
-TIMBRE_SCALE = 16.0
-"""Length of the embedding within a timbre vector."""
-LIKENESS = 10.0
-"""Weight of the likeness to a speaker who never said it."""
-BLENDED = 0.5
-"""Share of these speakers that are mixed with another one: there are more voices in the world than in the pack."""
 UNTOLD = 0.15
 """Share of the crops whose phones are not told."""
 EXCHANGED, ALIKE = 0.15, 8
@@ -117,20 +106,15 @@ class ContentLoss(nn.Module):
         self.register_buffer("basis", torch.from_numpy(codebook.basis))
 
     def features(self, audio: Tensor) -> Tensor:
-        """[batch, T, D], where phones are told apart."""
-        return (self.heard(audio) - self.get_buffer("mean")) @ self.get_buffer("basis")
-
-    def heard(self, audio: Tensor, tokens: Tensor | None = None) -> Tensor:
-        """Content features [batch, T, 512]; tokens: of each row [batch], the rest is as if it were not there.
-
-        The mel bands are those of 16 kHz, taken from windows of the same length and bins as wide.
-        """
+        """[batch, T, D]; the mel bands are those of 16 kHz, taken from windows of the same length and bins as wide."""
         power = magnitudes(audio, 600, 240)[:, :201, :-1].square() / 2.25
         log = (self.whisper.mel @ power).clamp_min(1e-10).log10()
         log = (torch.maximum(log, log.amax((1, 2), keepdim=True) - 8) + 4) / 4
         with half(audio.device):
-            heard = self.whisper(log, None if tokens is None else 4 * tokens)
-        return heard.float().unflatten(1, (-1, 2)).mean(2)
+            heard = self.whisper(log)
+        return (heard.float().unflatten(1, (-1, 2)).mean(2) - self.get_buffer("mean")) @ self.get_buffer(
+            "basis"
+        )
 
     def forward(self, audio: Tensor, target: Tensor) -> Tensor:
         return (self.features(audio) - target).square().sum(-1).mean()
@@ -198,31 +182,10 @@ class Batches:
         return torch.from_numpy(timbre).to(self.sounds.device)
 
 
-def strangers(timbre: Tensor, speaker: Tensor) -> tuple[Tensor, Tensor]:
-    """Timbres [batch, 417] and embeddings [batch, 256] of other rows, many of them mixed with those of a third one."""
-    share = 0.5 * torch.rand(len(timbre), 1, device=timbre.device)
-    share = share * (torch.rand_like(share) < BLENDED)
-    timbre, speaker = (torch.lerp(torch.roll(a, 1, 0), torch.roll(a, 2, 0), share) for a in (timbre, speaker))
-    size = speaker.shape[1]
-    length = torch.linalg.norm(timbre[:, :size], dim=1, keepdim=True)
-    timbre = torch.cat([TIMBRE_SCALE * timbre[:, :size] / length, timbre[:, size:]], 1)
-    return timbre, F.normalize(speaker, dim=1)
-
-
 def octaves_off(pitch: Tensor, batch: dict[str, Tensor]) -> Tensor:
     """Mean error of predicted F0 [batch, frames] in octaves, over the voiced frames."""
     octaves = (torch.log2(pitch) - torch.log2(batch["f0"])).abs() * batch["voiced"]
     return octaves.sum() / batch["voiced"].sum().clamp_min(1)
-
-
-def understood(
-    model: AcousticModel, content: ContentLoss, understanding: Understanding, takes: Drawn, timbre: Tensor
-) -> Tensor:
-    """How little is understood of takes that stage one drew, in timbres [batch, 417]: nats a phone."""
-    made, _ = model(takes.tokens, takes.spoken, timbre, None, *drawn(*takes.tokens.shape, timbre.device))
-    made = made * takes.real.repeat_interleave(SAMPLES_PER_TOKEN, 1)
-    heard = content.heard(made, takes.real.sum(1))
-    return understanding(heard, takes.lengths, takes.phones).mean()
 
 
 def main() -> None:
@@ -240,19 +203,12 @@ def main() -> None:
     parser.add_argument(
         "--swap", type=float, default=0.4, help="share of a batch that speaks with another speaker's timbre"
     )
-    parser.add_argument(
-        "--takes", type=Path, help="what takes.py wrote; these are spoken too, and to be understood"
-    )
-    parser.add_argument("--recogniser", type=Path, help="of align.py, with --takes")
-    parser.add_argument("--listener", type=Path, help="with --takes")
     parser.add_argument("--adversary-from", type=int, metavar="STEP", help="never, if left out")
     parser.add_argument("--compile", action="store_true", help="compile the network, which takes a minute")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     args = parser.parse_args()
     if args.tokens < TOKENS:
         parser.error(f"--tokens must be {TOKENS} or more: the speaker encoder needs 1.6 s")
-    if args.takes and not (args.recogniser and args.listener):
-        parser.error("--takes needs --recogniser and --listener")
     device = open_device(args.device)
     torch.manual_seed(0)
     sounds, codebook = Sounds(args.pack, device), Codebook(args.pack / "codebook.npz", device)
@@ -276,8 +232,6 @@ def main() -> None:
     spectral = SpectralLoss(RATE).to(device)
     likeness = SpeakerLoss(args.site_packages / "resemblyzer/pretrained.pt").to(device)
     content = ContentLoss(args.site_packages, codebook).to(device)
-    takes = Takes(args.takes, args.listener, device) if args.takes else None
-    understanding = Understanding(args.recogniser).to(device) if args.takes else None
     speak = torch.compile(model) if args.compile else model
     print(f"{len(sounds.train)} utterances, {sounds.hours:.2f} h; on {device}", flush=True)
     judged, swapped = max(1, args.batch // 3), int(args.batch * args.swap)
@@ -303,18 +257,16 @@ def main() -> None:
         if swapped:
             # The timbre of someone else; pitch as predicted for them. No recording of this exists.
             order = torch.randperm(args.batch, device=device)[:swapped]
-            timbre, speaker = (a[order] for a in strangers(b["timbre"], b["speaker"]))
             strange, _ = speak(
-                b["tokens"][order], b["phones"][order], timbre, None, *drawn(swapped, args.tokens, device)
+                b["tokens"][order],
+                b["phones"][order],
+                torch.roll(b["timbre"], 1, 0)[order],
+                None,
+                *drawn(swapped, args.tokens, device),
             )
-            values["other"] = likeness(strange, speaker).mean()
+            values["other"] = likeness(strange, torch.roll(b["speaker"], 1, 0)[order]).mean()
             values["distorted"] = content(strange, said[order])
-            loss = loss + swapped / args.batch * (LIKENESS * values["other"] + CONTENT * values["distorted"])
-        if takes and understanding:
-            rng = chance(step, 1)
-            timbre = sounds.vector("timbre", rng.choice(sounds.train, judged))
-            values["understood"] = understood(model, content, understanding, takes.draw(rng, judged), timbre)
-            loss = loss + UNDERSTOOD * values["understood"]
+            loss = loss + swapped / args.batch * (4 * values["other"] + CONTENT * values["distorted"])
         run.update(loss, **values)
         if run.is_due(MEASURED):
             with run.aside():

@@ -14,10 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from align import PHONES
-from rated import read_rated
 from runs import DEVICES, Run, adamw, chance, half, open_device
-from tokens import read_pairs
 from torch import Tensor
 from torch.nn import functional as F
 from train_semantic import GUIDE, JOIN, NOISE, Pairs, losses, padded, read_semantic
@@ -28,11 +25,12 @@ STRENGTH = 0.1
 """Beta of the method: how far the weights may move away."""
 APART = 0.25
 """Least difference of two ratings that says which take is better."""
-LONGER = 1.05
-"""Times as long as a worse take a better one may be where it is slower than recordings: slow speech is understood more easily,
-and is not to be learned. Speech that is faster than recordings may become slower."""
+PACE = 1.07
+"""How many times longer one of two takes may be: slow speech is understood more easily, and pace is not to be learned."""
 BEST = 2
 """Takes of a piece that are learned from."""
+WORST = -10.0
+"""Ratings below are of takes that did not end; nothing is learned from them."""
 TOGETHER = 4
 """Pieces whose takes are rated at once."""
 MEASURED = 100
@@ -49,37 +47,33 @@ class Piece:
     likelihoods: np.ndarray
 
 
-def durations(pairs: Path) -> np.ndarray:
-    """Mean tokens [phones] of a phone in recordings, the pauses after it among them."""
-    counts, times = np.zeros(PHONES), np.zeros(PHONES)
-    for pair in read_pairs(pairs):
-        np.add.at(times, pair.phones[pair.path], 1)
-        np.add.at(counts, pair.phones, 1)
-    return times / np.maximum(counts, 1)
-
-
-def read_takes(folder: Path, durations: np.ndarray) -> list[Piece]:
+def read_takes(folder: Path) -> list[Piece]:
     """Pieces of which some takes are better than others."""
     found = []
-    for piece, takes, rated in read_rated(folder):
-        order = np.argsort(-rated, kind="stable")
-        takes, ratings = [takes[i] for i in order], rated[order]
-        usual = float(durations[piece].sum())
-        choices = [
-            (k, lower) for k in range(min(BEST, len(takes))) if (lower := worse(takes, ratings, k, usual))
-        ]
-        if choices:
-            found.append(Piece(piece, takes, choices, np.zeros(len(takes), np.float32)))
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path) as file:
+            phones = np.split(file["phones"], np.cumsum(file["phone_lengths"])[:-1])
+            tokens = np.split(file["tokens"], np.cumsum(file["token_lengths"])[:-1])
+            rated = file["ratings"]
+        count = rated.shape[1]
+        for i, (piece, ratings) in enumerate(zip(phones, rated, strict=True)):
+            order = [int(k) for k in np.argsort(-ratings, kind="stable") if ratings[k] > WORST]
+            takes = [tokens[i * count + k] for k in order]
+            choices = [
+                (k, lower) for k in range(min(BEST, len(takes))) if (lower := worse(takes, ratings[order], k))
+            ]
+            if choices:
+                found.append(Piece(piece, takes, choices, np.zeros(len(order), np.float32)))
     return found
 
 
-def worse(takes: list[np.ndarray], ratings: np.ndarray, best: int, usual: float) -> list[int]:
-    """Which takes are rated lower than one of them for more than its slowness; usual: tokens that recordings have."""
+def worse(takes: list[np.ndarray], ratings: np.ndarray, best: int) -> list[int]:
+    """Which takes are rated lower than one of them, and are about as long."""
     length = len(takes[best])
     return [
         k
         for k, take in enumerate(takes)
-        if ratings[k] < ratings[best] - APART and length <= max(LONGER * len(take), usual)
+        if ratings[k] < ratings[best] - APART and length / PACE <= len(take) <= length * PACE
     ]
 
 
@@ -150,7 +144,7 @@ def main() -> None:
     args = parser.parse_args()
     device = open_device(args.device)
     model = read_semantic(args.semantic).to(device)
-    pieces = read_takes(args.takes, durations(args.pairs))
+    pieces = read_takes(args.takes)
     remember(model, pieces)
     held_out, train = pieces[::25], [piece for i, piece in enumerate(pieces) if i % 25]
     recordings = Pairs(args.pairs, valid=False)
