@@ -45,6 +45,11 @@ def write(path: Path, **arrays: np.ndarray) -> None:
     part.replace(path)
 
 
+def parts(values: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
+    """What lies one after the other in a file, cut into pieces of these lengths."""
+    return np.split(values, np.cumsum(lengths)[:-1])
+
+
 def read(folder: Path) -> list[Utterance]:
     """All utterances of the shards that features.py wrote into a folder, in a fixed order."""
     found = []

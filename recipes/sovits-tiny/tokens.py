@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from packed import Utterance, read, write
+from packed import Utterance, parts, read, write
 from runs import DEVICES, open_device
 
 COMPONENTS = 64
@@ -67,9 +67,8 @@ def read_pairs(path: Path) -> list[Pair]:
     """What `main` wrote."""
     with np.load(path) as f:
         metas = json.loads(f["meta"].tobytes())
-        phones = np.split(f["phones"].astype(np.int64), np.cumsum(f["phone_lengths"])[:-1])
-        cuts = np.cumsum(f["token_lengths"])[:-1]
-        tokens, paths = (np.split(f[k].astype(np.int64), cuts) for k in ("tokens", "paths"))
+        phones = parts(f["phones"].astype(np.int64), f["phone_lengths"])
+        tokens, paths = (parts(f[k].astype(np.int64), f["token_lengths"]) for k in ("tokens", "paths"))
     return [Pair(m["id"], m["lang"], *rest) for m, *rest in zip(metas, phones, tokens, paths, strict=True)]
 
 
@@ -140,8 +139,8 @@ def main() -> None:
     utterances = {u.meta["id"]: u for u in read(args.features)}
     with np.load(args.alignment) as f:
         metas = json.loads(f["meta"].tobytes())
-        phones = np.split(f["phones"], np.cumsum(f["phone_lengths"])[:-1])
-        paths = np.split(f["paths"], np.cumsum(f["path_lengths"])[:-1])
+        phones = parts(f["phones"], f["phone_lengths"])
+        paths = parts(f["paths"], f["path_lengths"])
     if not args.codebook.exists():
         spoken = [(utterances[m["id"]], p[path]) for m, p, path in zip(metas, phones, paths, strict=True)]
         learn(args, spoken, device)

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from packed import parts
 from runs import DEVICES, Run, adamw, chance, half, open_device
 from torch import Tensor
 from torch.nn import functional as F
-from train_semantic import GUIDE, JOIN, NOISE, Pairs, losses, padded, read_semantic
+from train_semantic import GUIDE, JOIN, NOISE, Pairs, cross_entropies, losses, padded, read_semantic
 
 from timbral.nets.semantic import SemanticTransformer
 
@@ -52,8 +53,8 @@ def read_takes(folder: Path) -> list[Piece]:
     found = []
     for path in sorted(folder.glob("*.npz")):
         with np.load(path) as file:
-            phones = np.split(file["phones"], np.cumsum(file["phone_lengths"])[:-1])
-            tokens = np.split(file["tokens"], np.cumsum(file["token_lengths"])[:-1])
+            phones = parts(file["phones"], file["phone_lengths"])
+            tokens = parts(file["tokens"], file["token_lengths"])
             rated = file["ratings"]
         count = rated.shape[1]
         for i, (piece, ratings) in enumerate(zip(phones, rated, strict=True)):
@@ -86,11 +87,7 @@ def likelihoods(
     (said, said_lengths), (tokens, lengths) = ((a.to(device), b.to(device)) for a, b in rows)
     with half(device):
         logits = model(said, said_lengths, tokens, lengths)
-    targets = model.targets(tokens, lengths)
-    real = torch.arange(targets.shape[1], device=device) <= lengths[:, None]
-    cross = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none").view(
-        real.shape
-    )
+    cross, real = cross_entropies(logits, model.targets(tokens, lengths), lengths)
     return -(cross * real).sum(1), real.sum(1)
 
 
@@ -122,8 +119,8 @@ def remember(model: SemanticTransformer, pieces: list[Piece]) -> None:
         rows = [(piece.phones, take) for piece in some for take in piece.takes]
         with torch.inference_mode():
             found, _ = likelihoods(model, [p for p, _ in rows], [t for _, t in rows])
-        cuts = np.cumsum([len(piece.takes) for piece in some])[:-1]
-        for piece, values in zip(some, np.split(found.cpu().numpy(), cuts), strict=True):
+        counts = np.array([len(piece.takes) for piece in some])
+        for piece, values in zip(some, parts(found.cpu().numpy(), counts), strict=True):
             piece.likelihoods = values
 
 

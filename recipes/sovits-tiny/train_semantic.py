@@ -107,10 +107,8 @@ def losses(
     with half(device):
         logits, attention = forward(phones, phone_lengths, heard, token_lengths, layers=GUIDED_LAYERS)
     targets = model.targets(tokens, token_lengths)
-    columns = torch.arange(targets.shape[1], device=device)
-    # Masks, not selections: a GPU would have to wait to learn how much was selected.
-    real = (columns <= token_lengths[:, None]).float()
-    cross = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none").view_as(real)
+    cross, real = cross_entropies(logits, targets, token_lengths)
+    columns = torch.arange(real.shape[1], device=device)
     # The position that reads token t writes token t + 1: it should look at that one's phone, or its neighbours.
     shift = (phones.shape[1] - phone_lengths)[:, None]
     following = torch.cat([paths[:, 1:], paths[:, -1:]], 1) + shift
@@ -126,6 +124,14 @@ def losses(
         "guide": guided / len(attention),
         "top1": mean((logits.argmax(-1) == targets).float(), real),
     }
+
+
+def cross_entropies(logits: Tensor, targets: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of every token and of the end, and 1 where there is one, 0 behind it: both [batch, T + 1]."""
+    # Masks, not selections: a GPU would have to wait to learn how much was selected.
+    real = (torch.arange(targets.shape[1], device=targets.device) <= lengths[:, None]).float()
+    cross = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none").view_as(real)
+    return cross, real
 
 
 def mean(values: Tensor, weights: Tensor) -> Tensor:
