@@ -46,8 +46,9 @@ def open_device(name: str) -> torch.device:
 
 
 def half(device: torch.device, *, enabled: bool = True) -> AbstractContextManager[Any]:
-    """Matrix products and convolutions in bfloat16 inside the block."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+    """Matrix products and convolutions in bfloat16 inside the block; not on a processor that would only imitate it, slowly."""
+    fast = device.type != "cpu" or torch.cpu.get_capabilities().get("avx512_bf16", False)
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled and fast)
 
 
 def is_held_out(name: str) -> bool:
