@@ -35,9 +35,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export(tmp_path_factory.mktemp("semantic"), "fp32")
 
 
-@pytest.fixture(scope="module")
-def int8_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export(tmp_path_factory.mktemp("semantic"), "int8")
+@pytest.fixture(scope="module", params=[64, 128])
+def int8_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With blocks of 128 inputs, as in models of before, kernels round a single row otherwise than several."""
+    from timbral.export import precision
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(precision.BLOCKS, 8, request.param)
+        return export(tmp_path_factory.mktemp("semantic"), "int8")
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ def some_tokens(count: int, seed: int = 6) -> NDArray[np.int64]:
 def opened(
     decoder: SourceFilterDecoder, timbre: NDArray[np.float32], seed: int = 0, speed: float = 1.0
 ) -> SourceFilterStream:
-    return decoder.stream(Line(np.zeros(0, np.int64), timbre, speed=speed), seed)
+    return decoder.stream(Line(np.zeros(0, np.int64), timbre, speed=speed, opens=True), seed)
 
 
 def whole(
@@ -132,6 +132,16 @@ def test_a_stream_is_the_same_samples_and_comes_early(
     assert ready_at[0] == 16 + math.ceil(graphs.CONTEXT_TOKENS * max(1, speed))
     assert len(pieces) > 3
     np.testing.assert_array_equal(np.concatenate(pieces), whole(decoder, tokens, timbre, seed=7, speed=speed))
+
+
+def test_a_line_that_nobody_waits_for_comes_in_larger_pieces(
+    decoder: SourceFilterDecoder, timbre: NDArray[np.float32]
+) -> None:
+    tokens = some_tokens(60)
+    stream = decoder.stream(Line(np.zeros(0, np.int64), timbre), 7)
+    assert all(stream.push(int(token)) is None for token in tokens)
+    (piece,) = stream.finish()
+    np.testing.assert_allclose(piece, whole(decoder, tokens, timbre, seed=7), atol=1e-4)
 
 
 @pytest.mark.parametrize("chunk_tokens", [1, 7, 40, 1000])

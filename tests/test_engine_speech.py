@@ -72,6 +72,7 @@ def line(number: int, phones: int = 20, **more: object) -> Line:
         timbre=rng.standard_normal(graphs.TIMBRE).astype(np.float32),
         languages={"zh": phones},
         seed=number,
+        opens=True,
         **more,  # type: ignore[arg-type]
     )
 

@@ -3,7 +3,6 @@
 import math
 import mmap
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,8 +23,8 @@ _NUMBERS: Mapping[str, type[np.generic]] = MappingProxyType(
     {"tensor(int8)": np.int8, "tensor(float16)": np.float16, "tensor(float)": np.float32}
 )
 """Of keys and values, by how onnxruntime calls them."""
-SPIN_US = 20
-"""How long an idle thread waits for the next node: a step is a hundred short ones, and to wake up takes longer than most."""
+_TRIED = 3
+"""Rows that are tried together, of which the last one has no other to be paired with."""
 
 
 class GraphRunner:
@@ -34,9 +33,9 @@ class GraphRunner:
     The step graph reads the buffers and writes one position a row into them, in place; nothing is copied
     for a token. Buffers lie in the memory of the host. Not safe for threads: its owner takes turns.
 
-    The graph always runs an even number of rows, an idle one among them if need be: kernels take rows in
-    pairs and round a single one otherwise, of which 8-bit products make enough for another token to be drawn.
-    Hence a request gets the same logits alone and in company.
+    A request gets the same logits alone and in company. Some kernels take rows in pairs and round a single one otherwise, of
+    which 8-bit products make enough for another token to be drawn. Whether they do depends on the processor and on how weights are
+    stored, and is tried once: if so, the graph always runs an even number of rows, an idle one among them if need be.
 
     rows: how many requests run together. capacity: phones and tokens that one row can hold.
     """
@@ -58,10 +57,12 @@ class GraphRunner:
         }
         taken = {value.name: value.shape for value in prefill.session.get_inputs()}
         self._feature_size: int = taken["bert"][1] if "bert" in taken else 0
-        self._filled = np.zeros(rows, np.int32)
-        self._spoken = np.zeros(rows, np.int64)
+        self._filled = np.zeros(_paired(rows), np.int32)
+        self._spoken = np.zeros(_paired(rows), np.int64)
         self._fronts: dict[int, _Front] = {}
         self._vocabulary: int = step.session.get_outputs()[0].shape[1]
+        self._pairs = False
+        self._pairs = not self._rows_agree()
 
     @classmethod
     def open(
@@ -76,7 +77,6 @@ class GraphRunner:
             prefill, step = _variant(prefill, "half"), _variant(step, "half")
         elif _release() >= NARROW_SINCE:
             prefill, step = _variant(prefill, "narrow"), _variant(step, "narrow")
-        options = replace(options, spin_us=SPIN_US)
         first = Graph(prefill, _PREFILL_INPUTS, ("logits",), options, more=("bert",))
         caches = tuple(name for name in first.gives if name.startswith(("key_", "value_")))
         if not caches:
@@ -117,10 +117,11 @@ class GraphRunner:
 
     def step(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
         """Adds a token to each of the first rows, [r] → logits [r, vocabulary], valid until the next step."""
-        count, paired = len(tokens), _paired(len(tokens))
-        if paired not in self._fronts:
-            self._fronts[paired] = _Front(self._step, self._caches, paired, self._vocabulary)
-        front = self._fronts[paired]
+        count = len(tokens)
+        run = _paired(count) if self._pairs else count
+        if run not in self._fronts:
+            self._fronts[run] = _Front(self._step, self._caches, run, self._vocabulary)
+        front = self._fronts[run]
         front.token[:count, 0] = tokens
         front.positions[:count] = self._spoken[:count]
         front.cache_lengths[:count] = self._filled[:count]
@@ -130,6 +131,19 @@ class GraphRunner:
         self._filled[:count] += 1
         self._spoken[:count] += 1
         return front.logits[:count]
+
+    def _rows_agree(self) -> bool:
+        """Whether rows that hold the same get the same logits, bit for bit, however many run."""
+        most = min(_TRIED, len(self._filled))
+        self.prefill(0, np.arange(3), None, np.arange(2))
+        logits = []
+        for count in range(1, most + 1):
+            for row in range(1, count):
+                self.move(0, row)
+            logits += [*self.step(np.zeros(count, np.int64)).copy()]
+            self._filled[0] -= 1
+            self._spoken[0] -= 1
+        return all(np.array_equal(row, logits[0]) for row in logits)
 
     def move(self, source: int, target: int) -> None:
         """Puts what row `source` holds into row `target`."""

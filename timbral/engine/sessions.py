@@ -21,13 +21,14 @@ class SessionOptions:
 
     device: "auto" takes CUDA where onnxruntime-gpu finds it, otherwise the CPU.
     threads: threads of one graph; 0 for as many as this process may use.
-    spin_us: microseconds that an idle thread keeps its core busy to start a little sooner on what follows.
+    spin_us: microseconds that an idle thread keeps its core busy for what follows. A graph is a hundred short nodes, and to wake
+    up takes longer than most, above all in a virtual machine.
     adapter: changes of the weights, of a fine-tuned voice.
     """
 
     device: Device = "auto"
     threads: int = 0
-    spin_us: int = 0
+    spin_us: int = 500
     adapter: Adapter | None = None
 
     def __post_init__(self) -> None:

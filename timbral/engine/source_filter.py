@@ -23,7 +23,8 @@ from timbral.engine.seeds import noise
 from timbral.engine.sessions import Graph, SessionOptions
 
 GROWTH, LARGEST = 2, 4
-"""Each piece is GROWTH times as long as the one before it, up to LARGEST times the first."""
+"""Each piece is GROWTH times as long as the one before it, up to LARGEST times the first, with which a line begins that nobody
+waits for."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class SourceFilterDecoder:
     def stream(self, line: Line, seed: int) -> "SourceFilterStream":
         """A new utterance in the timbre [D] of a line; the seed names its noise, the speed divides its duration."""
         check_line(line, self.config.timbre_size)
-        return SourceFilterStream(self, line.timbre, seed, line.speed)
+        return SourceFilterStream(self, line, seed)
 
 
 class SourceFilterStream:
@@ -88,17 +89,15 @@ class SourceFilterStream:
     fixed places, counted from the beginning, so the same tokens always give the same samples.
     """
 
-    def __init__(
-        self, decoder: SourceFilterDecoder, timbre: NDArray[np.float32], seed: int, speed: float
-    ) -> None:
+    def __init__(self, decoder: SourceFilterDecoder, line: Line, seed: int) -> None:
         config = decoder.config
         self._decoder = decoder
-        self._timbre = timbre[None]
+        self._timbre = line.timbre[None]
         self._seed = seed
-        self._speed = speed
+        self._speed = line.speed
         # A faster utterance squeezes more tokens into what the vocoder sees around a frame.
-        self._context = math.ceil(max(1, config.context_tokens) * max(1.0, speed))
-        self._size = config.chunk_tokens
+        self._context = math.ceil(max(1, config.context_tokens) * max(1.0, line.speed))
+        self._size = config.chunk_tokens * (1 if line.opens else LARGEST)
         self._tokens: list[int] = []
         self._phones: list[Spoken] = []
         self._unknown = (config.phonemes, config.phonemes)

@@ -7,11 +7,11 @@
 | `w`                | float32                                                                     |
 | `w_half`           | float16                                                                     |
 | `w_rows`           | int8 [rows, n], and `w_scale` float32 [rows, 1]                             |
-| `w_Q8`, `w_Q4`     | uint8 [outputs, blocks, bytes] around 128 or 8, and `w_scales` float32      |
+| `w_Q8`, `w_Q4`     | uint8 [outputs, blocks, bytes] around 128 or 8, and `w_scales`              |
 | `w_quantized`      | int8 [outputs, ...], and `w_scale` float32 [outputs]                        |
 
-`w` ends in `.T` where the graph holds a matrix transposed. Products of few bits are stored by outputs, which is the
-network's own order.
+Where there are many scales, they are float16, and their names end in `_half` too. `w` ends in `.T` where the graph holds a matrix
+transposed. Products of few bits are stored by outputs, which is the network's own order.
 """
 
 from collections.abc import Mapping
@@ -94,14 +94,14 @@ class Parameter:
         middle = _middle(self.form)
         # As the quantiser does: the largest value of a block, with its sign, becomes the lowest number.
         largest = np.take_along_axis(padded, np.abs(padded).argmax(2)[..., None], 2)
-        scales = largest / -middle
+        scales = (largest / -middle).astype(self.stored_scales.dtype)
         steps = np.divide(padded, scales, out=np.zeros_like(padded), where=scales != 0)
         numbers = np.clip(np.rint(steps) + middle, 0, 2 * middle - 1).astype(np.uint8)
         if self.form == "_Q4":
             numbers = numbers[..., ::2] | (numbers[..., 1::2] << 4)
         return {
             self.constant: np.ascontiguousarray(numbers),
-            self.scale: scales.astype(np.float32).reshape(self.stored_scales.shape),
+            self.scale: scales.reshape(self.stored_scales.shape),
         }
 
 
