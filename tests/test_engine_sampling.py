@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from timbral.engine.sampling import Sampling, draw, penalise, probabilities
@@ -32,6 +34,19 @@ def test_probabilities_are_the_official_ones(case: int) -> None:
         shares = probabilities(logits[row], settings)
         np.testing.assert_array_equal(shares > 0, expected[row] > 0)
         np.testing.assert_allclose(shares, expected[row], rtol=2e-5, atol=1e-9)
+
+
+@given(
+    st.lists(st.sampled_from([-np.inf, -40.0, -11.0, -3.0, 0.0, 0.5, 2.0]), min_size=1, max_size=12),
+    st.integers(1, 12),
+)
+def test_the_likeliest_remain_and_those_as_likely_as_the_last_of_them(
+    values: list[float], count: int
+) -> None:
+    logits = np.array([*values, 1.0], np.float32)
+    least = np.sort(logits)[-count:][0]
+    shares = probabilities(logits, Sampling(top_k=count, temperature=10.0))
+    np.testing.assert_array_equal(shares > 0, (logits >= least) & np.isfinite(logits))
 
 
 def test_draws_follow_the_probabilities() -> None:

@@ -34,8 +34,8 @@ class GraphRunner:
     for a token. Buffers lie in the memory of the host. Not safe for threads: its owner takes turns.
 
     A request gets the same logits alone and in company. Some kernels take rows in pairs and round a single one otherwise, of
-    which 8-bit products make enough for another token to be drawn. Whether they do depends on the processor and on how weights are
-    stored, and is tried once: if so, the graph always runs an even number of rows, an idle one among them if need be.
+    which 8-bit products make enough for another token to be drawn. Whether they do depends on processor and weights, and is tried
+    once: if so, the graph always runs an even number of rows, an idle one among them if need be.
 
     rows: how many requests run together. capacity: phones and tokens that one row can hold.
     """

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from timbral.errors import SettingError
 
 LOWEST_TEMPERATURE = 1e-5
+_NEAR = 10.0
+"""Nats below the likeliest token, within which the few that remain mostly are: these alone have to be sorted out."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,7 @@ def probabilities(logits: NDArray[np.float32], settings: Sampling) -> NDArray[np
 
     Top-p and top-k both keep the likeliest, so the few that top-k leaves are all that has to be sorted for top-p.
     """
-    kept = np.arange(len(logits))
-    if 0 < settings.top_k < len(logits):
-        pivot = np.partition(logits, -settings.top_k)[-settings.top_k]
-        kept = np.flatnonzero(logits >= pivot)
+    kept = _likeliest(logits, settings.top_k)
     if settings.top_p < 1.0:
         kept = kept[np.argsort(-logits[kept], kind="stable")]
         powers = np.exp(logits - logits.max())
@@ -74,9 +73,20 @@ def probabilities(logits: NDArray[np.float32], settings: Sampling) -> NDArray[np
     return shares
 
 
+def _likeliest(logits: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Places of the `count` likeliest in order, with others that are as likely as the last of them; 0: of all."""
+    if not 0 < count < len(logits):
+        return np.arange(len(logits))
+    near = np.flatnonzero(logits >= logits.max() - _NEAR)
+    if len(near) < count:
+        near = np.arange(len(logits))
+    some = logits[near]
+    return near[some >= np.partition(some, -count)[-count]]
+
+
 def draw(shares: NDArray[np.float32], rng: np.random.Generator) -> int:
     """One token by its probability: the argmax of p / e, with e exponentially distributed."""
-    possible = np.flatnonzero(shares)
+    possible = np.flatnonzero(shares > 0)
     waits = rng.standard_exponential(len(possible), np.float32)
     return int(possible[np.argmax(shares[possible] / np.maximum(waits, np.finfo(np.float32).tiny))])
 

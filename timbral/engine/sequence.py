@@ -103,7 +103,7 @@ class Sequence:
             self.finished = Finish.END
             return
         self.tokens.append(token)
-        if token not in self._previous:
+        if self.sampling.repetition_penalty != 1.0 and token not in self._previous:
             self._previous = np.append(self._previous, token)
         if len(self.tokens) >= self.limit:
             self.finished = Finish.LIMIT
