@@ -18,7 +18,6 @@ from timbral.bundle import Bundle, Precision, open_bundle
 from timbral.engine.runner import GraphRunner
 from timbral.engine.sessions import SessionOptions
 from timbral.export import losses
-from timbral.export.precision import BLOCKS
 from timbral.export.semantic import PREFILL, STEP, export_semantic
 from timbral.nets.semantic import SemanticTransformer
 from timbral.parts import open_engine
@@ -42,7 +41,8 @@ def between_steps(bundle: Bundle) -> SemanticTransformer:
                 continue
             steps = np.abs(parameter.stored_scales.read().astype(np.float32))
             if parameter.form == "_Q8":
-                steps = np.repeat(steps, BLOCKS[8], 1)[:, : weight.shape[1]]
+                _, blocks, inputs = parameter.stored.shape
+                steps = np.repeat(steps.reshape(-1, blocks), inputs, 1)[:, : weight.shape[1]]
             weight.add_(
                 torch.from_numpy((chance.uniform(-0.5, 0.5, weight.shape) * steps).astype(np.float32))
             )

@@ -61,7 +61,7 @@ class GraphRunner:
         self._spoken = np.zeros(_paired(rows), np.int64)
         self._fronts: dict[int, _Front] = {}
         self._vocabulary: int = step.session.get_outputs()[0].shape[1]
-        self._pairs = False
+        self._pairs = False  # while it is tried
         self._pairs = not self._rows_agree()
 
     @classmethod
