@@ -48,5 +48,5 @@ class HistoryRunner:
             self._held[row].append(token)
         return np.stack([self.rule(self._held[row], self.vocabulary) for row in range(len(tokens))])
 
-    def move(self, source: int, target: int) -> None:
-        self._held[target] = list(self._held[source])
+    def move(self, source: int, target: int, back: int = 0) -> None:
+        self._held[target] = self._held[source][: len(self._held[source]) - back]

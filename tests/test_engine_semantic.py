@@ -129,6 +129,30 @@ def test_takes_of_one_line_are_begun_once() -> None:
         assert SemanticDecoder(HistoryRunner(1)).decode(alone).tolist() == sequence.tokens
 
 
+def test_takes_that_join_later_go_on_from_where_the_others_began() -> None:
+    begun: list[int] = []
+
+    class Counting(HistoryRunner):
+        def prefill(self, row, phones, features, tokens):  # type: ignore[no-untyped-def]
+            begun.append(row)
+            return super().prefill(row, phones, features, tokens)
+
+    sampled, limits = Sampling(temperature=2.0), (12, 40, 31, 17, 25)
+
+    def take(number: int) -> Sequence:
+        line = request(1, sampled)
+        return Sequence(line.phones, line.prompt, sampled, seed=5, limit=limits[number], take=number)
+
+    decoder, takes = SemanticDecoder(Counting(2)), [take(number) for number in range(len(limits))]
+    for sequence in takes:
+        decoder.submit(sequence)
+    for sequence in takes:
+        decoder.wait(sequence, 40)
+    assert begun == [0]
+    for number, sequence in enumerate(takes):
+        assert SemanticDecoder(HistoryRunner(1)).decode(take(number)).tolist() == sequence.tokens
+
+
 def test_a_request_that_fails_does_not_trouble_the_others() -> None:
     class Choosy(HistoryRunner):
         def prefill(self, row, phones, features, tokens):  # type: ignore[no-untyped-def]

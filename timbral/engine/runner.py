@@ -145,13 +145,13 @@ class GraphRunner:
             self._spoken[0] -= 1
         return all(np.array_equal(row, logits[0]) for row in logits)
 
-    def move(self, source: int, target: int) -> None:
-        """Puts what row `source` holds into row `target`."""
-        count = self._filled[source]
+    def move(self, source: int, target: int, back: int = 0) -> None:
+        """Puts what row `source` held so many steps before into row `target`."""
+        count = self._filled[source] - back
         for buffer in self._caches.values():
             buffer[target, :, :count] = buffer[source, :, :count]
         self._filled[target] = count
-        self._spoken[target] = self._spoken[source]
+        self._spoken[target] = self._spoken[source] - back
 
 
 class _Front:

@@ -36,8 +36,8 @@ class Runner(Protocol):
     def step(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
         """Adds a token to each of the first rows, [r] → logits [r, vocabulary] of the next ones."""
 
-    def move(self, source: int, target: int) -> None:
-        """Puts a row in the place of another."""
+    def move(self, source: int, target: int, back: int = 0) -> None:
+        """Puts a row in the place of another, as it was so many steps before."""
 
 
 class SemanticDecoder:
@@ -49,6 +49,7 @@ class SemanticDecoder:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self._scheduler: Scheduler[Sequence] = Scheduler(runner.rows)
+        self._first_logits: dict[Sequence, NDArray[np.float32]] = {}
         self._condition = threading.Condition()
         self._driving = False
 
@@ -118,7 +119,7 @@ class SemanticDecoder:
         self._condition.release()
         try:
             self._step(running)
-            self._prefill(admitted)
+            self._prefill(admitted, running)
         finally:
             self._condition.acquire()
             self._driving = False
@@ -143,18 +144,25 @@ class SemanticDecoder:
         for sequence in running:
             sequence.decode_s += share
 
-    def _prefill(self, admitted: list[tuple[int, Sequence]]) -> None:
-        """Starts new rows; takes of one line begin alike, so that one prefill does for them."""
-        begun: dict[Hashable, tuple[int, NDArray[np.float32]]] = {}
+    def _prefill(self, admitted: list[tuple[int, Sequence]], running: tuple[Sequence, ...]) -> None:
+        """Starts new rows; takes of one line begin alike, so that one prefill does for them, though some run already."""
+        if not admitted:
+            return
+        begun: dict[Hashable, tuple[int, int, NDArray[np.float32]]] = {
+            twin.beginning: (row, len(twin.tokens) - len(twin.spoken) - 1, self._first_logits[twin])
+            for row, twin in enumerate(running)
+            if twin.finished is None and twin in self._first_logits
+        }
         for row, sequence in admitted:
             began = time.perf_counter()
             try:
                 if sequence.beginning in begun:
-                    twin, logits = begun[sequence.beginning]
-                    self._runner.move(twin, row)
+                    twin_row, steps, logits = begun[sequence.beginning]
+                    self._runner.move(twin_row, row, back=steps)
                 else:
                     logits = self._runner.prefill(row, sequence.phones, sequence.features, sequence.context)
-                    begun[sequence.beginning] = row, logits
+                    begun[sequence.beginning] = row, 0, logits
+                self._first_logits[sequence] = logits
                 sequence.accept(logits.copy())
             except Exception as error:
                 sequence.fail(error)
@@ -164,6 +172,7 @@ class SemanticDecoder:
         """Gives back the rows and places of sequences that are over."""
         for sequence in (*self._scheduler.running, *self._scheduler.waiting):
             if sequence.finished is not None:
+                self._first_logits.pop(sequence, None)
                 move = self._scheduler.release(sequence)
                 if move is not None:
                     self._runner.move(move.source, move.target)
