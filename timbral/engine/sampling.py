@@ -81,7 +81,8 @@ def _likeliest(logits: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     if len(near) < count:
         near = np.arange(len(logits))
     some = logits[near]
-    return near[some >= np.partition(some, -count)[-count]]
+    found: NDArray[np.int64] = near[some >= np.partition(some, -count)[-count]]
+    return found
 
 
 def draw(shares: NDArray[np.float32], rng: np.random.Generator) -> int:
