@@ -104,15 +104,21 @@ def test_a_take_goes_on_from_what_was_spoken() -> None:
     assert rest.tokens == whole
 
 
+class Counting(HistoryRunner):
+    """Notes the rows that it reads phones into."""
+
+    def __init__(self, rows: int) -> None:
+        super().__init__(rows)
+        self.begun: list[int] = []
+
+    def prefill(self, row, phones, features, tokens):  # type: ignore[no-untyped-def]
+        self.begun.append(row)
+        return super().prefill(row, phones, features, tokens)
+
+
 def test_takes_of_one_line_are_begun_once() -> None:
-    begun: list[int] = []
-
-    class Counting(HistoryRunner):
-        def prefill(self, row, phones, features, tokens):  # type: ignore[no-untyped-def]
-            begun.append(row)
-            return super().prefill(row, phones, features, tokens)
-
-    decoder = SemanticDecoder(Counting(4))
+    runner = Counting(4)
+    decoder = SemanticDecoder(runner)
     sampled = Sampling(temperature=2.0)
     takes = [
         Sequence(r.phones, r.prompt, sampled, seed=5, limit=40, take=take)
@@ -122,7 +128,7 @@ def test_takes_of_one_line_are_begun_once() -> None:
         decoder.submit(sequence)
     for sequence in takes:
         decoder.wait(sequence, 40)
-    assert begun == [0, 2]
+    assert runner.begun == [0, 2]
     assert takes[0].tokens != takes[1].tokens
     for sequence, take in zip(takes, (0, 1, 0), strict=True):
         alone = Sequence(sequence.phones, sequence.prompt, sampled, seed=5, limit=40, take=take)
@@ -130,25 +136,19 @@ def test_takes_of_one_line_are_begun_once() -> None:
 
 
 def test_takes_that_join_later_go_on_from_where_the_others_began() -> None:
-    begun: list[int] = []
-
-    class Counting(HistoryRunner):
-        def prefill(self, row, phones, features, tokens):  # type: ignore[no-untyped-def]
-            begun.append(row)
-            return super().prefill(row, phones, features, tokens)
-
     sampled, limits = Sampling(temperature=2.0), (12, 40, 31, 17, 25)
 
     def take(number: int) -> Sequence:
         line = request(1, sampled)
         return Sequence(line.phones, line.prompt, sampled, seed=5, limit=limits[number], take=number)
 
-    decoder, takes = SemanticDecoder(Counting(2)), [take(number) for number in range(len(limits))]
+    runner, takes = Counting(2), [take(number) for number in range(len(limits))]
+    decoder = SemanticDecoder(runner)
     for sequence in takes:
         decoder.submit(sequence)
     for sequence in takes:
         decoder.wait(sequence, 40)
-    assert begun == [0]
+    assert runner.begun == [0]
     for number, sequence in enumerate(takes):
         assert SemanticDecoder(HistoryRunner(1)).decode(take(number)).tolist() == sequence.tokens
 

@@ -49,7 +49,6 @@ class SemanticDecoder:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self._scheduler: Scheduler[Sequence] = Scheduler(runner.rows)
-        self._first_logits: dict[Sequence, NDArray[np.float32]] = {}
         self._condition = threading.Condition()
         self._driving = False
 
@@ -149,9 +148,9 @@ class SemanticDecoder:
         if not admitted:
             return
         begun: dict[Hashable, tuple[int, int, NDArray[np.float32]]] = {
-            twin.beginning: (row, len(twin.tokens) - len(twin.spoken) - 1, self._first_logits[twin])
+            twin.beginning: (row, len(twin.tokens) - len(twin.spoken) - 1, twin.first_logits)
             for row, twin in enumerate(running)
-            if twin.finished is None and twin in self._first_logits
+            if twin.finished is None and twin.first_logits is not None
         }
         for row, sequence in admitted:
             began = time.perf_counter()
@@ -162,7 +161,7 @@ class SemanticDecoder:
                 else:
                     logits = self._runner.prefill(row, sequence.phones, sequence.features, sequence.context)
                     begun[sequence.beginning] = row, 0, logits
-                self._first_logits[sequence] = logits
+                sequence.first_logits = logits
                 sequence.accept(logits.copy())
             except Exception as error:
                 sequence.fail(error)
@@ -172,7 +171,6 @@ class SemanticDecoder:
         """Gives back the rows and places of sequences that are over."""
         for sequence in (*self._scheduler.running, *self._scheduler.waiting):
             if sequence.finished is not None:
-                self._first_logits.pop(sequence, None)
                 move = self._scheduler.release(sequence)
                 if move is not None:
                     self._runner.move(move.source, move.target)

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from enum import Enum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ class Sequence:
     seed: names the request's own random draws; `take` keeps those of several takes apart.
 
     tokens: what has been drawn so far, without the end token. finished: why it stopped, None while it runs.
-    error: what made it fail.
+    error: what made it fail. first_logits: float32 [vocabulary], what its prefill gave, once there was one.
     prefill_s, decode_s: seconds that its prefill took, and its share of the steps.
     """
 
@@ -62,6 +63,7 @@ class Sequence:
         self.tokens = list(spoken)
         self.finished: Finish | None = None
         self.error: Exception | None = None
+        self.first_logits: NDArray[np.float32] | None = None
         self.prefill_s = 0.0
         self.decode_s = 0.0
         self._rng = generator(seed, "take", take)
@@ -72,7 +74,7 @@ class Sequence:
         """The tokens that a prefill reads: the prompt and what has been spoken already, int64 [p + s]."""
         return np.concatenate([self.prompt, np.asarray(self.spoken, np.int64)])
 
-    @property
+    @cached_property
     def beginning(self) -> Hashable:
         """What a prefill depends on: equal for sequences that go on from the same place."""
         features = None if self.features is None else self.features.tobytes()
