@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from timbral.bundle import Bundle, Precision, open_bundle
-from timbral.engine.runner import GraphRunner
+from timbral.engine.runner import open_runner
 from timbral.engine.sessions import SessionOptions
 from timbral.export import losses
 from timbral.export.semantic import PREFILL, STEP, export_semantic
@@ -60,9 +60,7 @@ def main() -> None:
     for precision in ("fp32", "int8", "int4"):
         with tempfile.TemporaryDirectory() as folder:
             export_semantic(network, Path(folder), precision)
-            runner = GraphRunner.open(
-                Path(folder) / PREFILL, Path(folder) / STEP, CPU, rows=2, capacity=CAPACITY
-            )
+            runner = open_runner(Path(folder) / PREFILL, Path(folder) / STEP, CPU, rows=2, capacity=CAPACITY)
             found[precision] = [
                 losses.teacher_forced(runner, phones, None, tokens) for phones, tokens in pairs
             ]

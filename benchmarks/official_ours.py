@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timbral.engine.rows import vocode_in_rows
-from timbral.engine.runner import GraphRunner
+from timbral.engine.runner import Runner, open_runner
 from timbral.engine.sampling import Sampling
 from timbral.engine.sequence import Sequence
 from timbral.engine.sessions import Graph, SessionOptions
@@ -33,7 +33,7 @@ class Case:
     reach: int
 
 
-def generation(runner: GraphRunner, case: Case, rows: int = 1) -> Iterator[int]:
+def generation(runner: Runner, case: Case, rows: int = 1) -> Iterator[int]:
     """Decodes rows that no end token stops; gives the token of the first row, as often as it is asked."""
     sequences = [
         Sequence(case.phones, case.prompt, Sampling(), row, features=case.features) for row in range(rows)
@@ -59,7 +59,7 @@ class Speaker:
     def __init__(self, semantic: Path, acoustic: Path, threads: int, rows: int = 1) -> None:
         options = SessionOptions(device="cpu", threads=threads)
         self.threads = threads
-        self.runner = GraphRunner.open(
+        self.runner = open_runner(
             semantic / "semantic_prefill.onnx",
             semantic / "semantic_step.onnx",
             options,

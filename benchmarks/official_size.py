@@ -29,7 +29,7 @@ from measuring import Memory, Timing, interleaved  # noqa: E402
 from official_peer import SemanticPeer, vocode  # noqa: E402
 
 from timbral.engine.rows import vocode_in_rows  # noqa: E402
-from timbral.engine.runner import GraphRunner  # noqa: E402
+from timbral.engine.runner import Runner, open_runner  # noqa: E402
 from timbral.engine.sessions import Graph, SessionOptions, usable_cores  # noqa: E402
 from timbral.export import acoustic, losses, semantic  # noqa: E402
 from timbral.export.precision import Precision  # noqa: E402
@@ -47,11 +47,9 @@ RATE, HOP = 32_000, 640
 console = Console()
 
 
-def open_runner(folder: Path, threads: int, rows: int) -> GraphRunner:
+def opened(folder: Path, threads: int, rows: int) -> Runner:
     options = SessionOptions(device="cpu", threads=threads)
-    return GraphRunner.open(
-        folder / semantic.PREFILL, folder / semantic.STEP, options, rows=rows, capacity=1024
-    )
+    return open_runner(folder / semantic.PREFILL, folder / semantic.STEP, options, rows=rows, capacity=1024)
 
 
 def row(tokens: int) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
@@ -61,7 +59,7 @@ def row(tokens: int) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np
     return rng.integers(0, 732, PHONES), features, rng.integers(0, 1024, tokens)
 
 
-def stepping(runner: GraphRunner, rows: int) -> Callable[[], object]:
+def stepping(runner: Runner, rows: int) -> Callable[[], object]:
     phones, features, tokens = row(PROMPT + SPOKEN)
     for place in range(rows):
         runner.prefill(place, phones, features, tokens)
@@ -92,7 +90,7 @@ def steps_table(folder: Path, network: SemanticTransformer, threads: int, turns:
     }
     for precision in PRECISIONS:
         for rows in (1, 4):
-            runner = open_runner(folder / precision, threads, rows)
+            runner = opened(folder / precision, threads, rows)
             candidates[f"{precision} x {rows}"] = stepping(runner, rows)
     found = interleaved(candidates, turns)
     speed = Timing(found["memory"].median / memory.size, found["memory"].least / memory.size)
@@ -168,7 +166,7 @@ def losses_table(folder: Path, threads: int) -> Table:
     phones, features, tokens = row(PROMPT + JUDGED)
     logits = {
         precision: losses.teacher_forced(
-            open_runner(folder / precision, threads, 1), phones, features, tokens, PROMPT
+            opened(folder / precision, threads, 1), phones, features, tokens, PROMPT
         )
         for precision in PRECISIONS
     }

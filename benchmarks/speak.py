@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 import timbral
-from timbral.engine.runner import GraphRunner
+from timbral.engine.runner import open_runner
 from timbral.engine.sessions import SessionOptions, usable_cores
 
 ROOT = Path(__file__).parents[1]
@@ -88,7 +88,7 @@ def bandwidth(threads: int) -> float:
 def step_ms(tts: timbral.Synthesizer, threads: int) -> float:
     """Median time of a step of stage one for a single row, after 60 phones and 100 tokens."""
     path = tts.bundle.path
-    runner = GraphRunner.open(
+    runner = open_runner(
         path("semantic_prefill.onnx"),
         path("semantic_step.onnx"),
         SessionOptions(threads=threads),

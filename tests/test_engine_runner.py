@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from resident import needs_resident_size, resident_mb
 
-from timbral.engine.runner import GraphRunner
+from timbral.engine.graph_runner import GraphRunner
 from timbral.engine.sampling import Sampling
 from timbral.engine.semantic import SemanticDecoder
 from timbral.engine.sequence import Sequence

@@ -7,8 +7,8 @@ import pytest
 import torch
 from nets_weights import fill
 
-from timbral.engine import runner as engine
-from timbral.engine.runner import GraphRunner
+from timbral.engine import graph_runner as engine
+from timbral.engine.graph_runner import GraphRunner
 from timbral.engine.sessions import SessionOptions
 from timbral.export.losses import relative_error, teacher_forced
 from timbral.export.narrow_cache import cache_scales

@@ -2,7 +2,7 @@
 
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from traced_once import kept_in, traced_once
 
 import timbral
 from timbral.bundle import Precision, open_bundle
-from timbral.engine.runner import GraphRunner
+from timbral.engine.graph_runner import GraphRunner
+from timbral.engine.runner import Runner, open_runner
 from timbral.engine.sessions import Graph, SessionOptions
 from timbral.errors import BundleError, VoiceError
 from timbral.export.acoustic import VOCODER, Utterance, export_acoustic
@@ -108,8 +109,13 @@ def test_packing_what_was_read_gives_what_was_stored(
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("opened", [GraphRunner.open, open_runner], ids=["onnxruntime", "fastest"])
 def test_a_graph_with_exchanged_weights_is_that_of_the_changed_network(
-    network: SemanticTransformer, folders: dict[Precision, Path], precision: Precision, tmp_path: Path
+    network: SemanticTransformer,
+    folders: dict[Precision, Path],
+    precision: Precision,
+    opened: Callable[..., Runner],
+    tmp_path: Path,
 ) -> None:
     state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     changes = {
@@ -123,7 +129,7 @@ def test_a_graph_with_exchanged_weights_is_that_of_the_changed_network(
     adapter = Adapter({"semantic": changes})
 
     def logits(folder: Path, options: SessionOptions) -> np.ndarray:
-        runner = GraphRunner.open(folder / PREFILL, folder / STEP, options, rows=1, capacity=40)
+        runner = opened(folder / PREFILL, folder / STEP, options, rows=1, capacity=40)
         runner.prefill(0, np.arange(10), None, np.arange(5))
         return runner.step(np.array([7])).copy()
 

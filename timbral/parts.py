@@ -6,7 +6,7 @@ from timbral.engine.flow_matching import FlowConfig, FlowDecoder
 from timbral.engine.guard import RATES, Guard, Rate
 from timbral.engine.listener import Listener
 from timbral.engine.reference import ReferenceConfig, ReferenceEncoder
-from timbral.engine.runner import GraphRunner
+from timbral.engine.runner import open_runner
 from timbral.engine.semantic import SemanticDecoder
 from timbral.engine.sessions import SessionOptions
 from timbral.engine.source_filter import SourceFilterConfig, SourceFilterDecoder
@@ -47,7 +47,7 @@ def open_references(bundle: Bundle, options: SessionOptions) -> ReferenceEncoder
 
 def open_semantic(bundle: Bundle, options: SessionOptions) -> SemanticDecoder:
     """Stage one."""
-    runner = GraphRunner.open(
+    runner = open_runner(
         bundle.path("semantic_prefill.onnx"),
         bundle.path("semantic_step.onnx"),
         options,

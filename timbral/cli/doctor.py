@@ -35,6 +35,7 @@ def doctor(json: Json = False) -> None:
         "python": f"{platform.python_version()} ({sys.executable})",
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "packages": installed,
+        "kernels": _kernels(),
         "data": str(data_folder()),
     }
     trials = []
@@ -58,6 +59,16 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def _kernels() -> str:
+    """How stage one of models in few bits is run."""
+    from timbral.kernels.binding import library
+    from timbral.kernels.stage_one import usable_variants
+
+    if library() is None:
+        return "none: install timbral again where there is a C++ compiler, and int8 models speak faster"
+    return ", ".join(usable_variants()) or "none for this processor"
 
 
 def _try(model: str, device: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ pieces of its stream, joined::
 
     options = SessionOptions(device="auto", threads=2)
     engine = SpeechEngine(
-        SemanticDecoder(GraphRunner.open(prefill, step, options, rows=4, capacity=2000)),
+        SemanticDecoder(open_runner(prefill, step, options, rows=4, capacity=2000)),
         SourceFilterDecoder.open(latent, vocoder, SourceFilterConfig(...), options),
         Guard(rates, Policy(retries=2)),
     )
@@ -24,7 +24,9 @@ seeds       ``derive_seed(seed, *path) -> int``: a seed for a part of a request,
 sampling    ``Sampling(top_k=15, top_p=1.0, temperature=1.0, repetition_penalty=1.35)``.
 sequence    ``Sequence``: one request of stage one, owner of its tokens, its random draws and its end.
 scheduler   ``Scheduler``: requests, no tensors: who runs, who waits, which row is whose.
-runner      ``GraphRunner``: tensors, no requests: prefill and step over preallocated key/value buffers.
+runner      ``Runner``: tensors, no requests: prefill and step over rows; ``open_runner``: the fastest one.
+graph_runner, kernel_runner
+            ``GraphRunner``: by onnxruntime; ``KernelRunner``: by ``timbral.kernels``.
 semantic    ``SemanticDecoder(runner)``: both together; ``submit``, ``wait``, ``tokens``, ``cancel``,
             ``decode``.
             Threads may share it: whoever needs a token drives the batch for all.

@@ -6,38 +6,13 @@ There is no thread of its own: whoever waits for a token drives the batch for ev
 import threading
 import time
 from collections.abc import Hashable, Iterator
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from timbral.engine.runner import Runner
 from timbral.engine.scheduler import Scheduler
 from timbral.engine.sequence import Finish, Sequence
-
-
-class Runner(Protocol):
-    """Runs stage one's graphs over rows of a batch; each row remembers its own past.
-
-    rows: how many there are. capacity: phones and tokens that one row can hold together.
-    """
-
-    rows: int
-    capacity: int
-
-    def prefill(
-        self,
-        row: int,
-        phones: NDArray[np.int64],
-        features: NDArray[np.float32] | None,
-        tokens: NDArray[np.int64],
-    ) -> NDArray[np.float32]:
-        """Starts a row: phones [n], features [n, d], tokens [t] → logits [vocabulary] of the next token."""
-
-    def step(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Adds a token to each of the first rows, [r] → logits [r, vocabulary] of the next ones."""
-
-    def move(self, source: int, target: int, back: int = 0) -> None:
-        """Puts a row in the place of another, as it was so many steps before."""
 
 
 class SemanticDecoder:

@@ -45,6 +45,11 @@ def usable_devices() -> tuple[Device, ...]:
     return ("cpu",)
 
 
+def on_cuda(options: SessionOptions) -> bool:
+    """Whether graphs that are opened with these options run on CUDA."""
+    return options.device != "cpu" and "cuda" in usable_devices()
+
+
 def usable_cores() -> int:
     """Logical cores that this process may use: its affinity, and its share where a container limits it."""
     cores = os.cpu_count() or 1

@@ -14,7 +14,7 @@ Ids = NDArray[np.int64]
 
 
 class Runner(Protocol):
-    """Stage one as it decodes; `timbral.engine.runner.GraphRunner` is one."""
+    """Stage one as it decodes; `timbral.engine.runner.Runner` is such a thing."""
 
     def prefill(self, row: int, phones: Ids, features: Floats | None, tokens: Ids) -> Floats: ...
 

@@ -22,7 +22,7 @@ from timbral.bundle.manifest import SYMBOLS, AcousticLoss, Losses, SemanticLoss
 from timbral.engine.acoustic import Network
 from timbral.engine.flow_matching import FlowDecoder
 from timbral.engine.line import Line
-from timbral.engine.runner import GraphRunner
+from timbral.engine.runner import open_runner
 from timbral.engine.sessions import SessionOptions
 from timbral.engine.vits import VitsDecoder
 from timbral.errors import CheckpointError, TimbralWarning
@@ -115,7 +115,7 @@ def _listen(bundle: Bundle) -> list[Heard]:
 
 
 def _semantic_loss(bundle: Bundle, parts: Parts, heard: Sequence[Heard]) -> SemanticLoss:
-    runner = GraphRunner.open(
+    runner = open_runner(
         bundle.path("semantic_prefill.onnx"),
         bundle.path("semantic_step.onnx"),
         _CPU,

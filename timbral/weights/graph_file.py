@@ -76,10 +76,14 @@ class Constant:
 
 @dataclass(frozen=True)
 class GraphFile:
-    """Constants by name, and how many inputs a product with weights of few bits has, by the name of these weights."""
+    """Constants by name, and how many inputs a product with weights of few bits has, by the name of these weights.
+
+    heads: of its attention over caches, where there is any.
+    """
 
     constants: Mapping[str, Constant]
     inputs: Mapping[str, int]
+    heads: int | None
 
 
 def read_graph_file(path: Path) -> GraphFile:
@@ -93,12 +97,15 @@ def read_graph_file(path: Path) -> GraphFile:
     except (OSError, DecodeError):
         raise BundleError(f"{path} is not a graph that can be read: get the model again") from None
     constants = {tensor.name: _constant(path, tensor) for tensor in model.graph.initializer}
-    inputs = {
-        node.input[1]: next(a.i for a in node.attribute if a.name == "K")
-        for node in model.graph.node
-        if node.op_type == "MatMulNBits"
-    }
-    return GraphFile({name: constant for name, constant in constants.items() if constant}, inputs)
+    inputs = {node.input[1]: _number(node, "K") for node in model.graph.node if node.op_type == "MatMulNBits"}
+    attentions = (node for node in model.graph.node if node.op_type == "GroupQueryAttention")
+    heads = next((_number(node, "num_heads") for node in attentions), None)
+    return GraphFile({name: constant for name, constant in constants.items() if constant}, inputs, heads)
+
+
+def _number(node: Any, name: str) -> int:
+    """The attribute of a node that is a whole number."""
+    return next(int(attribute.i) for attribute in node.attribute if attribute.name == name)
 
 
 def _constant(path: Path, tensor: Any) -> Constant | None:

@@ -17,6 +17,7 @@ transposed. Products of few bits are stored by outputs, which is the network's o
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -57,13 +58,29 @@ class Parameter:
         assert self.scales is not None
         return self.scales
 
-    def read(self) -> Floats:
-        """Its value, in the network's shape."""
-        stored = self.stored.read()
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of its value, as the network has it."""
+        if self.form in ("_Q8", "_Q4"):
+            shape: tuple[int, ...] = (self.stored.shape[0], self.inputs)
+            return shape if self.transposed else shape[::-1]
+        return self.stored.shape[::-1] if self.transposed else self.stored.shape
+
+    def constants(self, changed: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """What is stored and its scales (none: of no length), or what stands in their places in `changed`, by name."""
+        stored, scales = changed.get(self.constant), changed.get(self.scale)
+        if scales is None:
+            scales = self.scales.read() if self.scales else np.zeros(0, np.float32)
+        return self.stored.read() if stored is None else stored, scales
+
+    def read(self, changed: Mapping[str, NDArray[Any]] = MappingProxyType({})) -> Floats:
+        """Its value, in the network's shape; changed: constants that stand in the place of the graph's."""
+        stored, scales = self.constants(changed)
+        value: Floats
         if self.form in ("", "_half"):
             value = stored.astype(np.float32)
             return value.T if self.transposed else value
-        scales = self.stored_scales.read().astype(np.float32)
+        scales = scales.astype(np.float32)
         if self.form in ("_rows", "_quantized"):
             value = stored.astype(np.float32) * scales.reshape(-1, *[1] * (stored.ndim - 1))
             return value.T if self.transposed else value

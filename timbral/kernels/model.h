@@ -1,0 +1,64 @@
+// What stage one computes with. Python fills these structures in (binding.py has the same ones).
+#pragma once
+
+#include <cstdint>
+
+namespace timbral {
+
+constexpr int kTile = 16;  // Outputs of a product whose weights lie together, and positions whose keys do.
+
+enum Form : int32_t { kHalf = 0, kEight = 1, kFour = 2 };
+
+// y = W x + bias. The layout of the weights is what `pack` makes; outputs are filled up to whole tiles.
+struct Product {
+    int32_t form;    // Form
+    int32_t inputs;  // a multiple of `block`
+    int32_t outputs;
+    int32_t block;        // inputs that share a scale; of float16 weights, those of one whole row
+    int32_t wide_scales;  // whether scales are float32, or else float16
+    const uint8_t* weights;
+    const void* scales;  // [tiles, blocks, 16]
+    const float* bias;   // [tiles, 16]
+};
+
+struct Layer {
+    Product queries;  // with keys and values behind them
+    Product attended;
+    Product inner;
+    Product outer;
+    const float* norm1_weight;
+    const float* norm1_bias;
+    const float* norm2_weight;
+    const float* norm2_bias;
+};
+
+struct Model {
+    int32_t layers;
+    int32_t hidden;
+    int32_t heads;
+    int32_t head_size;
+    int32_t feed_forward;
+    int32_t rows;
+    int32_t capacity;  // positions a row, a multiple of 16
+    float epsilon;     // of the layer norms
+    const Layer* layer;
+    Product predict;
+    uint8_t* keys;        // [layers, rows, heads, capacity / 16, head_size / 4, 16, 4], around 128
+    int8_t* values;       // [layers, rows, heads, capacity, head_size]
+    float* key_scales;    // [layers, rows, heads, capacity]
+    float* value_scales;  // [layers, rows, heads, capacity]
+};
+
+// Positions to be computed: a new one in each of several rows (a step), or the first ones of one row (a prefill). Keys
+// and values of all are kept before any looks at them.
+struct Batch {
+    int32_t count;
+    int32_t predicted;      // how many of them, the last ones, logits are asked for of
+    const float* x;         // [count, hidden], embeddings with their positions
+    const int32_t* rows;    // [count]
+    const int32_t* places;  // [count], where they are kept in their rows
+    const int32_t* seen;    // [count], how many of the first places of their rows they look at
+    float* logits;          // [predicted, outputs in whole tiles]
+};
+
+}  // namespace timbral

@@ -1,0 +1,78 @@
+// What Python calls, by ctypes: the names in the block below. The module itself is empty.
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030A0000
+#include <Python.h>
+
+#include <memory>
+#include <new>
+
+#include "variants.h"
+
+#if defined(_WIN32)
+#define TIMBRAL_EXPORT extern "C" __declspec(dllexport)
+#else
+#define TIMBRAL_EXPORT extern "C" __attribute__((visibility("default")))
+#endif
+
+namespace timbral {
+namespace {
+
+// The variant of that name, where this processor can run it. (Whatever has AVX2 and FMA has F16C.)
+Open variant(const char* name) {
+#if defined(TIMBRAL_X86) && defined(__GNUC__)
+    __builtin_cpu_init();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (strcmp(name, "avx2") == 0 && avx2) return open_avx2;
+    if (strcmp(name, "avx512") == 0 && avx2 && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512vnni"))
+        return open_avx512;
+#else
+    (void)name;
+#endif
+    return nullptr;
+}
+
+struct Opened {
+    Team team;
+    std::unique_ptr<Stepper> stepper;
+
+    Opened(Stepper* stepper, int members, int spin_us) : team(members, spin_us), stepper(stepper) {}
+};
+
+}  // namespace
+}  // namespace timbral
+
+using timbral::Opened;
+
+TIMBRAL_EXPORT int32_t timbral_can_run(const char* name) { return timbral::variant(name) != nullptr; }
+
+// members: threads, with the caller's. spin_us: how long an idle one waits before it sleeps. Null where there is no
+// memory.
+TIMBRAL_EXPORT Opened* timbral_open(const timbral::Model* model, const char* name, int32_t members, int32_t spin_us) {
+    const timbral::Open open = timbral::variant(name);
+    try {
+        return open ? new Opened(open(*model, members), members, spin_us) : nullptr;
+    } catch (...) {
+        return nullptr;
+    }
+}
+
+TIMBRAL_EXPORT void timbral_close(Opened* opened) { delete opened; }
+
+// Whether there was memory for it.
+TIMBRAL_EXPORT int32_t timbral_run(Opened* opened, const timbral::Batch* batch) {
+    try {
+        opened->stepper->begin(*batch);
+    } catch (const std::bad_alloc&) {
+        return 0;
+    }
+    opened->team.run(*opened->stepper);
+    return 1;
+}
+
+PyMODINIT_FUNC PyInit__native(void) {
+    static PyModuleDef definition = {
+        PyModuleDef_HEAD_INIT, "_native", nullptr, 0, nullptr, nullptr, nullptr, nullptr, nullptr};
+    return PyModule_Create(&definition);
+}

@@ -1,0 +1,27 @@
+// The same network for different processors.
+#pragma once
+
+#include <math.h>
+#include <string.h>
+
+#include "model.h"
+#include "team.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+#define TIMBRAL_X86 1
+#endif
+
+namespace timbral {
+
+// Stage one. The model that it was opened with stays where it is.
+class Stepper : public Work {
+  public:
+    virtual void begin(const Batch& batch) = 0;
+};
+
+using Open = Stepper* (*)(const Model& model, int members);
+
+Stepper* open_avx2(const Model& model, int members);
+Stepper* open_avx512(const Model& model, int members);
+
+}  // namespace timbral
