@@ -8,6 +8,11 @@
 
 #include "variants.h"
 
+#if defined(TIMBRAL_ARM) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 #if defined(_WIN32)
 #define TIMBRAL_EXPORT extern "C" __declspec(dllexport)
 #else
@@ -16,6 +21,18 @@
 
 namespace timbral {
 namespace {
+
+#if defined(TIMBRAL_ARM)
+bool has_products_of_eight_bits() {
+#if defined(__APPLE__)
+    return true;  // from the first of Apple's own processors for computers on
+#elif defined(__linux__)
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+    return false;
+#endif
+}
+#endif
 
 // The variant of that name, where this processor can run it. (Whatever has AVX2 and FMA has F16C.)
 Open variant(const char* name) {
@@ -27,6 +44,8 @@ Open variant(const char* name) {
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512vnni"))
         return open_avx512;
+#elif defined(TIMBRAL_ARM)
+    if (strcmp(name, "neon") == 0 && has_products_of_eight_bits()) return open_neon;
 #else
     (void)name;
 #endif

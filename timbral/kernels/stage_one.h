@@ -1,4 +1,4 @@
-// Stage one for a batch of positions, over the vectors of a processor (`V` in avx2.cpp and avx512.cpp).
+// Stage one for a batch of positions, over the vectors of a processor (`V` in avx2.cpp, avx512.cpp and neon.cpp).
 //
 // The network is `SemanticTransformer` of timbral/nets/semantic.py, `prefill` and `step` behind the embeddings:
 // post-norm layers of attention and a ReLU feed-forward. Weights have 8, 4 or 16 bits; inputs of products with 8 and 4

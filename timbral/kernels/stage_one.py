@@ -22,7 +22,7 @@ from timbral.weights.parameters import Parameter, read_parameters
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
-VARIANTS = ("avx512", "avx2")
+VARIANTS = ("avx512", "avx2", "neon")
 """Instructions that there is a variant for, the fastest first."""
 MOST_MEMBERS = 8
 """Threads, beyond which there is too little to share out."""

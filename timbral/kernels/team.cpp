@@ -15,6 +15,8 @@ constexpr int kPatience = 50;  // such looks before a thread that waits for othe
 void pause() {
 #if defined(__x86_64__) || defined(_M_X64)
     _mm_pause();
+#elif defined(__aarch64__) && defined(__GNUC__)
+    asm volatile("yield");
 #endif
 }
 

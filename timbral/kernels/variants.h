@@ -9,6 +9,9 @@
 
 #if defined(__x86_64__) || defined(_M_X64)
 #define TIMBRAL_X86 1
+#elif defined(__aarch64__) && (__clang_major__ >= 16 || defined(__ARM_FEATURE_DOTPROD) || !defined(__clang__)) && \
+    defined(__GNUC__)
+#define TIMBRAL_ARM 1  // Older clangs know products of 8-bit numbers only where they are told of them when called.
 #endif
 
 namespace timbral {
@@ -23,5 +26,6 @@ using Open = Stepper* (*)(const Model& model, int members);
 
 Stepper* open_avx2(const Model& model, int members);
 Stepper* open_avx512(const Model& model, int members);
+Stepper* open_neon(const Model& model, int members);
 
 }  // namespace timbral

@@ -1,0 +1,84 @@
+// The network for 64-bit ARM with products of 8-bit numbers (ARMv8.2 and "dotprod").
+#include "variants.h"
+
+#if defined(TIMBRAL_ARM)
+#include <arm_neon.h>
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
+#else
+#pragma GCC target("arch=armv8.2-a+dotprod")
+#endif
+
+#include "stage_one.h"
+
+namespace timbral {
+namespace {
+
+struct Neon {
+    using Float = float32x4_t;
+    using Int = int32x4_t;
+    static constexpr int lanes = 4, parts = 4, most_rows = 4;
+    static constexpr int middle = 0;  // dot_eight takes it off itself
+
+    static Float zero() { return vdupq_n_f32(0.0f); }
+    static Float all(float x) { return vdupq_n_f32(x); }
+    static Float load(const float* from) { return vld1q_f32(from); }
+    static void store(float* to, Float x) { vst1q_f32(to, x); }
+    static Float add(Float x, Float y) { return vaddq_f32(x, y); }
+    static Float subtract(Float x, Float y) { return vsubq_f32(x, y); }
+    static Float multiply(Float x, Float y) { return vmulq_f32(x, y); }
+    static Float add_product(Float x, Float y, Float z) { return vfmaq_f32(z, x, y); }
+    static Float largest(Float x, Float y) { return vmaxq_f32(x, y); }
+    static Float magnitude(Float x) { return vabsq_f32(x); }
+    static float highest(Float x) { return vmaxvq_f32(x); }
+    static float sum(Float x) { return vaddvq_f32(x); }
+    static Float widen(const uint16_t* half) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(half))); }
+    static Float widen_eight(const int8_t* from) {
+        const int8x8_t numbers = vreinterpret_s8_s32(vdup_n_s32(four_of(from)));
+        return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(numbers))));
+    }
+    static Float exponential(Float whole, Float x) {
+        const Int exponent = vshlq_n_s32(vaddq_s32(vcvtnq_s32_f32(whole), vdupq_n_s32(127)), 23);
+        return vmulq_f32(x, vreinterpretq_f32_s32(exponent));
+    }
+    static Float nearest(Float x) { return vrndnq_f32(x); }
+
+    // Four numbers to 8 bits; their sum.
+    static int32_t round(Float x, int8_t* to) {
+        const Int numbers = vcvtnq_s32_f32(x);
+        const int16x4_t words = vqmovn_s32(numbers);
+        const int32_t bytes = vget_lane_s32(vreinterpret_s32_s8(vqmovn_s16(vcombine_s16(words, words))), 0);
+        memcpy(to, &bytes, sizeof bytes);
+        return vaddvq_s32(numbers);
+    }
+
+    static Int all_int(int32_t x) { return vdupq_n_s32(x); }
+    static Float to_float(Int x) { return vcvtq_f32_s32(x); }
+    static uint8x16_t raw(const uint8_t* from) { return vld1q_u8(from); }
+    static int8x16_t eight(const uint8_t* from) { return vreinterpretq_s8_u8(veorq_u8(raw(from), vdupq_n_u8(128))); }
+    static int8x16_t low_half(uint8x16_t x) { return vreinterpretq_s8_u8(vandq_u8(x, vdupq_n_u8(15))); }
+    static int8x16_t high_half(uint8x16_t x) { return vreinterpretq_s8_u8(vshrq_n_u8(x, 4)); }
+    static Int dot_eight(Int sum, int8x16_t weight, const int8_t* four) {
+        return vdotq_s32(sum, weight, vreinterpretq_s8_s32(vdupq_n_s32(four_of(four))));
+    }
+    static Int dot_four(Int sum, int8x16_t weight, const int8_t* four) { return dot_eight(sum, weight, four); }
+    static void prefetch(const uint8_t* at) { __builtin_prefetch(at, 0, 2); }
+
+  private:
+    static int32_t four_of(const int8_t* four) {
+        int32_t bytes;
+        memcpy(&bytes, four, sizeof bytes);
+        return bytes;
+    }
+};
+
+}  // namespace
+
+Stepper* open_neon(const Model& model, int members) { return new Step<Neon>(model, members); }
+
+}  // namespace timbral
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+#endif
