@@ -12,6 +12,7 @@ from timbral.engine.runner import Runner, open_runner
 from timbral.engine.sampling import Sampling
 from timbral.engine.sequence import Sequence
 from timbral.engine.sessions import Graph, SessionOptions
+from timbral.engine.vits import open_vocoder
 
 HOP, NOISE_SCALE = 640, 0.5
 CAPACITY = 1024
@@ -72,7 +73,7 @@ class Speaker:
             ("latent",),
             options,
         )
-        self._vocoder = Graph(acoustic / "vocoder.onnx", ("latent", "timbre"), ("audio",), options)
+        self._vocoder = open_vocoder(acoustic / "vocoder.onnx", options)
 
     def speak(self, tokens: NDArray[np.int64], case: Case, rows: int = 1) -> NDArray[np.float32]:
         """Samples [1, n] of tokens [T], with the vocoder working on so many windows at once."""

@@ -14,6 +14,7 @@ from traced_once import kept_in, traced_once
 
 from timbral.engine.rows import vocode_in_rows, vocode_in_windows
 from timbral.engine.sessions import Graph, SessionOptions
+from timbral.engine.vits import open_vocoder
 from timbral.export.acoustic import VOCODER, WEIGHTS, Utterance, export_acoustic, vocoder_examples
 from timbral.export.calibration import quantize_convolutions
 from timbral.export.losses import signal_to_noise
@@ -92,16 +93,16 @@ def test_the_bar_decides_how_many_layers_are_rounded(network: AcousticNetwork, f
         quantize_convolutions(model, [])
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3])
+@pytest.mark.parametrize(("rows", "threads"), [(1, 1), (2, 1), (3, 1), (1, 2), (2, 2), (3, 2)])
 def test_rows_give_the_sound_of_one_row(
-    network: AcousticNetwork, floats: Path, example: dict[str, NDArray[np.float32]], rows: int
+    network: AcousticNetwork, floats: Path, example: dict[str, NDArray[np.float32]], rows: int, threads: int
 ) -> None:
-    graph = Graph(floats / VOCODER, ("latent", "timbre"), ("audio",), SessionOptions(device="cpu", threads=1))
+    vocoder = open_vocoder(floats / VOCODER, SessionOptions(device="cpu", threads=threads))
     whole = run(floats, example)
     for frames in (120, 119, 30, 1):
         part = {"latent": example["latent"][:, :, :frames], "timbre": example["timbre"]}
         expected = run(floats, part)
-        found = vocode_in_rows(graph, **part, rows=rows, reach=network.dec.reach, hop=HOP)
+        found = vocode_in_rows(vocoder, **part, rows=rows, reach=network.dec.reach, hop=HOP)
         assert found.shape == expected.shape
         assert np.abs(found - expected).max() < 1e-5 * np.abs(whole).max()
 

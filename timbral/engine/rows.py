@@ -2,14 +2,17 @@
 
 One after another, so that its beginning is heard before its end is made. As rows, because onnxruntime shares out a convolution
 over rows and blocks of channels, and not over time: the last stages of a vocoder, with few channels, run on one core unless
-there are several rows. The overlap costs a few frames a window.
+there are several rows. The overlap costs a few frames a window. `RowByRow` gives each row a thread of its own.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+from timbral.engine.acoustic import Network
 
 Floats = NDArray[np.float32]
 
@@ -17,8 +20,31 @@ GROWTH = 3
 """A window is so many times as long as the one before it: it is made while that one is heard, and fewer overlap."""
 
 
+class RowByRow:
+    """A network whose rows are run at the same time, each by one thread: threads that share a layer wait for each other after it.
+
+    together: runs one row with all threads, where there is no other. alone: the same network, run by one thread; it may be
+    called by several at once.
+    """
+
+    def __init__(self, together: Network, alone: Network, threads: int) -> None:
+        self._together = together
+        self._alone = alone
+        self._pool = ThreadPoolExecutor(threads, "timbral-row")
+
+    def __call__(self, inputs: Mapping[str, Floats]) -> list[Floats]:
+        rows = len(next(iter(inputs.values())))
+        if rows == 1:
+            return self._together(inputs)
+        found = self._pool.map(
+            lambda row: self._alone({name: value[row : row + 1] for name, value in inputs.items()}),
+            range(rows),
+        )
+        return [np.concatenate(outputs) for outputs in zip(*found, strict=True)]
+
+
 def vocode_in_windows(
-    vocoder: Callable[[Mapping[str, Floats]], list[Floats]],
+    vocoder: Network,
     latent: Floats,
     timbre: Floats,
     first: int,
@@ -41,7 +67,7 @@ def vocode_in_windows(
 
 
 def vocode_in_rows(
-    vocoder: Callable[[Mapping[str, Floats]], list[Floats]],
+    vocoder: Network,
     latent: Floats,
     timbre: Floats,
     rows: int,

@@ -5,7 +5,7 @@ takes most of the time, sees a few frames around each: what is waited for, the b
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from timbral.engine.acoustic import Network, SentenceStream, check_line, stretched
 from timbral.engine.line import Line
-from timbral.engine.rows import vocode_in_windows
+from timbral.engine.rows import RowByRow, vocode_in_windows
 from timbral.engine.seeds import noise
-from timbral.engine.sessions import Graph, SessionOptions
+from timbral.engine.sessions import Graph, SessionOptions, on_cuda, usable_cores
 
 ROWS = 2
 """Rows of the vocoder's batch that share an utterance, whatever the cores, so that samples are the same everywhere."""
@@ -41,6 +41,18 @@ class VitsConfig:
     reach: int = 0
 
 
+def open_vocoder(path: Path, options: SessionOptions) -> Network:
+    """The vocoder at `path`; on several cores a second one besides, which one thread runs, for rows at the same time."""
+
+    def opened(options: SessionOptions) -> Graph:
+        return Graph(path, ("latent", "timbre"), ("audio",), options)
+
+    threads = options.threads or usable_cores()
+    if threads == 1 or on_cuda(options):
+        return opened(options)
+    return RowByRow(opened(options), opened(replace(options, threads=1)), threads)
+
+
 class VitsDecoder:
     """Tokens, phones and a timbre to samples. Immutable: what an utterance remembers is in its stream."""
 
@@ -59,7 +71,7 @@ class VitsDecoder:
         graph = Graph(latent, read, ("latent",), options)
         shapes = {value.name: value.shape for value in graph.session.get_inputs()}
         hidden = shapes["overlap"][1]
-        return cls(graph, Graph(vocoder, ("latent", "timbre"), ("audio",), options), hidden, config)
+        return cls(graph, open_vocoder(vocoder, options), hidden, config)
 
     @property
     def sample_rate(self) -> int:
