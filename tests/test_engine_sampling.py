@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from timbral.engine.sampling import Sampling, draw, penalise, probabilities
+from timbral.engine.sampling import Sampling, candidates, draw, penalise
 from timbral.engine.seeds import BLOCK, derive_seed, generator, noise
 from timbral.engine.sequence import FIRST_STEPS, Finish, Sequence
 from timbral.errors import SettingError
@@ -19,6 +19,14 @@ CASES = json.loads((GOLDENS / "sampling_params.json").read_text(encoding="utf-8"
 SETTINGS = CASES["top_k,top_p,temperature,repetition_penalty"]
 
 EMPTY = np.zeros(0, np.int64)
+
+
+def probabilities(logits: NDArray[np.float32], settings: Sampling) -> NDArray[np.float32]:
+    """Of every token, [vocabulary]."""
+    tokens, likely = candidates(logits, settings)
+    shares = np.zeros_like(logits)
+    shares[tokens] = likely / likely.sum()
+    return shares
 
 
 @pytest.mark.parametrize("case", range(len(SETTINGS)))
@@ -52,7 +60,9 @@ def test_the_likeliest_remain_and_those_as_likely_as_the_last_of_them(
 def test_draws_follow_the_probabilities() -> None:
     shares = np.array([0.5, 0.3, 0.15, 0.05, 0.0], np.float32)
     rng = generator(1)
-    counts = np.bincount([draw(shares, rng) for _ in range(20_000)], minlength=5) / 20_000
+    tokens = np.array([3, 1, 4, 0, 2])
+    drawn = [draw(tokens, 7 * shares[tokens], rng) for _ in range(20_000)]
+    counts = np.bincount(drawn, minlength=5) / 20_000
     np.testing.assert_allclose(counts, shares, atol=0.012)
     assert counts[4] == 0
 

@@ -14,6 +14,9 @@ LOWEST_TEMPERATURE = 1e-5
 _NEAR = 10.0
 """Nats below the likeliest token, within which the few that remain mostly are: these alone have to be sorted out."""
 
+_SHORTEST = np.finfo(np.float32).tiny
+"""Wait of a draw: nothing is divided by zero."""
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -53,31 +56,36 @@ def penalise(logits: NDArray[np.float32], previous: NDArray[np.int64], penalty: 
     if penalty != 1.0 and len(previous):
         score = logits[previous]
         factor = np.float32(penalty)
-        logits[previous] = np.where(score < 0, score * factor, score / factor)
+        # Officially scores below zero are multiplied and others divided, which is the lesser of both.
+        lesser = np.minimum if penalty > 1.0 else np.maximum
+        logits[previous] = lesser(score * factor, score / factor)
 
 
-def probabilities(logits: NDArray[np.float32], settings: Sampling) -> NDArray[np.float32]:
-    """Penalised logits [vocabulary] to probabilities [vocabulary]: top-p, then temperature, then top-k.
+def candidates(
+    logits: NDArray[np.float32], settings: Sampling
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Penalised logits [vocabulary] to tokens [n] that remain and how likely each is, the likeliest 1: top-p, temperature, top-k.
 
     Top-p and top-k both keep the likeliest, so the few that top-k leaves are all that has to be sorted for top-p.
     """
-    kept = _likeliest(logits, settings.top_k)
+    highest = logits.max()
+    kept = _likeliest(logits, highest, settings.top_k)
+    below = logits[kept] - highest
     if settings.top_p < 1.0:
-        kept = kept[np.argsort(-logits[kept], kind="stable")]
-        powers = np.exp(logits - logits.max())
-        removed = np.cumsum(powers[kept] / powers.sum()) > settings.top_p
+        order = np.argsort(-below, kind="stable")
+        kept, below = kept[order], below[order]
+        removed = np.cumsum(np.exp(below)) > settings.top_p * np.exp(logits - highest).sum()
         removed[0] = False
-        kept = kept[~removed]
-    shares = np.zeros_like(logits)
-    shares[kept] = _softmax(logits[kept] / np.float32(max(settings.temperature, LOWEST_TEMPERATURE)))
-    return shares
+        kept, below = kept[~removed], below[~removed]
+    powers: NDArray[np.float32] = np.exp(below / np.float32(max(settings.temperature, LOWEST_TEMPERATURE)))
+    return kept, powers
 
 
-def _likeliest(logits: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+def _likeliest(logits: NDArray[np.float32], highest: np.float32, count: int) -> NDArray[np.int64]:
     """Places of the `count` likeliest in order, with others that are as likely as the last of them; 0: of all."""
     if not 0 < count < len(logits):
         return np.arange(len(logits))
-    near = np.flatnonzero(logits >= logits.max() - _NEAR)
+    near = np.flatnonzero(logits >= highest - _NEAR)
     if len(near) < count:
         near = np.arange(len(logits))
     some = logits[near]
@@ -85,14 +93,7 @@ def _likeliest(logits: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     return found
 
 
-def draw(shares: NDArray[np.float32], rng: np.random.Generator) -> int:
-    """One token by its probability: the argmax of p / e, with e exponentially distributed."""
-    possible = np.flatnonzero(shares > 0)
-    waits = rng.standard_exponential(len(possible), np.float32)
-    return int(possible[np.argmax(shares[possible] / np.maximum(waits, np.finfo(np.float32).tiny))])
-
-
-def _softmax(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    powers = np.exp(values - values.max())
-    total: NDArray[np.float32] = powers / powers.sum()
-    return total
+def draw(tokens: NDArray[np.int64], likely: NDArray[np.float32], rng: np.random.Generator) -> int:
+    """One of the tokens [n] by how likely each is: the argmax of p / e, with e exponentially distributed."""
+    waits = rng.standard_exponential(len(tokens), np.float32)
+    return int(tokens[np.argmax(likely / np.maximum(waits, _SHORTEST))])

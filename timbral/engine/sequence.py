@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.engine.sampling import Sampling, draw, penalise, probabilities
+from timbral.engine.sampling import Sampling, candidates, draw, penalise
 from timbral.engine.seeds import generator
 
 FIRST_STEPS = 11
@@ -68,6 +68,7 @@ class Sequence:
         self.decode_s = 0.0
         self._rng = generator(seed, "take", take)
         self._previous = np.unique(np.concatenate([prompt, np.asarray(spoken, np.int64)]))
+        self._seen = set(self._previous.tolist())
 
     @property
     def context(self) -> NDArray[np.int64]:
@@ -100,12 +101,13 @@ class Sequence:
         if len(self.tokens) < FIRST_STEPS:
             logits = logits[:end]
         penalise(logits, self._previous, self.sampling.repetition_penalty)
-        token = draw(probabilities(logits, self.sampling), self._rng)
+        token = draw(*candidates(logits, self.sampling), self._rng)
         if end in (token, int(np.argmax(logits))):
             self.finished = Finish.END
             return
         self.tokens.append(token)
-        if self.sampling.repetition_penalty != 1.0 and token not in self._previous:
+        if self.sampling.repetition_penalty != 1.0 and token not in self._seen:
+            self._seen.add(token)
             self._previous = np.append(self._previous, token)
         if len(self.tokens) >= self.limit:
             self.finished = Finish.LIMIT

@@ -475,7 +475,7 @@ class Step final : public Stepper {
     }
 
     static constexpr int kTogether = 4;
-    static constexpr int kPieces = 4;
+    static constexpr int kPieces = 2;
 
     const Model& model_;
     const int members_;
