@@ -57,7 +57,7 @@ struct Batch {
     const float* x;         // [count, hidden], embeddings with their positions
     const int32_t* rows;    // [count]
     const int32_t* places;  // [count], where they are kept in their rows
-    const int32_t* seen;    // [count], how many of the first places of their rows they look at
+    const int32_t* seen;    // [count], how many of the first places of their rows they look at; null: up to themselves
     float* logits;          // [predicted, outputs in whole tiles]
 };
 

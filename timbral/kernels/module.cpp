@@ -52,11 +52,24 @@ Open variant(const char* name) {
     return nullptr;
 }
 
-struct Opened {
-    Team team;
-    std::unique_ptr<Stepper> stepper;
+bool fits(const Model& model, const Batch& batch) {
+    if (batch.predicted > model.rows) return false;
+    for (int i = 0; i < batch.count; ++i) {
+        const int seen = batch.seen ? batch.seen[i] : batch.places[i] + 1;
+        if (batch.rows[i] < 0 || batch.rows[i] >= model.rows || batch.places[i] < 0 || seen > model.capacity ||
+            batch.places[i] >= seen)
+            return false;
+    }
+    return true;
+}
 
-    Opened(Stepper* stepper, int members, int spin_us) : team(members, spin_us), stepper(stepper) {}
+struct Opened {
+    const Model& model;
+    std::unique_ptr<Stepper> stepper;
+    Team team;  // the last, so that its threads end before what they work on
+
+    Opened(const Model& model, Stepper* stepper, int members, int spin_us)
+        : model(model), stepper(stepper), team(members, spin_us) {}
 };
 
 }  // namespace
@@ -71,7 +84,7 @@ TIMBRAL_EXPORT int32_t timbral_can_run(const char* name) { return timbral::varia
 TIMBRAL_EXPORT Opened* timbral_open(const timbral::Model* model, const char* name, int32_t members, int32_t spin_us) {
     const timbral::Open open = timbral::variant(name);
     try {
-        return open ? new Opened(open(*model, members), members, spin_us) : nullptr;
+        return open ? new Opened(*model, open(*model, members), members, spin_us) : nullptr;
     } catch (...) {
         return nullptr;
     }
@@ -79,15 +92,16 @@ TIMBRAL_EXPORT Opened* timbral_open(const timbral::Model* model, const char* nam
 
 TIMBRAL_EXPORT void timbral_close(Opened* opened) { delete opened; }
 
-// Whether there was memory for it.
+// 0: done. 1: places that rows do not have. 2: no memory.
 TIMBRAL_EXPORT int32_t timbral_run(Opened* opened, const timbral::Batch* batch) {
+    if (!timbral::fits(opened->model, *batch)) return 1;
     try {
         opened->stepper->begin(*batch);
     } catch (const std::bad_alloc&) {
-        return 0;
+        return 2;
     }
     opened->team.run(*opened->stepper);
-    return 1;
+    return 0;
 }
 
 PyMODINIT_FUNC PyInit__native(void) {

@@ -230,9 +230,32 @@ void keep(const float* key, const float* value, const Memory& memory, int place)
                    memory.value_scales + place, &sum);
 }
 
-// The mix of the values of the first `count` places that a query [size] asks for.
+// `C` vectors of the mix of values, from channel `i` on: scores [count] of these values, and what their sum is
+// multiplied by.
+template <class V, int C>
+void mix(const Memory& memory, const Memory& next, const float* scores, int count, float per, int i, float* out) {
+    typename V::Float even[C], odd[C];
+    for (int c = 0; c < C; ++c) even[c] = odd[c] = V::zero();
+    const int size = memory.size;
+    const int8_t* own = memory.values + i;
+    int t = 0;
+    for (; t + 1 < count; t += 2, own += 2 * size) {
+        V::prefetch(reinterpret_cast<const uint8_t*>(next.values) + t * size + 2 * i);
+        const typename V::Float first = V::all(scores[t]), second = V::all(scores[t + 1]);
+        for (int c = 0; c < C; ++c) {
+            even[c] = V::add_product(V::widen_eight(own + c * V::lanes), first, even[c]);
+            odd[c] = V::add_product(V::widen_eight(own + size + c * V::lanes), second, odd[c]);
+        }
+    }
+    for (int c = 0; c < C; ++c) {
+        if (t < count) even[c] = V::add_product(V::widen_eight(own + c * V::lanes), V::all(scores[t]), even[c]);
+        V::store(out + i + c * V::lanes, V::multiply(V::add(even[c], odd[c]), V::all(per)));
+    }
+}
+
+// The mix of the values of the first `count` places that a query [size] asks for. What is needed next comes meanwhile.
 template <class V>
-void attend(const float* query, const Memory& memory, int count, float* scores, float* out) {
+void attend(const float* query, const Memory& memory, const Memory& next, int count, float* scores, float* out) {
     const int size = memory.size, filled = (count + kTile - 1) / kTile * kTile;
     int8_t numbers[kLargestHead];
     float query_scale;
@@ -241,9 +264,13 @@ void attend(const float* query, const Memory& memory, int count, float* scores, 
     const typename V::Float share = V::all(query_scale / sqrtf(static_cast<float>(size)));
     for (int from = 0; from < filled; from += kTile) {
         const uint8_t* group = memory.keys + static_cast<size_t>(from) * size;
+        const uint8_t* later = next.keys + static_cast<size_t>(from) * size;
+        V::prefetch(reinterpret_cast<const uint8_t*>(next.key_scales + from));
+        V::prefetch(reinterpret_cast<const uint8_t*>(next.value_scales + from));
         typename V::Int sum[V::parts];
         for (int part = 0; part < V::parts; ++part) sum[part] = V::all_int(-query_sum * V::middle);
         for (int i = 0; i < size; i += 4) {
+            V::prefetch(later + i * kTile);
             for (int part = 0; part < V::parts; ++part)
                 sum[part] = V::dot_eight(sum[part], V::eight(group + i * kTile + part * V::lanes * 4), numbers + i);
         }
@@ -263,18 +290,10 @@ void attend(const float* query, const Memory& memory, int count, float* scores, 
         total = V::add(total, power);
         V::store(scores + i, V::multiply(power, V::load(memory.value_scales + i)));
     }
-    const typename V::Float per = V::all(1.0f / V::sum(total));
-    for (int i = 0; i < size; i += V::lanes) {
-        typename V::Float even = V::zero(), odd = V::zero();
-        const int8_t* column = memory.values + i;
-        int t = 0;
-        for (; t + 1 < count; t += 2, column += 2 * size) {
-            even = V::add_product(V::widen_eight(column), V::all(scores[t]), even);
-            odd = V::add_product(V::widen_eight(column + size), V::all(scores[t + 1]), odd);
-        }
-        if (t < count) even = V::add_product(V::widen_eight(column), V::all(scores[t]), even);
-        V::store(out + i, V::multiply(V::add(even, odd), per));
-    }
+    const float per = 1.0f / V::sum(total);
+    int i = 0;
+    for (; i + 2 * V::lanes <= size; i += 2 * V::lanes) mix<V, 2>(memory, next, scores, count, per, i, out);
+    for (; i < size; i += V::lanes) mix<V, 1>(memory, next, scores, count, per, i, out);
 }
 
 // x = norm(x + y)
@@ -416,8 +435,7 @@ class Step final : public Stepper {
     void attend_with(int layer, int head) {
         const int size = model_.head_size, tiles_of_head = size / kTile, count = batch_.count;
         const int32_t* rows = batch_.rows;
-        for (int i = 0; i < count; ++i)
-            if (i == 0 || rows[i] != rows[i - 1]) ask_for(memory(layer, rows[i], head), batch_.places[i]);
+        if (head < members_) ask_for(memory(layer, rows[0], head), batch_.places[0]);
         float* three = three_.data() + static_cast<size_t>(head) * 3 * count * size;
         const size_t stride = 3 * static_cast<size_t>(size);
         for (int kind = 0; kind < 3; ++kind)
@@ -431,13 +449,17 @@ class Step final : public Stepper {
             const float* key = three + i * stride + size;
             keep<V>(key, key + size, memory(layer, rows[i], head), batch_.places[i]);
         }
-        for (int i = 0; i < count; ++i)
-            attend<V>(three + i * stride, memory(layer, rows[i], head), batch_.seen[i],
+        const int later = smaller(head + members_, model_.heads - 1);
+        for (int i = 0; i < count; ++i) {
+            const Memory next = i + 1 < count ? memory(layer, rows[i + 1], head) : memory(layer, rows[0], later);
+            attend<V>(three + i * stride, memory(layer, rows[i], head), next,
+                      batch_.seen ? batch_.seen[i] : batch_.places[i] + 1,
                       scores_.data() + static_cast<size_t>(head) * model_.capacity,
                       mixed_.data() + static_cast<size_t>(i) * model_.hidden + head * size);
+        }
     }
 
-    // Keys and values come while the query is made.
+    // The first keys and values of a phase come while their query is made.
     static void ask_for(const Memory& memory, int count) {
         for (int i = 0; i < count * memory.size; i += 64) {
             V::prefetch(memory.keys + i);

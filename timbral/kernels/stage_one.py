@@ -108,6 +108,7 @@ class StageOneKernel:
         self._key_scales, self._value_scales = _pages(cache, np.float32), _pages(cache, np.float32)
         self._vocabulary: int = predict.outputs
         self._logits = np.zeros((rows, -(-predict.outputs // TILE) * TILE), np.float32)
+        self._fronts: dict[int, _Front] = {}
         self._phones = weights.read(f"{_PHONES}.weight")
         self._tokens = weights.read(f"{_TOKENS}.weight")
         self._phone_waves = _waves(weights, "ar_text_position", places)
@@ -157,7 +158,9 @@ class StageOneKernel:
         spoken[:] = self._tokens[tokens] + self._token_waves[: len(tokens)]
         places = np.arange(len(x), dtype=np.int32)
         seen = np.maximum(places + 1, len(phones), dtype=np.int32)
-        logits: Floats = self._run(x, np.full(len(x), row, np.int32), places, seen, 1)[0]
+        rows = np.full(len(x), row, np.int32)
+        self._run(_batch(x, rows, places, seen, self._logits[:1]))
+        logits: Floats = self._logits[0, : self._vocabulary]
         return logits
 
     def step(self, tokens: Ids, positions: Ids, lengths: NDArray[np.int32]) -> Floats:
@@ -165,10 +168,14 @@ class StageOneKernel:
 
         Returns logits [r, vocabulary], valid until the next call.
         """
-        x = self._tokens[tokens] + self._token_waves[positions]
-        return self._run(
-            x, np.arange(len(tokens), dtype=np.int32), lengths, lengths + np.int32(1), len(tokens)
-        )
+        count = len(tokens)
+        if count not in self._fronts:
+            self._fronts[count] = _Front(count, self._model.hidden, self._logits, self._vocabulary)
+        front = self._fronts[count]
+        np.add(self._tokens[tokens], self._token_waves[positions], out=front.x)
+        front.places[:] = lengths
+        self._run(front.batch)
+        return front.logits
 
     def copy(self, source: int, target: int, count: int) -> None:
         """The first places of a row to another one."""
@@ -177,29 +184,12 @@ class StageOneKernel:
         for cache in (self._values, self._key_scales, self._value_scales):
             cache[:, target, :, :count] = cache[:, source, :, :count]
 
-    def _run(
-        self,
-        x: Floats,
-        rows: NDArray[np.int32],
-        places: NDArray[np.int32],
-        seen: NDArray[np.int32],
-        predicted: int,
-    ) -> Floats:
-        if seen.max() > self._model.capacity:
-            raise ValueError(f"{seen.max()} places for rows of {self._model.capacity}")
-        batch = Batch(
-            len(x),
-            predicted,
-            x.ctypes.data,
-            rows.ctypes.data,
-            places.ctypes.data,
-            seen.ctypes.data,
-            self._logits.ctypes.data,
-        )
-        if not self._run_batch(self._opened, ctypes.byref(batch)):
+    def _run(self, batch: Batch) -> None:
+        fault = self._run_batch(self._opened, batch)
+        if fault == 1:
+            raise ValueError(f"more places than the {self._model.capacity} of a row")
+        if fault:
             raise MemoryError("no memory for stage one")
-        logits: Floats = self._logits[:predicted, : self._vocabulary]
-        return logits
 
     def _layer(self, weights: StageOneWeights, prefix: str) -> Layer:
         products = (
@@ -227,6 +217,36 @@ class StageOneKernel:
         kept = np.ascontiguousarray(array)
         self._kept.append(kept)
         return int(kept.ctypes.data)
+
+
+class _Front:
+    """The first `count` rows: buffers of a step, whose addresses are found once and for all."""
+
+    def __init__(self, count: int, hidden: int, logits: Floats, vocabulary: int) -> None:
+        self.x = np.zeros((count, hidden), np.float32)
+        self.places = np.zeros(count, np.int32)
+        self.logits = logits[:count, :vocabulary]
+        self._rows = np.arange(count, dtype=np.int32)
+        self.batch = _batch(self.x, self._rows, self.places, None, logits[:count])
+
+
+def _batch(
+    x: Floats,
+    rows: NDArray[np.int32],
+    places: NDArray[np.int32],
+    seen: NDArray[np.int32] | None,
+    logits: Floats,
+) -> Batch:
+    """A batch of these arrays, which have to live as long; logits of the last ones go to `logits`."""
+    return Batch(
+        len(x),
+        len(logits),
+        x.ctypes.data,
+        rows.ctypes.data,
+        places.ctypes.data,
+        None if seen is None else seen.ctypes.data,
+        logits.ctypes.data,
+    )
 
 
 def _layers(parameters: Mapping[str, Parameter]) -> int:
