@@ -9,7 +9,7 @@ stage_one  ``StageOneWeights.of(prefill, step)``: weights of the two graphs, or 
 packing    weights in the order in which they are read.
 binding    the compiled functions and their structures.
 
-The compiled part is C++14 without any library: ``stage_one.h`` is the network over vectors of a processor, ``avx2.cpp`` and
-``avx512.cpp`` those vectors, ``team.h`` the threads, ``model.h`` what Python hands over, ``module.cpp`` what it calls.
-Nothing here knows of requests.
+The compiled part is C++14 without any library: ``stage_one.h`` is the network over vectors of a processor, ``avx2.cpp``,
+``avx512.cpp`` and ``neon.cpp`` those vectors, ``processor.h`` tells which there are, ``team.h`` is the threads, ``model.h`` what
+Python hands over, ``module.cpp`` what it calls. Nothing here knows of requests.
 """

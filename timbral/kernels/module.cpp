@@ -6,12 +6,8 @@
 #include <memory>
 #include <new>
 
+#include "processor.h"
 #include "variants.h"
-
-#if defined(TIMBRAL_ARM) && defined(__linux__)
-#include <asm/hwcap.h>
-#include <sys/auxv.h>
-#endif
 
 #if defined(_WIN32)
 #define TIMBRAL_EXPORT extern "C" __declspec(dllexport)
@@ -22,33 +18,15 @@
 namespace timbral {
 namespace {
 
-#if defined(TIMBRAL_ARM)
-bool has_products_of_eight_bits() {
-#if defined(__APPLE__)
-    return true;  // from the first of Apple's own processors for computers on
-#elif defined(__linux__)
-    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
-#else
-    return false;
-#endif
-}
-#endif
-
-// The variant of that name, where this processor can run it. (Whatever has AVX2 and FMA has F16C.)
+// The variant of that name, where this processor can run it.
 Open variant(const char* name) {
-#if defined(TIMBRAL_X86) && defined(__GNUC__)
-    __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (strcmp(name, "avx2") == 0 && avx2) return open_avx2;
-    if (strcmp(name, "avx512") == 0 && avx2 && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512vnni"))
-        return open_avx512;
+#if defined(TIMBRAL_X86)
+    if (strcmp(name, "avx512") == 0 && has_avx512()) return open_avx512;
+    if (strcmp(name, "avx2") == 0 && has_avx2()) return open_avx2;
 #elif defined(TIMBRAL_ARM)
-    if (strcmp(name, "neon") == 0 && has_products_of_eight_bits()) return open_neon;
-#else
-    (void)name;
+    if (strcmp(name, "neon") == 0 && has_dotprod()) return open_neon;
 #endif
+    (void)name;
     return nullptr;
 }
 
