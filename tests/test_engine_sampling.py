@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from timbral.engine.sampling import Sampling, candidates, draw, penalise
+from timbral.engine.sampling import LOWEST_TEMPERATURE, Sampling, candidates, draw, penalise
 from timbral.engine.seeds import BLOCK, derive_seed, generator, noise
 from timbral.engine.sequence import FIRST_STEPS, Finish, Sequence
 from timbral.errors import SettingError
+from timbral.kernels.binding import usable_variants
+from timbral.kernels.candidates import CandidateFinder, finder
 
 GOLDENS = Path(__file__).parent / "data" / "goldens"
 CASES = json.loads((GOLDENS / "sampling_params.json").read_text(encoding="utf-8"))
@@ -55,6 +57,67 @@ def test_the_likeliest_remain_and_those_as_likely_as_the_last_of_them(
     least = np.sort(logits)[-count:][0]
     shares = probabilities(logits, Sampling(top_k=count, temperature=10.0))
     np.testing.assert_array_equal(shares > 0, (logits >= least) & np.isfinite(logits))
+
+
+def compiled(
+    variant: str, logits: NDArray[np.float32], previous: NDArray[np.int64], settings: Sampling
+) -> tuple[NDArray[np.float32], int]:
+    """Of every token, [vocabulary], and the likeliest one."""
+    tokens, likely, best = CandidateFinder(len(logits), finder(variant))(
+        logits,
+        previous,
+        settings.repetition_penalty,
+        settings.top_k,
+        settings.top_p,
+        max(settings.temperature, LOWEST_TEMPERATURE),
+    )
+    shares = np.zeros_like(logits)
+    shares[tokens] = likely / likely.sum()
+    return shares, best
+
+
+@pytest.mark.parametrize("variant", usable_variants())
+@pytest.mark.parametrize("case", [case for case, (top_k, *_) in enumerate(SETTINGS) if top_k])
+def test_compiled_probabilities_are_the_official_ones(case: int, variant: str) -> None:
+    top_k, top_p, temperature, penalty = SETTINGS[case]
+    with np.load(GOLDENS / "sampling.npz") as golden:
+        logits, previous = golden[f"c{case}_logits"], golden[f"c{case}_prev"]
+        after, expected = golden[f"c{case}_logits_after"], golden[f"c{case}_probs"]
+    for row in range(len(logits)):
+        settings = Sampling(min(top_k, logits.shape[1]), top_p or 1.0, temperature, penalty)
+        shares, best = compiled(variant, logits[row], np.unique(previous[row]), settings)
+        np.testing.assert_array_equal(logits[row], after[row])
+        np.testing.assert_array_equal(shares > 0, expected[row] > 0)
+        np.testing.assert_allclose(shares, expected[row], rtol=2e-5, atol=1e-9)
+        assert best == after[row].argmax()
+
+
+@pytest.mark.parametrize("variant", usable_variants())
+@given(
+    st.lists(st.sampled_from([-np.inf, -40.0, -11.0, -3.0, 0.0, 0.5, 2.0]), min_size=1, max_size=40),
+    st.integers(1, 40),
+    st.sampled_from([1.0, 0.9, 0.5]),
+    st.sampled_from([1.0, 1.35, 0.7]),
+)
+def test_compiled_candidates_are_those_of_numpy(
+    variant: str, values: list[float], count: int, top_p: float, penalty: float
+) -> None:
+    logits = np.array([*values, 1.0], np.float32)
+    previous = np.arange(0, len(logits), 3)
+    settings = Sampling(min(count, len(logits)), top_p, 0.7, penalty)
+    other = logits.copy()
+    shares, best = compiled(variant, logits, previous, settings)
+    penalise(other, previous, penalty)
+    np.testing.assert_array_equal(logits, other)
+    np.testing.assert_allclose(shares, probabilities(other, settings), rtol=2e-5, atol=1e-9)
+    assert best == other.argmax()
+
+
+@pytest.mark.parametrize("variant", usable_variants())
+def test_compiled_a_former_token_without_a_logit_is_refused(variant: str) -> None:
+    for token in (-1, 20):
+        with pytest.raises(IndexError):
+            compiled(variant, np.zeros(20, np.float32), np.array([token]), Sampling())
 
 
 def test_draws_follow_the_probabilities() -> None:

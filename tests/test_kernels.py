@@ -17,8 +17,7 @@ from timbral.engine.kernel_runner import KernelRunner
 from timbral.engine.runner import Runner, open_runner
 from timbral.engine.sessions import SessionOptions
 from timbral.errors import BundleError
-from timbral.kernels.binding import library
-from timbral.kernels.stage_one import usable_variants
+from timbral.kernels.binding import library, usable_variants
 from timbral.weights import read_parameters
 
 torch = pytest.importorskip("torch")

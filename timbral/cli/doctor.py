@@ -63,8 +63,7 @@ def _version(package: str) -> str | None:
 
 def _kernels() -> str:
     """How stage one of models in few bits is run."""
-    from timbral.kernels.binding import library
-    from timbral.kernels.stage_one import usable_variants
+    from timbral.kernels.binding import library, usable_variants
 
     if library() is None:
         return "none: install timbral again where there is a C++ compiler, and int8 models speak faster"

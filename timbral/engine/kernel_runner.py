@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timbral.engine.sessions import SessionOptions, usable_cores
-from timbral.kernels.stage_one import StageOneKernel, StageOneWeights, usable_variants
+from timbral.kernels.binding import usable_variants
+from timbral.kernels.stage_one import StageOneKernel, StageOneWeights
 
 
 class KernelRunner:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timbral.errors import SettingError
+from timbral.kernels.candidates import MOST, CandidateFinder, finder
 
 LOWEST_TEMPERATURE = 1e-5
 _NEAR = 10.0
@@ -49,6 +50,42 @@ class Sampling:
     def greedy(self) -> bool:
         """Whether every draw gives the same token, so that drawing again is of no use."""
         return self.top_k == 1 or self.temperature <= LOWEST_TEMPERATURE
+
+
+class Chooser:
+    """Draws the tokens of one sequence; compiled where that can be, with the same result but for rounding.
+
+    vocabulary: logits of each draw.
+    """
+
+    def __init__(self, settings: Sampling, vocabulary: int) -> None:
+        self._settings = settings
+        few = 0 < settings.top_k <= MOST and settings.top_k < vocabulary - 1
+        find = finder() if few else None
+        self._compiled = CandidateFinder(vocabulary, find) if find else None
+
+    def __call__(
+        self, logits: NDArray[np.float32], previous: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[int, int]:
+        """A token drawn by logits [vocabulary], or one fewer, and the likeliest one.
+
+        The logits of `previous` tokens [n], each named once, are penalised in place.
+        """
+        settings = self._settings
+        if self._compiled:
+            tokens, likely, best = self._compiled(
+                logits,
+                previous,
+                settings.repetition_penalty,
+                settings.top_k,
+                settings.top_p,
+                max(settings.temperature, LOWEST_TEMPERATURE),
+            )
+        else:
+            penalise(logits, previous, settings.repetition_penalty)
+            tokens, likely = candidates(logits, settings)
+            best = int(np.argmax(logits))
+        return draw(tokens, likely, rng), best
 
 
 def penalise(logits: NDArray[np.float32], previous: NDArray[np.int64], penalty: float) -> None:

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.engine.sampling import Sampling, candidates, draw, penalise
+from timbral.engine.sampling import Chooser, Sampling
 from timbral.engine.seeds import generator
 
 FIRST_STEPS = 11
@@ -67,6 +67,7 @@ class Sequence:
         self.prefill_s = 0.0
         self.decode_s = 0.0
         self._rng = generator(seed, "take", take)
+        self._chooser: Chooser | None = None
         self._previous = np.unique(np.concatenate([prompt, np.asarray(spoken, np.int64)]))
         self._seen = set(self._previous.tolist())
 
@@ -98,11 +99,12 @@ class Sequence:
         The logits are penalised in place, so that the end token wins the argmax against penalised rivals.
         """
         end = len(logits) - 1
+        if self._chooser is None:
+            self._chooser = Chooser(self.sampling, len(logits))
         if len(self.tokens) < FIRST_STEPS:
             logits = logits[:end]
-        penalise(logits, self._previous, self.sampling.repetition_penalty)
-        token = draw(*candidates(logits, self.sampling), self._rng)
-        if end in (token, int(np.argmax(logits))):
+        token, likeliest = self._chooser(logits, self._previous, self._rng)
+        if end in (token, likeliest):
             self.finished = Finish.END
             return
         self.tokens.append(token)

@@ -10,6 +10,7 @@
 #pragma GCC target("avx2,fma,f16c")
 #endif
 
+#include "candidates.h"
 #include "stage_one.h"
 
 namespace timbral {
@@ -100,6 +101,7 @@ struct Avx2 {
 }  // namespace
 
 Stepper* open_avx2(const Model& model, int members) { return new Step<Avx2>(model, members); }
+int find_candidates_avx2(const Choice& choice) { return find_candidates<Avx2>(choice); }
 
 }  // namespace timbral
 #if defined(__clang__)

@@ -11,6 +11,7 @@
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma,f16c")
 #endif
 
+#include "candidates.h"
 #include "stage_one.h"
 
 namespace timbral {
@@ -79,6 +80,7 @@ struct Avx512 {
 }  // namespace
 
 Stepper* open_avx512(const Model& model, int members) { return new Step<Avx512>(model, members); }
+int find_candidates_avx512(const Choice& choice) { return find_candidates<Avx512>(choice); }
 
 }  // namespace timbral
 #if defined(__clang__)

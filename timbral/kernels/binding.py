@@ -5,6 +5,9 @@ import importlib.util
 from ctypes import POINTER, c_char_p, c_float, c_int32, c_void_p
 from functools import cache
 
+VARIANTS = ("avx512", "avx2", "neon")
+"""Instructions that there is a variant for, the fastest first."""
+
 
 class Product(ctypes.Structure):
     """`Product` of model.h."""
@@ -71,6 +74,24 @@ class Batch(ctypes.Structure):
     )
 
 
+class Choice(ctypes.Structure):
+    """`Choice` of model.h."""
+
+    _fields_ = (
+        ("logits", c_void_p),
+        ("previous", c_void_p),
+        ("tokens", c_void_p),
+        ("likely", c_void_p),
+        ("best", c_void_p),
+        ("count", c_int32),
+        ("previous_count", c_int32),
+        ("top_k", c_int32),
+        ("top_p", c_float),
+        ("temperature", c_float),
+        ("penalty", c_float),
+    )
+
+
 @cache
 def library() -> ctypes.CDLL | None:
     """The compiled functions; None where the package was installed without them."""
@@ -86,4 +107,15 @@ def library() -> ctypes.CDLL | None:
     functions.timbral_close.restype = None
     functions.timbral_run.argtypes = (c_void_p, POINTER(Batch))
     functions.timbral_run.restype = c_int32
+    functions.timbral_finder.argtypes = (c_char_p,)
+    functions.timbral_finder.restype = c_void_p
     return functions
+
+
+@cache
+def usable_variants() -> tuple[str, ...]:
+    """The variants that this installation has and this processor can run, the fastest first."""
+    functions = library()
+    if functions is None:
+        return ()
+    return tuple(name for name in VARIANTS if functions.timbral_can_run(name.encode()))

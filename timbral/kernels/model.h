@@ -61,4 +61,19 @@ struct Batch {
     float* logits;          // [predicted, outputs in whole tiles]
 };
 
+// A draw, of which the candidates are looked for.
+struct Choice {
+    float* logits;            // [count], penalised in place
+    const int64_t* previous;  // tokens to be penalised, each once
+    int64_t* tokens;          // [count], the candidates
+    float* likely;            // [count], how likely each is
+    int64_t* best;            // the likeliest token, the first one of several
+    int32_t count;
+    int32_t previous_count;
+    int32_t top_k;  // from 1 to count
+    float top_p;
+    float temperature;
+    float penalty;
+};
+
 }  // namespace timbral

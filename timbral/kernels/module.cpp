@@ -19,15 +19,15 @@ namespace timbral {
 namespace {
 
 // The variant of that name, where this processor can run it.
-Open variant(const char* name) {
+Variant variant(const char* name) {
 #if defined(TIMBRAL_X86)
-    if (strcmp(name, "avx512") == 0 && has_avx512()) return open_avx512;
-    if (strcmp(name, "avx2") == 0 && has_avx2()) return open_avx2;
+    if (strcmp(name, "avx512") == 0 && has_avx512()) return {open_avx512, find_candidates_avx512};
+    if (strcmp(name, "avx2") == 0 && has_avx2()) return {open_avx2, find_candidates_avx2};
 #elif defined(TIMBRAL_ARM)
-    if (strcmp(name, "neon") == 0 && has_dotprod()) return open_neon;
+    if (strcmp(name, "neon") == 0 && has_dotprod()) return {open_neon, find_candidates_neon};
 #endif
     (void)name;
-    return nullptr;
+    return {nullptr, nullptr};
 }
 
 bool fits(const Model& model, const Batch& batch) {
@@ -55,12 +55,12 @@ struct Opened {
 
 using timbral::Opened;
 
-TIMBRAL_EXPORT int32_t timbral_can_run(const char* name) { return timbral::variant(name) != nullptr; }
+TIMBRAL_EXPORT int32_t timbral_can_run(const char* name) { return timbral::variant(name).open != nullptr; }
 
 // members: threads, with the caller's. spin_us: how long an idle one waits before it sleeps. Null where there is no
 // memory.
 TIMBRAL_EXPORT Opened* timbral_open(const timbral::Model* model, const char* name, int32_t members, int32_t spin_us) {
-    const timbral::Open open = timbral::variant(name);
+    const auto open = timbral::variant(name).open;
     try {
         return open ? new Opened(*model, open(*model, members), members, spin_us) : nullptr;
     } catch (...) {
@@ -80,6 +80,11 @@ TIMBRAL_EXPORT int32_t timbral_run(Opened* opened, const timbral::Batch* batch) 
     }
     opened->team.run(*opened->stepper);
     return 0;
+}
+
+// Where the function lies that finds candidates; null where there is none of that name.
+TIMBRAL_EXPORT const void* timbral_finder(const char* name) {
+    return reinterpret_cast<const void*>(timbral::variant(name).find_candidates);
 }
 
 PyMODINIT_FUNC PyInit__native(void) {

@@ -10,6 +10,7 @@
 #pragma GCC target("arch=armv8.2-a+dotprod")
 #endif
 
+#include "candidates.h"
 #include "stage_one.h"
 
 namespace timbral {
@@ -76,6 +77,7 @@ struct Neon {
 }  // namespace
 
 Stepper* open_neon(const Model& model, int members) { return new Step<Neon>(model, members); }
+int find_candidates_neon(const Choice& choice) { return find_candidates<Neon>(choice); }
 
 }  // namespace timbral
 #if defined(__clang__)

@@ -22,8 +22,6 @@ from timbral.weights.parameters import Parameter, read_parameters
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
-VARIANTS = ("avx512", "avx2", "neon")
-"""Instructions that there is a variant for, the fastest first."""
 MOST_MEMBERS = 8
 """Threads, beyond which there is too little to share out."""
 _LARGEST_HEAD = 512
@@ -35,14 +33,6 @@ _NORMS = ("norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias")
 _PREDICT = "ar_predict_layer.weight"
 _FEATURES = "bert_proj.weight", "bert_proj.bias"
 _PHONES, _TOKENS = "ar_text_embedding.word_embeddings", "ar_audio_embedding.word_embeddings"
-
-
-def usable_variants() -> tuple[str, ...]:
-    """The variants that this installation has and this processor can run, the fastest first."""
-    functions = library()
-    if functions is None:
-        return ()
-    return tuple(name for name in VARIANTS if functions.timbral_can_run(name.encode()))
 
 
 @dataclass(frozen=True)

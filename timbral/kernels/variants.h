@@ -22,10 +22,16 @@ class Stepper : public Work {
     virtual void begin(const Batch& batch) = 0;
 };
 
-using Open = Stepper* (*)(const Model& model, int members);
+struct Variant {
+    Stepper* (*open)(const Model& model, int members);
+    int (*find_candidates)(const Choice& choice);
+};
 
 Stepper* open_avx2(const Model& model, int members);
 Stepper* open_avx512(const Model& model, int members);
 Stepper* open_neon(const Model& model, int members);
+int find_candidates_avx2(const Choice& choice);
+int find_candidates_avx512(const Choice& choice);
+int find_candidates_neon(const Choice& choice);
 
 }  // namespace timbral
