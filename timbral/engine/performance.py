@@ -66,6 +66,7 @@ class Performance:
         self._audible = False
         self._quiet = 0
         self._refused: list[tuple[Verdict, tuple[int, ...]]] = []
+        self._told: list[tuple[int, Spoken | None]] = []
         self._ending: Iterator[NDArray[np.float32]] | None = None
         self._settled = False
         self._stream = acoustic.stream(line, derive_seed(line.seed, "sound"))
@@ -73,7 +74,7 @@ class Performance:
         self._begin()
 
     def follow(self) -> None:
-        """Takes in all that the running take has drawn since the last time; of its end, a piece that is let out.
+        """Takes in what the running take has drawn since the last time, up to a piece that is let out; of its end, such a piece.
 
         Raises what made the take fail, if something did.
         """
@@ -85,6 +86,8 @@ class Performance:
                 if verdict is not None:
                     self._refuse(verdict)
                     break
+                if self._let_out:
+                    return
             else:
                 if finished is None:
                     return
@@ -112,7 +115,9 @@ class Performance:
             return [(token, None) for token in tokens[self._seen :]]
         if len(tokens) == self._seen:
             return []
-        return list(zip(tokens, self._spoken(tokens), strict=True))[self._seen :]
+        if not self._told:
+            self._told = list(zip(tokens, self._spoken(tokens), strict=True))
+        return self._told[self._seen :]
 
     def _spoken(self, tokens: Several[int]) -> list[Spoken | None]:
         return self._guard.spoken(self._line.phones, np.asarray(tokens, np.int64))
@@ -134,6 +139,7 @@ class Performance:
         self._stream = self._safe.copy()
         self._stream.forget()
         self._held, self._quiet = [], 0
+        self._told = []
         self._watch = self._new_watch()
         spoken = self._stream.tokens
         for token in spoken:

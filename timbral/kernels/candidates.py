@@ -39,8 +39,8 @@ class CandidateFinder:
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
         """Candidates [n] among logits [vocabulary], how likely each is, the likeliest 1, and the likeliest token.
 
-        The logits of `previous` tokens [m], each named once, are penalised in place. top_k: from 1 to `MOST`, fewer than there are logits.
-        What is returned holds until the next call. Raises IndexError: a previous token has no logit.
+        The logits of `previous` tokens [m], each named once, are penalised in place. top_k: from 1 to `MOST`, and no more than
+        there are logits. What is returned holds until the next call. Raises IndexError: a previous token has no logit.
         """
         choice = self._choice
         choice.logits, choice.count = logits.ctypes.data, len(logits)
