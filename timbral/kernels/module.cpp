@@ -1,4 +1,4 @@
-// What Python calls, by ctypes: the names in the block below. The module itself is empty.
+// What Python calls, by ctypes: all that is exported. The module itself is empty.
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030A0000
 #include <Python.h>

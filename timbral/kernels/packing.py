@@ -12,6 +12,8 @@ from timbral.weights.parameters import Form, Parameter
 
 TILE = 16
 """Outputs that lie together; `kTile` of model.h."""
+BLOCKS = (16, 32, 64, 128, 256)
+"""Inputs that may share a scale."""
 _FORMS: Mapping[Form, int] = {"_half": 0, "_Q8": 1, "_Q4": 2}
 """How weights are stored, by `Form` of model.h."""
 
@@ -33,26 +35,26 @@ class PackedProduct:
     scales: NDArray[Any]
 
 
-def packable(parameter: Parameter) -> bool:
-    """Whether weights are stored in a way that a kernel can read."""
-    return parameter.form in _FORMS
-
-
-def in_tiles(product: Parameter) -> bool:
-    """Whether a product has weights of few bits, in whole blocks and whole tiles, so that another can follow it."""
-    if product.form not in ("_Q8", "_Q4"):
+def readable(parameter: Parameter) -> bool:
+    """Whether weights of a product are stored in a way that a kernel can read: float16, or of few bits in whole blocks."""
+    if parameter.form == "_half":
+        return bool(parameter.stored.dtype == np.float16)
+    if parameter.form not in _FORMS or len(parameter.stored.shape) != 3:
         return False
-    outputs, blocks, size = product.stored.shape
-    size *= 2 if product.form == "_Q4" else 1
-    scales = product.stored_scales
+    outputs, blocks, _ = parameter.stored.shape
+    scales = parameter.stored_scales
     return (
-        outputs % TILE == 0
-        and size % TILE == 0
-        and blocks * size == product.inputs
-        and math.prod(scales.shape) == outputs * blocks
+        parameter.stored.dtype == np.uint8
         and scales.dtype in (np.float16, np.float32)
-        and product.stored.dtype == np.uint8
+        and math.prod(scales.shape) == outputs * blocks
+        and block(parameter) in BLOCKS
+        and block(parameter) * blocks == parameter.inputs
     )
+
+
+def block(parameter: Parameter) -> int:
+    """Inputs of a product of few bits that share a scale."""
+    return parameter.stored.shape[2] * (2 if parameter.form == "_Q4" else 1)
 
 
 def pack(parameter: Parameter, changed: Mapping[str, NDArray[Any]]) -> PackedProduct:

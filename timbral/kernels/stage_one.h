@@ -3,7 +3,7 @@
 // The network is `SemanticTransformer` of timbral/nets/semantic.py, `prefill` and `step` behind the embeddings:
 // post-norm layers of attention and a ReLU feed-forward. Weights have 8, 4 or 16 bits; inputs of products with 8 and 4
 // are rounded to 8 bits with a scale for each block, as onnxruntime's MatMulNBits does (accuracy level 4). Keys and
-// values are float16, all sums float32 or exact.
+// values are rounded to 8 bits as well, with a scale for each place of a head; all sums are float32 or exact.
 //
 // A row's numbers do not depend on other rows, nor on how many threads there are: each sum has its own order.
 //
@@ -216,7 +216,7 @@ struct Memory {
     int size;  // of a head
 };
 
-constexpr int kLargestHead = 512;  // of HEAD_SIZES in step.py
+constexpr int kLargestHead = 512;  // LARGEST_HEAD of stage_one.py
 
 // Keeps a key and a value [size] at `place`.
 template <class V>
@@ -496,8 +496,8 @@ class Step final : public Stepper {
         }
     }
 
-    static constexpr int kTogether = 4;
-    static constexpr int kPieces = 2;
+    static constexpr int kTogether = 4;  // Tiles; BLOCKS of packing.py divide them or are so many times as large.
+    static constexpr int kPieces = 2;    // Pieces of a product for each member.
 
     const Model& model_;
     const int members_;

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from timbral.errors import BundleError
 from timbral.kernels.binding import Batch, Layer, Model, Product, library
-from timbral.kernels.packing import TILE, filled_up, in_tiles, pack, packable
+from timbral.kernels.packing import TILE, block, filled_up, pack, readable
 from timbral.weights import Adapter
 from timbral.weights.graph_file import read_graph_file
 from timbral.weights.parameters import Parameter, read_parameters
@@ -22,9 +22,10 @@ from timbral.weights.parameters import Parameter, read_parameters
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
+LARGEST_HEAD = 512
+"""Channels of a head, at most."""
 MOST_MEMBERS = 8
 """Threads, beyond which there is too little to share out."""
-_LARGEST_HEAD = 512
 _EPSILON = 1e-5
 """Of the layer norms: what torch has by default, and the official networks with it."""
 _PRODUCTS = ("self_attn.in_proj_weight", "self_attn.out_proj.weight", "linear1.weight", "linear2.weight")
@@ -55,7 +56,7 @@ class StageOneWeights:
         """
         parameters, heads = read_parameters(prefill), read_graph_file(step).heads
         try:
-            if heads is None or not _readable(parameters, heads):
+            if not heads or not _readable(parameters, heads):
                 return None
         except KeyError as error:
             raise BundleError(f"{prefill} has no {error.args[0]}: get the model again") from None
@@ -244,14 +245,13 @@ def _layers(parameters: Mapping[str, Parameter]) -> int:
 
 
 def _readable(parameters: Mapping[str, Parameter], heads: int) -> bool:
-    """Whether matrices have few bits and whole blocks, and all shapes go together. Raises KeyError: one is missing."""
+    """Whether matrices have few bits in whole blocks, and all shapes go together. Raises KeyError: one is missing."""
     prefixes = [f"h.layers.{index}." for index in range(_layers(parameters))]
     products = [parameters[prefix + name] for prefix in prefixes for name in _PRODUCTS]
-    if not products or not all(map(in_tiles, products)) or not packable(parameters[_PREDICT]):
+    small = all(readable(product) and product.form != "_half" for product in products)
+    if not small or not readable(parameters[_PREDICT]) or len({block(product) for product in products}) != 1:
         return False
-    (hidden,) = parameters[f"{prefixes[0]}norm1.bias"].shape
-    (inner,) = parameters[f"{prefixes[0]}linear1.bias"].shape
-    vocabulary = parameters[_PREDICT].shape[0]
+    hidden, inner, vocabulary = products[0].inputs, products[3].inputs, parameters[_PREDICT].shape[0]
     shapes: dict[str, tuple[int, ...]] = {
         _PREDICT: (vocabulary, hidden),
         f"{_TOKENS}.weight": (vocabulary, hidden),
@@ -265,8 +265,8 @@ def _readable(parameters: Mapping[str, Parameter], heads: int) -> bool:
     size, rest = divmod(hidden, heads)
     return (
         all(parameters[name].shape == shape for name, shape in shapes.items())
-        and (rest, size % TILE) == (0, 0)
-        and size <= _LARGEST_HEAD
+        and (rest, size % TILE, inner % TILE) == (0, 0, 0)
+        and size <= LARGEST_HEAD
     )
 
 
