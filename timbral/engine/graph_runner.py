@@ -1,7 +1,5 @@
 """Runs stage one's graphs by onnxruntime over the rows of a batch: it knows tensors, and nothing of requests."""
 
-import math
-import mmap
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from timbral.engine.sessions import Graph, SessionOptions, on_cuda
 from timbral.errors import BundleError
+from timbral.kernels.pages import pages
 
 _STEP_INPUTS = ("token", "positions", "cache_lengths", "total_length")
 _PREFILL_INPUTS = ("phones", "phone_lengths", "prompt", "prompt_lengths")
@@ -51,7 +50,7 @@ class GraphRunner:
         heads, size = shapes["key_0"][1], shapes["key_0"][3]
         number = _NUMBERS[types["key_0"]]
         self._caches = {
-            f"{kind}_{layer}": _pages((_paired(rows), heads, capacity, size), number)
+            f"{kind}_{layer}": pages((_paired(rows), heads, capacity, size), number)
             for layer in range(self._layers)
             for kind in ("key", "value")
         }
@@ -191,13 +190,6 @@ def _variant(path: Path, kind: str) -> Path:
     """The graph of that kind beside this one, where there is one."""
     variant = path.with_name(f"{path.stem}_{kind}{path.suffix}")
     return variant if variant.is_file() else path
-
-
-def _pages(shape: tuple[int, ...], kind: type[np.generic]) -> NDArray[Any]:
-    """Zeros whose pages take memory only once they are written: numpy's own may come in pages of 2 MB."""
-    size = np.dtype(kind).itemsize * math.prod(shape)
-    array: NDArray[Any] = np.ndarray(shape, kind, mmap.mmap(-1, size))
-    return array
 
 
 def _shared(array: NDArray[Any]) -> Any:

@@ -41,14 +41,14 @@ class VitsConfig:
     reach: int = 0
 
 
-def open_vocoder(path: Path, options: SessionOptions) -> Network:
-    """The vocoder at `path`; on several cores a second one besides, which one thread runs, for rows at the same time."""
+def open_vocoder(path: Path, options: SessionOptions, *, apart: bool = True) -> Network:
+    """The vocoder at `path`; on several cores a second one besides, which one thread runs, for rows `apart`."""
 
     def opened(options: SessionOptions) -> Graph:
         return Graph(path, ("latent", "timbre"), ("audio",), options)
 
     threads = options.threads or usable_cores()
-    if threads == 1 or on_cuda(options):
+    if not apart or threads == 1 or on_cuda(options):
         return opened(options)
     return RowByRow(opened(options), opened(replace(options, threads=1)), threads)
 
@@ -71,7 +71,7 @@ class VitsDecoder:
         graph = Graph(latent, read, ("latent",), options)
         shapes = {value.name: value.shape for value in graph.session.get_inputs()}
         hidden = shapes["overlap"][1]
-        return cls(graph, open_vocoder(vocoder, options), hidden, config)
+        return cls(graph, open_vocoder(vocoder, options, apart=config.reach > 0), hidden, config)
 
     @property
     def sample_rate(self) -> int:

@@ -2,7 +2,7 @@
 
 import ctypes
 import importlib.util
-from ctypes import POINTER, c_char_p, c_float, c_int32, c_void_p
+from ctypes import POINTER, c_char_p, c_float, c_int32, c_uint64, c_void_p
 from functools import cache
 
 VARIANTS = ("avx512", "avx2", "neon")
@@ -94,11 +94,21 @@ class Choice(ctypes.Structure):
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """The compiled functions; None where the package was installed without them."""
+    """The compiled functions; None where the package was installed without them, or with those of another version."""
     found = importlib.util.find_spec("timbral.kernels._native")
     if found is None or found.origin is None:
         return None
-    functions = ctypes.CDLL(found.origin)
+    try:
+        functions = ctypes.CDLL(found.origin)
+        functions.timbral_layout.restype = c_uint64
+        layout = functions.timbral_layout()
+    except (OSError, AttributeError):
+        return None
+    sizes = 0
+    for structure in (Product, Layer, Model, Batch, Choice):
+        sizes = sizes << 12 | ctypes.sizeof(structure)
+    if layout != sizes:
+        return None
     functions.timbral_can_run.argtypes = (c_char_p,)
     functions.timbral_can_run.restype = c_int32
     functions.timbral_open.argtypes = (POINTER(Model), c_char_p, c_int32, c_int32)

@@ -1,8 +1,8 @@
 // What Python calls, by ctypes: all that is exported. The module itself is empty.
 #define PY_SSIZE_T_CLEAN
-#define Py_LIMITED_API 0x030A0000
 #include <Python.h>
 
+#include <initializer_list>
 #include <memory>
 #include <new>
 
@@ -31,7 +31,8 @@ Variant variant(const char* name) {
 }
 
 bool fits(const Model& model, const Batch& batch) {
-    if (batch.predicted > model.rows) return false;
+    if (batch.count < 1 || batch.predicted < 1 || batch.predicted > batch.count || batch.predicted > model.rows)
+        return false;
     for (int i = 0; i < batch.count; ++i) {
         const int seen = batch.seen ? batch.seen[i] : batch.places[i] + 1;
         if (batch.rows[i] < 0 || batch.rows[i] >= model.rows || batch.places[i] < 0 || seen > model.capacity ||
@@ -58,7 +59,7 @@ using timbral::Opened;
 TIMBRAL_EXPORT int32_t timbral_can_run(const char* name) { return timbral::variant(name).open != nullptr; }
 
 // members: threads, with the caller's. spin_us: how long an idle one waits before it sleeps. Null where there is no
-// memory.
+// memory, or no variant of that name runs here.
 TIMBRAL_EXPORT Opened* timbral_open(const timbral::Model* model, const char* name, int32_t members, int32_t spin_us) {
     const auto open = timbral::variant(name).open;
     try {
@@ -70,7 +71,7 @@ TIMBRAL_EXPORT Opened* timbral_open(const timbral::Model* model, const char* nam
 
 TIMBRAL_EXPORT void timbral_close(Opened* opened) { delete opened; }
 
-// 0: done. 1: places that rows do not have. 2: no memory.
+// 0: done. 1: no places, or such as rows do not have. 2: no memory.
 TIMBRAL_EXPORT int32_t timbral_run(Opened* opened, const timbral::Batch* batch) {
     if (!timbral::fits(opened->model, *batch)) return 1;
     try {
@@ -85,6 +86,15 @@ TIMBRAL_EXPORT int32_t timbral_run(Opened* opened, const timbral::Batch* batch) 
 // Where the function lies that finds candidates; null where there is none of that name.
 TIMBRAL_EXPORT const void* timbral_finder(const char* name) {
     return reinterpret_cast<const void*>(timbral::variant(name).find_candidates);
+}
+
+// Sizes of what Python hands over, so that it does not call functions of another version.
+TIMBRAL_EXPORT uint64_t timbral_layout() {
+    uint64_t sizes = 0;
+    for (const uint64_t size : {sizeof(timbral::Product), sizeof(timbral::Layer), sizeof(timbral::Model),
+                                sizeof(timbral::Batch), sizeof(timbral::Choice)})
+        sizes = sizes << 12 | size;
+    return sizes;
 }
 
 PyMODINIT_FUNC PyInit__native(void) {

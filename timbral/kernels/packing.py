@@ -44,7 +44,8 @@ def readable(parameter: Parameter) -> bool:
     outputs, blocks, _ = parameter.stored.shape
     scales = parameter.stored_scales
     return (
-        parameter.stored.dtype == np.uint8
+        parameter.transposed  # these are stored by outputs
+        and parameter.stored.dtype == np.uint8
         and scales.dtype in (np.float16, np.float32)
         and math.prod(scales.shape) == outputs * blocks
         and block(parameter) in BLOCKS

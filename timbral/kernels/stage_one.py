@@ -1,8 +1,7 @@
 """Stage one for rows of a batch, with keys and values in caches of its own."""
 
 import ctypes
-import math
-import mmap
+import os
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from timbral.errors import BundleError
 from timbral.kernels.binding import Batch, Layer, Model, Product, library
 from timbral.kernels.packing import TILE, block, filled_up, pack, readable
+from timbral.kernels.pages import pages
 from timbral.weights import Adapter
 from timbral.weights.graph_file import read_graph_file
 from timbral.weights.parameters import Parameter, read_parameters
@@ -33,6 +33,7 @@ _BIASES = ("self_attn.in_proj_bias", "self_attn.out_proj.bias", "linear1.bias", 
 _NORMS = ("norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias")
 _PREDICT = "ar_predict_layer.weight"
 _FEATURES = "bert_proj.weight", "bert_proj.bias"
+_POSITIONS = "ar_text_position", "ar_audio_position"
 _PHONES, _TOKENS = "ar_text_embedding.word_embeddings", "ar_audio_embedding.word_embeddings"
 
 
@@ -56,7 +57,7 @@ class StageOneWeights:
         """
         parameters, heads = read_parameters(prefill), read_graph_file(step).heads
         try:
-            if not heads or not _readable(parameters, heads):
+            if heads is None or heads < 1 or not _readable(parameters, heads):
                 return None
         except KeyError as error:
             raise BundleError(f"{prefill} has no {error.args[0]}: get the model again") from None
@@ -94,16 +95,16 @@ class StageOneKernel:
         hidden: int = layers[0].queries.inputs
         size, places = hidden // heads, -(-capacity // TILE) * TILE
         cache = (count, rows, heads, places)
-        self._keys = _pages((count, rows, heads, places // TILE, size // 4, TILE, 4), np.uint8)
-        self._values = _pages((*cache, size), np.int8)
-        self._key_scales, self._value_scales = _pages(cache, np.float32), _pages(cache, np.float32)
+        self._keys = pages((count, rows, heads, places // TILE, size // 4, TILE, 4), np.uint8)
+        self._values = pages((*cache, size), np.int8)
+        self._key_scales, self._value_scales = pages(cache, np.float32), pages(cache, np.float32)
         self._vocabulary: int = predict.outputs
         self._logits = np.zeros((rows, -(-predict.outputs // TILE) * TILE), np.float32)
         self._fronts: dict[int, _Front] = {}
         self._phones = weights.read(f"{_PHONES}.weight")
         self._tokens = weights.read(f"{_TOKENS}.weight")
-        self._phone_waves = _waves(weights, "ar_text_position", places)
-        self._token_waves = _waves(weights, "ar_audio_position", places)
+        self._phone_waves = _waves(weights, _POSITIONS[0], places)
+        self._token_waves = _waves(weights, _POSITIONS[1], places)
         self._features = (
             (weights.read(_FEATURES[0]).T.copy(), weights.read(_FEATURES[1]))
             if _FEATURES[0] in weights.parameters
@@ -131,8 +132,8 @@ class StageOneKernel:
         members = min(threads, MOST_MEMBERS)
         self._opened = functions.timbral_open(ctypes.byref(self._model), variant.encode(), members, spin_us)
         if not self._opened:
-            raise MemoryError("no memory or no threads for stage one")
-        closing = weakref.finalize(self, functions.timbral_close, self._opened)
+            raise MemoryError("no memory for stage one")
+        closing = weakref.finalize(self, _close, functions, self._opened, os.getpid())
         closing.atexit = False  # at the end of the program, somebody may be in the middle of a step
 
     def prefill(self, row: int, phones: Ids, features: Floats | None, tokens: Ids) -> Floats:
@@ -178,7 +179,7 @@ class StageOneKernel:
     def _run(self, batch: Batch) -> None:
         fault = self._run_batch(self._opened, batch)
         if fault == 1:
-            raise ValueError(f"more places than the {self._model.capacity} of a row")
+            raise ValueError(f"no places, or more than the {self._model.capacity} of a row")
         if fault:
             raise MemoryError("no memory for stage one")
 
@@ -255,7 +256,12 @@ def _readable(parameters: Mapping[str, Parameter], heads: int) -> bool:
     shapes: dict[str, tuple[int, ...]] = {
         _PREDICT: (vocabulary, hidden),
         f"{_TOKENS}.weight": (vocabulary, hidden),
+        f"{_PHONES}.weight": (parameters[f"{_PHONES}.weight"].shape[0], hidden),
     }
+    for name in _POSITIONS:
+        shapes |= {f"{name}.rates": (hidden // 2,), f"{name}.alpha": (1,)}
+    if _FEATURES[0] in parameters:
+        shapes |= {_FEATURES[0]: (hidden, parameters[_FEATURES[0]].shape[1]), _FEATURES[1]: (hidden,)}
     for prefix in prefixes:
         inputs, outputs = (hidden, hidden, hidden, inner), (3 * hidden, hidden, inner, hidden)
         both = zip(outputs, inputs, strict=True)
@@ -266,7 +272,8 @@ def _readable(parameters: Mapping[str, Parameter], heads: int) -> bool:
     return (
         all(parameters[name].shape == shape for name, shape in shapes.items())
         and (rest, size % TILE, inner % TILE) == (0, 0, 0)
-        and size <= LARGEST_HEAD
+        and 0 < size <= LARGEST_HEAD
+        and inner > 0
     )
 
 
@@ -277,7 +284,7 @@ def _waves(weights: StageOneWeights, name: str, places: int) -> Floats:
     return np.asarray(weights.read(f"{name}.alpha") * waves, np.float32)
 
 
-def _pages(shape: tuple[int, ...], kind: type[np.generic]) -> NDArray[Any]:
-    """Zeros whose pages take memory only once they are written: numpy's own may come in pages of 2 MB."""
-    array: NDArray[Any] = np.ndarray(shape, kind, mmap.mmap(-1, np.dtype(kind).itemsize * math.prod(shape)))
-    return array
+def _close(functions: ctypes.CDLL, opened: int, process: int) -> None:
+    """In a forked process there are no threads that could be waited for."""
+    if os.getpid() == process:
+        functions.timbral_close(opened)

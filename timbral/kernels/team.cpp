@@ -30,7 +30,11 @@ bool idle(uint64_t ticket) { return chunks_of(ticket) == 0; }
 Work::~Work() = default;
 
 Team::Team(int members, int spin_us) : spin_us_(spin_us) {
-    for (int member = 1; member < members; ++member) threads_.emplace_back([this] { serve(); });
+    try {
+        for (int member = 1; member < members; ++member) threads_.emplace_back([this] { serve(); });
+    } catch (...) {
+        // The system gives no more threads: those that there are do all chunks.
+    }
 }
 
 Team::~Team() {

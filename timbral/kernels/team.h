@@ -21,10 +21,11 @@ class Work {
     virtual void finish(int phase) = 0;
 };
 
-// A thread that the system takes off its core delays the chunk that it has begun, and nobody else.
+// A thread that the system takes off its core holds up the chunk that it has begun; others do the rest of the phase.
 class Team {
   public:
-    // members: with the caller; spin_us: microseconds that an idle member waits for more before it sleeps.
+    // members: with the caller, or as many as the system allows; spin_us: microseconds that an idle member waits for
+    // more before it sleeps.
     Team(int members, int spin_us);
     ~Team();
     Team(const Team&) = delete;

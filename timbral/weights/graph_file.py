@@ -88,7 +88,7 @@ class GraphFile:
 
 def read_graph_file(path: Path) -> GraphFile:
     """What the graph at `path` holds. Raises BundleError: it is missing, not a graph, or points out of its folder."""
-    # Only fine-tuned voices come here: others do not wait for protobuf.
+    # Not everything comes here, and what does not need not wait for protobuf.
     from google.protobuf.message import DecodeError
 
     model = _message("Model")()
@@ -97,15 +97,16 @@ def read_graph_file(path: Path) -> GraphFile:
     except (OSError, DecodeError):
         raise BundleError(f"{path} is not a graph that can be read: get the model again") from None
     constants = {tensor.name: _constant(path, tensor) for tensor in model.graph.initializer}
-    inputs = {node.input[1]: _number(node, "K") for node in model.graph.node if node.op_type == "MatMulNBits"}
+    products = (node for node in model.graph.node if node.op_type == "MatMulNBits" and len(node.input) > 1)
+    inputs = {node.input[1]: _number(node, "K") for node in products}
     attentions = (node for node in model.graph.node if node.op_type == "GroupQueryAttention")
     heads = next((_number(node, "num_heads") for node in attentions), None)
     return GraphFile({name: constant for name, constant in constants.items() if constant}, inputs, heads)
 
 
 def _number(node: Any, name: str) -> int:
-    """The attribute of a node that is a whole number."""
-    return next(int(attribute.i) for attribute in node.attribute if attribute.name == name)
+    """The attribute of a node that is a whole number; 0 where it has none of that name."""
+    return next((int(attribute.i) for attribute in node.attribute if attribute.name == name), 0)
 
 
 def _constant(path: Path, tensor: Any) -> Constant | None:
