@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from timbral.engine.sessions import Graph, SessionOptions, on_cuda
+from timbral.engine.sessions import Graph, SessionOptions, on_cuda, onnxruntime_release
 from timbral.errors import BundleError
 from timbral.kernels.pages import pages
 
@@ -74,7 +74,7 @@ class GraphRunner:
         """
         if on_cuda(options):
             prefill, step = _variant(prefill, "half"), _variant(step, "half")
-        elif _release() >= NARROW_SINCE:
+        elif onnxruntime_release() >= NARROW_SINCE:
             prefill, step = _variant(prefill, "narrow"), _variant(step, "narrow")
         first = Graph(prefill, _PREFILL_INPUTS, ("logits",), options, more=("bert",))
         caches = tuple(name for name in first.gives if name.startswith(("key_", "value_")))
@@ -179,11 +179,6 @@ class _Front:
 def _paired(rows: int) -> int:
     """So many rows, or one more to make pairs of them."""
     return rows + rows % 2
-
-
-def _release() -> tuple[int, int]:
-    major, minor = onnxruntime.__version__.split(".")[:2]
-    return int(major), int(minor)
 
 
 def _variant(path: Path, kind: str) -> Path:

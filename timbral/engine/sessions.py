@@ -14,6 +14,9 @@ from timbral.weights import Adapter
 
 Device = Literal["auto", "cpu", "cuda"]
 
+_LIMITS_SPINNING = (1, 26)
+"""Older versions spin for as long as they like."""
+
 
 @dataclass(frozen=True)
 class SessionOptions:
@@ -81,7 +84,7 @@ def open_session(path: Path, options: SessionOptions) -> Any:
         session_options.intra_op_num_threads = options.threads
     elif cores < (os.cpu_count() or 1):
         session_options.intra_op_num_threads = cores
-    spins = options.spin_us > 0 and _can_limit_spinning()
+    spins = options.spin_us > 0 and onnxruntime_release() >= _LIMITS_SPINNING
     session_options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spins)))
     if spins:
         session_options.add_session_config_entry("session.intra_op.spin_duration_us", str(options.spin_us))
@@ -102,10 +105,10 @@ def open_session(path: Path, options: SessionOptions) -> Any:
     return session
 
 
-def _can_limit_spinning() -> bool:
-    """Older versions spin for as long as they like."""
+def onnxruntime_release() -> tuple[int, int]:
+    """Major and minor version."""
     major, minor = onnxruntime.__version__.split(".")[:2]
-    return (int(major), int(minor)) >= (1, 26)
+    return int(major), int(minor)
 
 
 def _providers(device: Device) -> list[str | tuple[str, dict[str, str]]]:

@@ -66,15 +66,14 @@ def pack(parameter: Parameter, changed: Mapping[str, NDArray[Any]]) -> PackedPro
         outputs, inputs = weights.shape
         tiled = _tiles(weights).transpose(0, 2, 1)
         return PackedProduct(0, inputs, outputs, inputs, np.ascontiguousarray(tiled), np.zeros(0, np.float16))
-    outputs, blocks, size = stored.shape
-    numbers = stored.reshape(outputs, blocks * size)
+    outputs, blocks, _ = stored.shape
+    numbers = stored.reshape(outputs, -1)
     if parameter.form == "_Q4":
-        size *= 2
         numbers = _by_fours(numbers)
     words = _tiles(numbers.view(np.uint32)).transpose(0, 2, 1)
     weights = np.ascontiguousarray(words).view(np.uint8)
     tiled = np.ascontiguousarray(_tiles(scales.reshape(outputs, blocks)).transpose(0, 2, 1))
-    return PackedProduct(_FORMS[parameter.form], blocks * size, outputs, size, weights, tiled)
+    return PackedProduct(_FORMS[parameter.form], parameter.inputs, outputs, block(parameter), weights, tiled)
 
 
 def filled_up(values: NDArray[np.float32]) -> NDArray[np.float32]:

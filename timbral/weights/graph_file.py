@@ -88,7 +88,7 @@ class GraphFile:
 
 def read_graph_file(path: Path) -> GraphFile:
     """What the graph at `path` holds. Raises BundleError: it is missing, not a graph, or points out of its folder."""
-    # Not everything comes here, and what does not need not wait for protobuf.
+    # Only those who read weights wait for protobuf.
     from google.protobuf.message import DecodeError
 
     model = _message("Model")()
