@@ -28,13 +28,17 @@ def main() -> None:
     args = parser.parse_args()
     bundle = open_bundle(args.bundle)
     latent, vocoder = restore_source_filter(bundle)
-    if not latent.config.phonemes:  # what is told to it begins as nothing, so it speaks as before
-        told = LatentNet(replace(latent.config, phonemes=bundle.manifest.semantic.phonemes))
-        told.load_state_dict(latent.state_dict(), strict=False)
-        latent = told
+    shape = bundle.manifest.semantic
+    told = LatentNet(replace(latent.config, vocabulary=shape.vocabulary, phonemes=shape.phonemes))
+    # What earlier networks were not told begins as nothing: phones by their last layer, a token that is not known as the mean.
+    weights = {**told.state_dict(), **latent.state_dict()}
+    tokens = weights["tokens.weight"]
+    more = shape.vocabulary - len(tokens)
+    weights["tokens.weight"] = torch.cat([tokens, tokens.mean(0, keepdim=True).expand(more, -1)])
+    told.load_state_dict(weights)
     networks = {
         "semantic": restore_semantic(bundle),
-        "acoustic": nn.ModuleDict({"latent": latent, "vocoder": vocoder}),
+        "acoustic": nn.ModuleDict({"latent": told, "vocoder": vocoder}),
         "content": restore_reference(bundle).content,
     }
     for name, network in networks.items():

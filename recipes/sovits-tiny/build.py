@@ -22,7 +22,7 @@ from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilt
 from timbral.nets.tiny_content import ContentConfig, ReferenceEncoder
 from timbral.parts import LISTENER
 
-VERSION = "0.3"
+VERSION = "0.4"
 """Of the model: a voice file belongs to one version, since tokens and timbre mean something only there."""
 EDGES = Policy().pause_tokens / 2
 """Tokens of silence at both ends of an utterance."""
@@ -76,7 +76,7 @@ def main() -> None:
     export_semantic(speaker.eval(), args.out, args.precision)
 
     acoustic = learned(args.runs / "acoustic")
-    shape = SourceFilterConfig(vocabulary=config.eos, phonemes=config.phonemes)
+    shape = SourceFilterConfig(vocabulary=config.vocabulary, phonemes=config.phonemes)
     latent, vocoder = LatentNet(shape), SourceFilterVocoder(shape)
     latent.load_state_dict({k[7:]: v for k, v in acoustic.items() if k.startswith("latent.")})
     vocoder.load_state_dict({k[8:]: v for k, v in acoustic.items() if k.startswith("vocoder.")})

@@ -117,6 +117,9 @@ def main() -> None:
             start("pack.py", features, codebook, pairs, listener, site, pack, *worse, *device), until=until
         )
 
+    if (runs / "semantic" / "last.pt").exists() and not (pack / "misled.npy").exists():
+        finish(start("guesses.py", pack, pairs, listener, runs / "semantic", *device), until=until)
+
     if time.monotonic() > until:
         sys.exit(LATE)
     acoustic = (pack, runs / "acoustic", site, "--steps", args.acoustic_steps)

@@ -14,6 +14,8 @@ from torch import Tensor
 ROWS = ("tokens", "phones", "audio", "f0", "voiced")
 """Of the N tokens: int16 [N], int16 [N, 2] (the phones that the halves of a token speak), int16 [N, 960] at 24 kHz, F0 in Hz
 float32 [N, 4], carried over unvoiced stretches, and whether a frame is voiced, bool [N, 4]."""
+GUESSES = ("guesses", "misled")
+"""Where guesses.py ran: tokens that stage one would draw, int16 [N, G], and the phones that are heard in them, [N, G, 2]."""
 VECTORS = ("timbre", "heard", "speaker")
 """Of the utterances, float32: timbre [U, 417], timbre in a worse recording [U, 417], GE2E embedding [U, 256]."""
 ROOM = 0.6
@@ -29,7 +31,9 @@ class Sounds:
         self.lengths = np.array([meta["tokens"] for meta in self.metas])
         self.starts = np.cumsum(self.lengths) - self.lengths
         # Copy on write, since torch takes no array that cannot be written to; nothing writes.
-        self.rows = {name: torch.from_numpy(np.load(folder / f"{name}.npy", mmap_mode="c")) for name in ROWS}
+        guessed = all((folder / f"{name}.npy").exists() for name in GUESSES)
+        names = (*ROWS, *GUESSES) if guessed else ROWS
+        self.rows = {name: torch.from_numpy(np.load(folder / f"{name}.npy", mmap_mode="c")) for name in names}
         self.vectors = {name: np.load(folder / f"{name}.npy") for name in VECTORS}
         size = sum(rows.nbytes for rows in self.rows.values())
         if device.type == "cuda" and size < ROOM * torch.cuda.mem_get_info(device)[0]:
@@ -45,7 +49,8 @@ class Sounds:
     def crops(self, chosen: np.ndarray, tokens: int, rng: np.random.Generator) -> dict[str, Tensor]:
         """A random part of each chosen utterance [batch], so many tokens long; a shorter utterance begins anew.
 
-        Tokens int64 [batch, T], phones int64 [batch, T, 2], audio float [batch, 960 T], f0 and voiced float [batch, 4 T].
+        Tokens int64 [batch, T], phones int64 [batch, T, 2], audio float [batch, 960 T], f0 and voiced float [batch, 4 T];
+        where there are guesses, these as [batch, T, G] and [batch, T, G, 2] too.
         """
         lengths = self.lengths[chosen]
         first = rng.integers(0, np.maximum(1, lengths - tokens + 1))
@@ -53,8 +58,7 @@ class Sounds:
         index = torch.from_numpy(at).to(self.rows["tokens"].device)
         found = {name: rows[index].to(self.device, non_blocking=True) for name, rows in self.rows.items()}
         return {
-            "tokens": found["tokens"].long(),
-            "phones": found["phones"].long(),
+            **{name: rows.long() for name, rows in found.items() if name in ("tokens", "phones", *GUESSES)},
             "audio": found["audio"].flatten(1).float() / 32768,
             "f0": found["f0"].flatten(1),
             "voiced": found["voiced"].flatten(1).float(),

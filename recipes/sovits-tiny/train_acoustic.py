@@ -2,11 +2,15 @@
 
     python train_acoustic.py PACK RUN SITE_PACKAGES [--hours 1]    (resumes from RUN/last.pt)
 
-Some tokens are exchanged for others that sound alike, since stage one draws such, so that phones are listened to. Some timbres
-are those of another recording of the speaker, or of a worse one, since a reference is both. The decoder hears the recording's own
-pitch; a second output learns to predict it. Losses: log-mel and log-magnitude L1 at several resolutions, pitch L1, the cosine of
-GE2E embeddings (who speaks), and the distance of Whisper's features, seen as the tokens see them (what is said). For a part of
-every batch the timbre is that of another speaker: there is no recording to compare with, so only the last two speak; this is what
+Stage one draws tokens that are wrong here and there, and the text is never wrong. So that phones are listened to, many tokens are
+those that stage one would have drawn (guesses.py), with the phones that the listener hears in them; others are exchanged for
+tokens that sound alike, or not told at all: a part of the crops is spoken from phones alone. Some timbres are those of another
+recording of the speaker, or of a worse one, since a reference is both. The decoder hears the recording's own pitch; a second
+output learns to predict it.
+
+Losses: log-mel and log-magnitude L1 at several resolutions and pitch L1; for a part of every batch, which speaks again with the
+timbre of another speaker, the cosine of GE2E embeddings (who speaks) and the distance of Whisper's features, seen as the tokens
+see them (what is said). With another's timbre there is no recording to compare with, so only the last two speak; this is what
 carries the voice over to speakers of whom nothing was recorded. From `--adversary-from` on, small networks learn to tell the
 result from recordings, and stage two to deceive them.
 """
@@ -34,15 +38,22 @@ TOKENS = 40
 """Of a crop at least: the speaker encoder needs 1.6 s."""
 CHECKED = 24
 """Utterances that are held out for the curves."""
-MEASURED = 500
+MEASURED = 250
 """Steps from one look at them to the next."""
 RATE = 24_000
 CONTENT = 2.0
 """Weight of the distance of what is said."""
-UNTOLD = 0.15
-"""Share of the crops whose phones are not told."""
+BARE, SPOTTED, GUESSED, UNTOLD = 0.25, 0.35, 0.45, 0.1
+"""Shares of the crops of which no token is told, of which some are not, whose tokens are guesses, and whose phones are not told.
+Guesses are a share of those that are not bare."""
 EXCHANGED, ALIKE = 0.15, 8
-"""Share of the tokens that are exchanged, for one of so many that are nearest."""
+"""Share of the other tokens that are exchanged, for one of so many that are nearest."""
+HIDDEN, BREAKS = 0.45, 0.16
+"""Share of the stretches of tokens that are not told, and how often a stretch ends."""
+MISLED = 0.7
+"""Share of the guesses that come with the phones that are heard in them, and not with those of the recording."""
+COMPANY = 0.4
+"""How much rarer an utterance is drawn of whose speaker there are many: voices are fewer than sentences."""
 WORSE, ANOTHER, SAME = 0.2, 0.2, 0.75
 """Share of the timbres that are heard in a worse recording, in another sentence; and the least cosine of that one's embedding."""
 
@@ -129,7 +140,7 @@ class Batches:
     def __init__(self, sounds: Sounds, codebook: Codebook, tokens: int) -> None:
         self.sounds, self.tokens = sounds, tokens
         self.alike = codebook.alike(ALIKE)
-        share = np.minimum(200, sounds.lengths[sounds.train]) ** 0.7
+        share = np.minimum(200, sounds.lengths[sounds.train]) ** 0.7 / self._company() ** COMPANY
         self.shares = np.cumsum(share / share.sum())
         speakers: dict[tuple[str, str], list[int]] = {}
         for i in sounds.train:
@@ -138,6 +149,14 @@ class Batches:
             if meta["speaker"] and not meta["id"].endswith("~"):
                 speakers.setdefault((meta["corpus"], meta["speaker"]), []).append(int(i))
         self.others = {i: same for same in speakers.values() if len(same) > 1 for i in same}
+
+    def _company(self) -> np.ndarray:
+        """Utterances by the speaker of each one that is trained on."""
+        metas = [self.sounds.metas[i] for i in self.sounds.train]
+        names = [f"{meta['corpus']}/{meta['speaker']}" for meta in metas]
+        _, place, counts = np.unique(names, return_inverse=True, return_counts=True)
+        company: np.ndarray = counts[place]
+        return company
 
     def draw(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
         """A batch to learn from, disturbed."""
@@ -149,13 +168,30 @@ class Batches:
             "timbre": self._timbre(chosen, rng),
             "speaker": sounds.vector("speaker", chosen),
         }
-        said = batch["tokens"]
-        other = self.alike[said].gather(2, torch.randint_like(said, ALIKE)[..., None])[..., 0]
-        exchanged = torch.rand(said.shape, device=said.device) < EXCHANGED
-        batch["tokens"] = torch.where(exchanged, other, said)
-        untold = torch.rand(size, 1, 1, device=said.device) < UNTOLD
-        batch["phones"] = batch["phones"].masked_fill(untold, PHONES)
+        self._disturb(batch)
         return batch
+
+    def _disturb(self, batch: dict[str, Tensor]) -> None:
+        """Tokens and phones as the engine would give them, or worse; guesses are taken out."""
+        said, phones = batch["tokens"], batch["phones"]
+        (size, length), device = said.shape, said.device
+
+        def some(share: float) -> Tensor:
+            return torch.rand(size, 1, device=device) < share
+
+        alike = self.alike[said].gather(2, torch.randint_like(said, ALIKE)[..., None])[..., 0]
+        tokens = torch.where(torch.rand(said.shape, device=device) < EXCHANGED, alike, said)
+        if "guesses" in batch:
+            guesses, misled, guessed = batch.pop("guesses"), batch.pop("misled"), some(GUESSED)
+            one = torch.randint(guesses.shape[2], (size, 1, 1), device=device).expand(-1, length, 1)
+            tokens = torch.where(guessed, guesses.gather(2, one)[..., 0], tokens)
+            heard = misled.gather(2, one[..., None].expand(-1, -1, 1, 2))[:, :, 0]
+            phones = torch.where((guessed & some(MISLED))[..., None], heard, phones)
+        bare = some(BARE)
+        known = phones[:, :1, 0] != PHONES
+        hidden = (bare | (some(SPOTTED) & stretches(size, length, device))) & known
+        batch["tokens"] = tokens.masked_fill(hidden, len(self.alike))
+        batch["phones"] = phones.masked_fill((some(UNTOLD) & ~bare)[..., None], PHONES)
 
     def held_out(self) -> dict[str, Tensor]:
         """A batch to measure by, always the same."""
@@ -182,6 +218,12 @@ class Batches:
         return torch.from_numpy(timbre).to(self.sounds.device)
 
 
+def stretches(rows: int, length: int, device: torch.device) -> Tensor:
+    """Random stretches of each row, bool [rows, length], `HIDDEN` of them true."""
+    number = (torch.rand(rows, length, device=device) < BREAKS).cumsum(1)
+    return (torch.rand(rows, length + 1, device=device) < HIDDEN).gather(1, number)
+
+
 def octaves_off(pitch: Tensor, batch: dict[str, Tensor]) -> Tensor:
     """Mean error of predicted F0 [batch, frames] in octaves, over the voiced frames."""
     octaves = (torch.log2(pitch) - torch.log2(batch["f0"])).abs() * batch["voiced"]
@@ -201,7 +243,10 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=TOKENS, help=f"of a crop, 40 ms each, {TOKENS} or more")
     parser.add_argument("--rate", type=float, default=8e-4)
     parser.add_argument(
-        "--swap", type=float, default=0.4, help="share of a batch that speaks with another speaker's timbre"
+        "--judged",
+        type=float,
+        default=0.4,
+        help="share of a batch of which is judged who speaks and what is said",
     )
     parser.add_argument("--adversary-from", type=int, metavar="STEP", help="never, if left out")
     parser.add_argument("--compile", action="store_true", help="compile the network, which takes a minute")
@@ -214,7 +259,7 @@ def main() -> None:
     sounds, codebook = Sounds(args.pack, device), Codebook(args.pack / "codebook.npz", device)
     batches = Batches(sounds, codebook, args.tokens)
     check = batches.held_out()
-    config = SourceFilterConfig(vocabulary=len(codebook.centroids), phonemes=PHONES)
+    config = SourceFilterConfig(vocabulary=len(codebook.centroids) + 1, phonemes=PHONES)
     model = AcousticModel(config).to(device)
     begins = args.adversary_from
     trial = Trial(device, RATE, args.rate / 2, begins) if begins is not None else None
@@ -234,7 +279,7 @@ def main() -> None:
     content = ContentLoss(args.site_packages, codebook).to(device)
     speak = torch.compile(model) if args.compile else model
     print(f"{len(sounds.train)} utterances, {sounds.hours:.2f} h; on {device}", flush=True)
-    judged, swapped = max(1, args.batch // 3), int(args.batch * args.swap)
+    judged = max(2, int(args.batch * args.judged))
     for step in run.steps(args.hours):
         b = batches.draw(chance(step), args.batch)
         made, pitch = speak(
@@ -248,25 +293,23 @@ def main() -> None:
             "speaker": likeness(made[:judged], b["speaker"][:judged]).mean(),
         }
         with torch.no_grad():
-            said = content.features(b["audio"])
-        values["content"] = content(made, said)
+            said = content.features(b["audio"][:judged])
+        values["content"] = content(made[:judged], said)
         loss = mel + fine + 4 * values["pitch"] + values["speaker"] + CONTENT * values["content"]
         if trial and step >= trial.begins:
             deceived, seen = trial.judge(step, made, b["audio"], mel + fine)
             loss, values = loss + deceived, values | seen
-        if swapped:
-            # The timbre of someone else; pitch as predicted for them. No recording of this exists.
-            order = torch.randperm(args.batch, device=device)[:swapped]
-            strange, _ = speak(
-                b["tokens"][order],
-                b["phones"][order],
-                torch.roll(b["timbre"], 1, 0)[order],
-                None,
-                *drawn(swapped, args.tokens, device),
-            )
-            values["other"] = likeness(strange, torch.roll(b["speaker"], 1, 0)[order]).mean()
-            values["distorted"] = content(strange, said[order])
-            loss = loss + swapped / args.batch * (4 * values["other"] + CONTENT * values["distorted"])
+        # The timbre of someone else; pitch as predicted for them. No recording of this exists.
+        strange, _ = speak(
+            b["tokens"][:judged],
+            b["phones"][:judged],
+            torch.roll(b["timbre"], 1, 0)[:judged],
+            None,
+            *drawn(judged, args.tokens, device),
+        )
+        values["other"] = likeness(strange, torch.roll(b["speaker"], 1, 0)[:judged]).mean()
+        values["distorted"] = content(strange, said)
+        loss = loss + args.judged * (4 * values["other"] + CONTENT * values["distorted"])
         run.update(loss, **values)
         if run.is_due(MEASURED):
             with run.aside():
@@ -275,12 +318,16 @@ def main() -> None:
                     check["tokens"], check["phones"], check["timbre"], check["f0"], phase, noise
                 )
                 mel, fine = spectral.parts(made, check["audio"])
+                untold = torch.full_like(check["tokens"], len(codebook.centroids))
+                bare, _ = model(untold, check["phones"], check["timbre"], check["f0"], phase, noise)
+                said = content.features(check["audio"])
                 run.log(
                     valid_mel=mel,
                     valid_fine=fine,
                     valid_pitch=octaves_off(pitch, check),
                     valid_speaker=likeness(made, check["speaker"]).mean(),
-                    valid_content=content(made, content.features(check["audio"])),
+                    valid_content=content(made, said),
+                    valid_bare=content(bare, said),
                 )
 
 

@@ -27,8 +27,8 @@ EDGE = 2
 class SourceFilterConfig:
     """Sizes of the light stage two.
 
-    vocabulary: semantic tokens (without the end token); phonemes: kinds of phones, 0 for a network that is told none;
-    timbre: size of the timbre vector; hidden: width of all blocks;
+    vocabulary: semantic tokens with the end token, which stands for a token that is not told; phonemes: kinds of phones,
+    0 for a network that is told none; timbre: size of the timbre vector; hidden: width of all blocks;
     token_blocks, frame_blocks, vocoder_blocks: ConvNeXt blocks at 25 Hz, at 100 Hz and after the latent; kernel: their
     width in steps; expansion: of their inner layer; hop: samples a frame; frames_per_token: frames a token.
     """
