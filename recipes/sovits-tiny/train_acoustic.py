@@ -139,7 +139,7 @@ class Batches:
 
     def __init__(self, sounds: Sounds, codebook: Codebook, tokens: int) -> None:
         self.sounds, self.tokens = sounds, tokens
-        self.alike = codebook.alike(ALIKE)
+        self.alike, self.untold = codebook.alike(ALIKE), len(codebook.centroids)
         share = np.minimum(200, sounds.lengths[sounds.train]) ** 0.7 / self._company() ** COMPANY
         self.shares = np.cumsum(share / share.sum())
         speakers: dict[tuple[str, str], list[int]] = {}
@@ -190,7 +190,7 @@ class Batches:
         bare = some(BARE)
         known = phones[:, :1, 0] != PHONES
         hidden = (bare | (some(SPOTTED) & stretches(size, length, device))) & known
-        batch["tokens"] = tokens.masked_fill(hidden, len(self.alike))
+        batch["tokens"] = tokens.masked_fill(hidden, self.untold)
         batch["phones"] = phones.masked_fill((some(UNTOLD) & ~bare)[..., None], PHONES)
 
     def held_out(self) -> dict[str, Tensor]:
@@ -259,7 +259,7 @@ def main() -> None:
     sounds, codebook = Sounds(args.pack, device), Codebook(args.pack / "codebook.npz", device)
     batches = Batches(sounds, codebook, args.tokens)
     check = batches.held_out()
-    config = SourceFilterConfig(vocabulary=len(codebook.centroids) + 1, phonemes=PHONES)
+    config = SourceFilterConfig(vocabulary=batches.untold + 1, phonemes=PHONES)
     model = AcousticModel(config).to(device)
     begins = args.adversary_from
     trial = Trial(device, RATE, args.rate / 2, begins) if begins is not None else None
@@ -318,7 +318,7 @@ def main() -> None:
                     check["tokens"], check["phones"], check["timbre"], check["f0"], phase, noise
                 )
                 mel, fine = spectral.parts(made, check["audio"])
-                untold = torch.full_like(check["tokens"], len(codebook.centroids))
+                untold = torch.full_like(check["tokens"], batches.untold)
                 bare, _ = model(untold, check["phones"], check["timbre"], check["f0"], phase, noise)
                 said = content.features(check["audio"])
                 run.log(
