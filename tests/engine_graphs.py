@@ -87,6 +87,14 @@ def latent_graph(path: Path, phonemes: int = 0) -> Path:
     )
 
 
+def durations_graph(path: Path, phonemes: int, longest: float = 6.0) -> Path:
+    """phones [1, n] → durations [1, n] from 0 to `longest`, each phone's own."""
+    b = Builder(3)
+    table = b.rng.uniform(0, longest, phonemes).astype(np.float32)
+    b.add("Gather", b.constant(table), "phones", output="durations")
+    return b.save(path, {"phones": [1, "n"]}, {"durations": [1, "n"]})
+
+
 def vocoder_graph(path: Path, gain: float = 1.0) -> Path:
     """A harmonic source of three partials and noise, shaped by the latent, smoothed across frames."""
     b = Builder(2)

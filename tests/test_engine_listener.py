@@ -41,12 +41,6 @@ def test_the_take_that_says_everything_wins() -> None:
     assert scores[-1] == UNSPOKEN
 
 
-def test_a_phone_that_no_token_speaks_gets_half_of_one() -> None:
-    phones = [3, 1, 4, 9, 2]
-    halves = listener().spoken(np.array(phones), spoken([3, 1, 9, 2], each=1))
-    assert halves.tolist() == [[3, 3], [1, 4], [9, 9], [2, 2]]
-
-
 @given(
     st.lists(st.integers(0, PHONES - 1), min_size=1, max_size=5),
     st.lists(st.lists(st.integers(0, VOCABULARY - 1), min_size=1, max_size=5), min_size=1, max_size=3),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from resident import needs_resident_size, resident_mb
 
 from timbral.engine.acoustic import AcousticDecoder
+from timbral.engine.durations import DurationPredictor, fitted
 from timbral.engine.guard import Guard, Policy, Rate
 from timbral.engine.line import Line
 from timbral.engine.listener import Listener
@@ -300,28 +301,54 @@ def test_of_several_takes_the_clearest_good_one_is_heard(acoustic: AcousticDecod
     assert sum(chosen.faults.values()) < sum(alone.faults.values())
 
 
-def test_stage_two_is_told_the_phones_that_the_listener_finds(tmp_path: Path) -> None:
-    told = open_acoustic(tmp_path, phonemes=60)
+def scheduled_guard(folder: Path, retries: int = 2) -> Guard:
+    """A guard whose lines are spoken in the time of a durations graph."""
     evidence = np.random.default_rng(0).standard_normal((60, END)).astype(np.float32)
-    listener = Listener(evidence, np.arange(60))
+    options = SessionOptions(device="cpu", threads=1)
+    durations = DurationPredictor.open(
+        graphs.durations_graph(folder / "durations.onnx", 60), options, pause=7
+    )
+    return Guard(RATES, Policy(takes=2, retries=retries), Listener(evidence, np.arange(60)), durations)
+
+
+def test_a_take_is_spoken_in_the_time_of_its_schedule(tmp_path: Path) -> None:
+    told, guard = open_acoustic(tmp_path, phonemes=60), scheduled_guard(tmp_path)
     greedy = line(1, sampling=Sampling(temperature=0.0))
-
-    def speak(guard: Guard) -> NDArray[np.float32]:
-        runner = HistoryRunner(3, vocabulary=END + 1, rule=speaks_well)
-        return joined(list(SpeechEngine(SemanticDecoder(runner), told, guard).speak([greedy])))[0]
-
     decoder = SemanticDecoder(HistoryRunner(3, vocabulary=END + 1, rule=speaks_well))
-    take = Sequence(greedy.all_phones, greedy.prompt, greedy.sampling, greedy.seed, limit=90)
-    decoder.submit(take, "here")
-    decoder.wait(take, take.limit)
-    phones = listener.spoken(greedy.phones, np.array(take.tokens)).tolist()
+    take = decoder.decode(Sequence(greedy.all_phones, greedy.prompt, greedy.sampling, greedy.seed, limit=90))
+
+    schedule = guard.schedule(greedy.phones)
+    assert schedule is not None
+    assert guard.listener is not None
+    tokens = fitted(take, guard.listener.path(greedy.phones, take), schedule.places)
     stream = told.stream(greedy, derive_seed(greedy.seed, "sound"))
-    pieces = [stream.push(token, tuple(spoken)) for token, spoken in zip(take.tokens, phones, strict=True)]
+    pieces = [
+        stream.push(token, tuple(spoken))
+        for token, spoken in zip(tokens.tolist(), schedule.spoken.tolist(), strict=True)
+    ]
     expected = np.concatenate([*(p for p in pieces if p is not None), *stream.finish()])
 
-    sound = speak(Guard(RATES, listener=listener, tells=True))
+    runner = HistoryRunner(3, vocabulary=END + 1, rule=speaks_well)
+    sound = joined(list(SpeechEngine(SemanticDecoder(runner), told, guard).speak([greedy])))[0]
     np.testing.assert_array_equal(sound, expected)
-    assert not np.array_equal(sound, speak(Guard(RATES, listener=listener)))
+    assert len(sound) == len(schedule.places) * graphs.FRAMES_PER_TOKEN * graphs.HOP
+
+
+def test_bad_takes_are_drawn_again_and_spoken_in_time_all_the_same(tmp_path: Path) -> None:
+    def never_ends(history: list[int], vocabulary: int) -> Logits:
+        logits = history_logits(history, vocabulary)
+        logits[END] = -50.0
+        return logits
+
+    told, guard = open_acoustic(tmp_path, phonemes=60), scheduled_guard(tmp_path, retries=1)
+    runner = HistoryRunner(3, vocabulary=END + 1, rule=never_ends)
+    speech = SpeechEngine(SemanticDecoder(runner), told, guard).speak([line(1)])
+    sound = joined(list(speech))[0]
+    schedule = guard.schedule(line(1).phones)
+    assert schedule is not None
+    assert len(sound) == len(schedule.places) * graphs.FRAMES_PER_TOKEN * graphs.HOP
+    assert speech.report.faults == {"too_many": 2}
+    assert speech.report.retries == 1
 
 
 def test_silence_is_noticed_held_back_and_reported(tmp_path: Path) -> None:

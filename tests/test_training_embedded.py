@@ -108,7 +108,7 @@ def test_it_learns_who_speaks_and_a_voice_holds_it(tmp_path: Path) -> None:
     options = SessionOptions(device="cpu", threads=1, adapter=voice.adapter)
     graph = Graph(bundle.path("latent.onnx"), ("tokens", "timbre", "phones"), ("latent", "f0"), options)
     with torch.no_grad():
-        wanted, f0 = task.network.latent(tokens, task.network.timbre[None], phones)
+        wanted, f0 = task.network.latent.speak(tokens, task.network.timbre[None], phones)
     found = graph({"tokens": tokens.numpy(), "timbre": voice.timbre[None], "phones": phones.numpy()})
     assert relative_error(wanted.numpy(), found[0]) < 0.05
     assert relative_error(f0.numpy(), found[1]) < 0.01

@@ -2,6 +2,7 @@
 
 from timbral.bundle import Bundle
 from timbral.engine.acoustic import AcousticDecoder
+from timbral.engine.durations import DurationPredictor
 from timbral.engine.flow_matching import FlowConfig, FlowDecoder
 from timbral.engine.guard import RATES, Guard, Rate
 from timbral.engine.listener import Listener
@@ -12,17 +13,24 @@ from timbral.engine.sessions import SessionOptions
 from timbral.engine.source_filter import SourceFilterConfig, SourceFilterDecoder
 from timbral.engine.speech import SpeechEngine
 from timbral.engine.vits import VitsConfig, VitsDecoder
+from timbral.text.symbols import phone_ids
 
 ROWS = 8
 """Takes that stage one speaks at a time, of one sentence or of several requests."""
 
 LISTENER = "listener.safetensors"
 """The file of a bundle whose sentences are spoken in several takes; see engine.listener."""
+DURATIONS = "durations.onnx"
+"""The file of a bundle whose stage two is told when each phone is spoken; see engine.durations."""
+_PAUSE = ","
+"""A phone of every symbol table that is silent, and spoken between words."""
 
 
 def open_engine(bundle: Bundle, options: SessionOptions) -> SpeechEngine:
     """Both stages and the guard."""
-    return SpeechEngine(open_semantic(bundle, options), open_acoustic(bundle, options), _guard(bundle))
+    return SpeechEngine(
+        open_semantic(bundle, options), open_acoustic(bundle, options), _guard(bundle, options)
+    )
 
 
 def open_references(bundle: Bundle, options: SessionOptions) -> ReferenceEncoder:
@@ -96,10 +104,14 @@ def open_acoustic(bundle: Bundle, options: SessionOptions) -> AcousticDecoder:
     return SourceFilterDecoder.open(latent, vocoder, source_filter, options)
 
 
-def _guard(bundle: Bundle) -> Guard:
-    manifest = bundle.manifest
+def _guard(bundle: Bundle, options: SessionOptions) -> Guard:
+    manifest, shape = bundle.manifest, bundle.manifest.acoustic
     rates: dict[str, Rate] = {name: Rate(**dict(rate)) for name, rate in manifest.guard.items()}
-    listener = Listener.open(bundle.path(LISTENER)) if LISTENER in manifest.files else None
-    shape = manifest.acoustic
-    tells = shape.kind == "source-filter" and shape.phones
-    return Guard({**RATES, **rates}, listener=listener, tells=tells)
+    scheduled = shape.kind == "source-filter" and shape.phones
+    listener = durations = None
+    if scheduled or LISTENER in manifest.files:
+        listener = Listener.open(bundle.path(LISTENER))
+    if scheduled:
+        (pause,) = phone_ids([_PAUSE], manifest.symbols).tolist()
+        durations = DurationPredictor.open(bundle.path(DURATIONS), options, pause)
+    return Guard({**RATES, **rates}, listener=listener, durations=durations)

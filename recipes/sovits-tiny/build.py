@@ -2,7 +2,7 @@
 
     python build.py RUNS PAIRS.npz LISTENER RESEMBLYZER.pt OUT [--precision int8]
 
-RUNS holds the folders semantic, acoustic and content of the three trainings, and preferred where train_preference.py ran.
+RUNS holds the folders semantic, acoustic, content and durations of the trainings, and preferred where train_preference.py ran.
 """
 
 import argparse
@@ -11,23 +11,28 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from align import PHONES
 from runs import learned
+from train_durations import RECORDED
 from train_semantic import read_semantic
 
 from timbral.bundle import seal
 from timbral.engine.guard import Policy
 from timbral.export.semantic import export_semantic
-from timbral.export.tiny import export_acoustic, export_reference
+from timbral.export.tiny import export_acoustic, export_durations, export_reference
+from timbral.nets.durations import DurationPredictor
 from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder
 from timbral.nets.tiny_content import ContentConfig, ReferenceEncoder
 from timbral.parts import LISTENER
 
-VERSION = "0.4"
+VERSION = "0.5"
 """Of the model: a voice file belongs to one version, since tokens and timbre mean something only there."""
 EDGES = Policy().pause_tokens / 2
 """Tokens of silence at both ends of an utterance."""
-LONGEST = 3.0
-"""Seconds of a piece of text: longer ones lose words, of which a few hours of speech have too few examples."""
+LONGEST = 6.0
+"""Seconds of a piece of text: the next one is not begun before it is drawn."""
+SLOWER = 0.05
+"""Than Kokoro speaks on average, as a logarithm."""
 LICENCE = "CC-BY-SA-4.0"
 ATTRIBUTION = (
     "Trained on speech of Kokoro-82M (hexgrad, Apache-2.0), hsk-sentences-audio (no7z, CC-BY-SA-4.0), audio-cmn (hugolpz, "
@@ -81,6 +86,10 @@ def main() -> None:
     latent.load_state_dict({k[7:]: v for k, v in acoustic.items() if k.startswith("latent.")})
     vocoder.load_state_dict({k[8:]: v for k, v in acoustic.items() if k.startswith("vocoder.")})
     export_acoustic(latent.eval(), vocoder.eval(), args.out, args.precision)
+
+    durations = DurationPredictor(PHONES)
+    durations.load_state_dict(learned(args.runs / "durations"))
+    export_durations(durations.eval(), (SLOWER, RECORDED), args.out, args.precision)
 
     reference = ReferenceEncoder(ContentConfig(vocabulary=config.eos))
     reference.content.load_state_dict(learned(args.runs / "content"))

@@ -18,6 +18,7 @@ from tokens import Pair, read_pairs
 from torch import Tensor
 from train_semantic import padded, read_semantic
 
+from timbral.engine.durations import halves
 from timbral.engine.listener import Listener
 from timbral.nets.semantic import SemanticTransformer
 
@@ -68,7 +69,7 @@ def main() -> None:
             here = slice(starts[pair.id], starts[pair.id] + len(tokens))
             guesses[here] = tokens
             for i, take in enumerate(tokens.T.numpy()):
-                misled[here, i] = listener.spoken(pair.phones, take)
+                misled[here, i] = halves(pair.phones, listener.path(pair.phones, take))
         if first % (100 * TOGETHER) == 0:
             print(f"{first + len(some)} of {len(pairs)} utterances", flush=True)
     for name, rows in (("guesses", guesses), ("misled", misled)):

@@ -26,6 +26,7 @@ from runs import DEVICES, open_device
 from teachers import WHISPER_RATE, embeddings
 from tokens import Codebook, read_pairs
 
+from timbral.engine.durations import halves
 from timbral.engine.listener import Listener
 from timbral.nets.tiny_timbre import TimbreEncoder
 
@@ -51,7 +52,10 @@ def main() -> None:
     utterances = read(args.features)
     codebook = Codebook(args.codebook, device)
     listener = Listener.open(args.listener)
-    spoken = {pair.id: listener.spoken(pair.phones, pair.tokens) for pair in read_pairs(args.pairs)}
+    spoken = {
+        pair.id: halves(pair.phones, listener.path(pair.phones, pair.tokens))
+        for pair in read_pairs(args.pairs)
+    }
     part = args.pack.with_suffix(".part")
     part.mkdir(parents=True, exist_ok=True)
     count = sum(len(u.content) for u in utterances)

@@ -5,7 +5,8 @@
 CORPUS holds lists (NAME.jsonl) and what they list; SITE_PACKAGES is where the teachers are installed. WORK gets everything:
 features, alignment, codebook, the three runs with curves, and the bundle in WORK/sovits-tiny. After --minutes the trainings
 stop, and the bundle is built of what they have learned; the same command goes on. With --kokoro (the folder that kokoro.py makes)
-it first speaks sentences to learn from. With --pieces, when the trainings are over, stage one learns from its own best takes.
+it first speaks sentences to learn from, and says of more how long it would speak each phone. With --pieces, when the trainings are
+over, stage one learns from its own best takes.
 """
 
 import argparse
@@ -66,6 +67,9 @@ def main() -> None:
     parser.add_argument("--kokoro", type=Path)
     parser.add_argument("--text", type=Path, help="folder of en.txt, zh.txt and ja.txt")
     parser.add_argument("--sentences", type=int, default=20_000, help="for --kokoro to speak, from --text")
+    parser.add_argument(
+        "--timed", type=int, default=20_000, help="of --text, of which it tells the durations"
+    )
     parser.add_argument("--pieces", type=int, default=0, help="of --text, to be spoken in several takes")
     parser.add_argument("--warped", type=int, default=600, help="utterances of each list that are warped")
     parser.add_argument("--semantic-steps", type=int, default=3600)
@@ -90,6 +94,10 @@ def main() -> None:
         ]
         finish(*shards, until=until)
         lists += sorted((work / "synthetic").glob("*.jsonl"))
+        timed = (args.kokoro.resolve(), args.text.resolve(), work / "durations", "--most", args.timed)
+        cores = os.cpu_count() or 1
+        shards = [start("durations.py", *timed, "--shard", f"{i}/{cores}", threads=1) for i in range(cores)]
+        finish(*shards, until=until)
     features, alignment, codebook, pairs, listener, pack, runs = (
         work / name
         for name in (
@@ -136,6 +144,7 @@ def main() -> None:
         start("train_acoustic.py", *acoustic, *same, threads=threads),
         start("train_semantic.py", *semantic, *same, threads=threads),
         start("train_content.py", *content, *same, threads=threads),
+        start("train_durations.py", work / "durations", pairs, runs / "durations", *same[:4], threads=1),
     )
     bundle, takes, preferred = work / "sovits-tiny", work / "takes", runs / "preferred"
     parts = (runs, pairs, listener, site / "resemblyzer/pretrained.pt", bundle)

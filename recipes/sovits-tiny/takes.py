@@ -25,6 +25,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from timbral.bundle import Bundle, open_bundle
+from timbral.engine.durations import halves
 from timbral.engine.line import Line
 from timbral.engine.sampling import Sampling
 from timbral.engine.sequence import Finish, Sequence
@@ -97,10 +98,13 @@ class Judge:
 
 
 def spoken(engine: SpeechEngine, phones: np.ndarray, take: np.ndarray, timbre: np.ndarray) -> np.ndarray:
-    """Samples [m] of a take [T] by stage two, at its own rate."""
+    """Samples [m] of a take [T] by stage two, at its own rate and in its own time."""
+    assert engine.guard.listener is not None
+    path = engine.guard.listener.path(phones, take)
     stream = engine.acoustic.stream(Line(phones=phones, timbre=timbre, languages={}, seed=0), 0)
     pieces = [
-        stream.push(*told) for told in zip(take.tolist(), engine.guard.spoken(phones, take), strict=True)
+        stream.push(token, (first, second))
+        for token, (first, second) in zip(take.tolist(), halves(phones, path).tolist(), strict=True)
     ]
     return np.concatenate([*(piece for piece in pieces if piece is not None), *stream.finish()])
 

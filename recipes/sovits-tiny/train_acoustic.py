@@ -43,9 +43,9 @@ MEASURED = 250
 RATE = 24_000
 CONTENT = 2.0
 """Weight of the distance of what is said."""
-BARE, SPOTTED, GUESSED, UNTOLD = 0.25, 0.35, 0.45, 0.1
+BARE, SPOTTED, GUESSED, UNTOLD = 0.4, 0.35, 0.45, 0.1
 """Shares of the crops of which no token is told, of which some are not, whose tokens are guesses, and whose phones are not told.
-Guesses are a share of those that are not bare."""
+Guesses are a share of those that are not bare; phones are told wherever some token is not."""
 EXCHANGED, ALIKE = 0.15, 8
 """Share of the other tokens that are exchanged, for one of so many that are nearest."""
 HIDDEN, BREAKS = 0.45, 0.16
@@ -191,7 +191,8 @@ class Batches:
         known = phones[:, :1, 0] != PHONES
         hidden = (bare | (some(SPOTTED) & stretches(size, length, device))) & known
         batch["tokens"] = tokens.masked_fill(hidden, self.untold)
-        batch["phones"] = phones.masked_fill((some(UNTOLD) & ~bare)[..., None], PHONES)
+        untold = some(UNTOLD) & ~hidden.any(1, keepdim=True)
+        batch["phones"] = phones.masked_fill(untold[..., None], PHONES)
 
     def held_out(self) -> dict[str, Tensor]:
         """A batch to measure by, always the same."""

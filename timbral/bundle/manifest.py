@@ -76,8 +76,8 @@ class SourceFilter(_Strict):
     hop: samples a frame; frames_per_token: frames a semantic token.
     context_tokens: tokens on each side that the sound of a token depends on, both graphs together.
     chunk_tokens: tokens of the first chunk of a stream; later ones grow.
-    timbre_size: length D of the timbre vector. phones: whether it is told which phones its tokens speak, as the listener of
-    the bundle hears them.
+    timbre_size: length D of the timbre vector. phones: whether it is told which phones are spoken when, which the bundle's
+    `listener.safetensors` and `durations.onnx` then say.
     """
 
     kind: Literal["source-filter"]

@@ -50,8 +50,9 @@ text_features
             ``TextFeatures``: BERT over token ids. kept: ``KeptArrays``, what was computed once.
 detectors   loops, leaks of the prompt, silence: noticed while they happen.
 audition    ``Audition``: several takes of a line at once, of which the guard keeps one.
-listener    ``Listener.open(path)``; ``.scores(phones, takes)``: how well takes say their phones.
-guard       ``Guard(rates, Policy(retries=2), listener)``; ``Rate(low, typical, high)`` in tokens a phone, by language;
+listener    ``Listener.open(path)``; ``.scores(phones, takes)``: how well takes say their phones; ``.path(phones, tokens)``.
+durations   ``DurationPredictor.open(graph, options)``; ``.schedule(phones)``: which phone each token of a line is to speak.
+guard       ``Guard(rates, Policy(retries=2), listener, durations)``; ``Rate(low, typical, high)`` in tokens a phone, by language;
             ``RATES``: defaults; ``Fault``: what can be wrong.
 line        ``Line(phones int64 [n], timbre float32 [D], languages={"zh": 12, "en": 5},
             prompt_phones int64 [m], prompt int64 [p], features=None, prompt_features=None, mel=None,

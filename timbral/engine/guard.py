@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from timbral.engine.acoustic import Spoken
 from timbral.engine.detectors import LeakDetector, LoopDetector, longest_common_run
+from timbral.engine.durations import DurationPredictor, Schedule, fitted
 from timbral.engine.listener import Listener
 
 
@@ -85,7 +86,7 @@ class Policy:
     is silence.
     """
 
-    takes: int = 8
+    takes: int = 4
     retries: int = 2
     pause_tokens: int = 30
     short_tokens: int = 50
@@ -122,14 +123,14 @@ class Verdict:
 class Guard:
     """Judges takes; knows rates by language, and keeps nothing of what it judges.
 
-    listener: tells how well a take says its phones; a model may come without one. tells: whether stage two is told by it
-    which phones a token speaks.
+    listener: tells how well a take says its phones; a model may come without one. durations: tells when they are to be
+    spoken, where stage two has to know; only together with a listener.
     """
 
     rates: Mapping[str, Rate] = field(default_factory=lambda: RATES)
     policy: Policy = field(default_factory=Policy)
     listener: Listener | None = None
-    tells: bool = False
+    durations: DurationPredictor | None = None
 
     @property
     def takes(self) -> int:
@@ -140,11 +141,22 @@ class Guard:
         """How well each take [T] says the phones [n], higher is better; zeros without a listener."""
         return self.listener.scores(phones, takes) if self.listener else np.zeros(len(takes))
 
-    def spoken(self, phones: NDArray[np.int64], take: NDArray[np.int64]) -> list[Spoken | None]:
-        """Which of the phones [n] each token of a take [T] speaks, where stage two is told."""
-        if self.listener is None or not self.tells or not len(take):
-            return [None] * len(take)
-        return [(first, second) for first, second in self.listener.spoken(phones, take).tolist()]
+    def schedule(self, phones: NDArray[np.int64]) -> Schedule | None:
+        """When the phones [n] of a line are to be spoken, where stage two has to know."""
+        return self.durations.schedule(phones) if self.durations else None
+
+    def scheduled(
+        self, phones: NDArray[np.int64], schedule: Schedule, take: NDArray[np.int64]
+    ) -> list[tuple[int, Spoken]]:
+        """A take [T] of the phones [n] in the time of their schedule: each token, and what its halves speak."""
+        assert self.listener is not None
+        if not len(take):
+            return []
+        tokens = fitted(take, self.listener.path(phones, take), schedule.places)
+        return [
+            (token, (first, second))
+            for token, (first, second) in zip(tokens.tolist(), schedule.spoken.tolist(), strict=True)
+        ]
 
     def bounds(self, phones: int, languages: Mapping[str, int]) -> Bounds:
         """Bounds for a sentence of so many phones; `languages` says how many of them are of each language."""

@@ -59,12 +59,6 @@ class Listener:
         path: Ids = _best_paths(heard, np.array([len(tokens)]))[0]
         return path
 
-    def spoken(self, phones: Ids, tokens: Ids) -> Ids:
-        """The phones [T, 2] that the two halves of each token [T] speak: a phone that no token has gets a second half."""
-        path = self.path(phones, tokens)
-        skipped = np.append(path[1:] - path[:-1], 0) > 1
-        return np.stack([phones[path], phones[path + skipped]], 1)
-
     def scores(self, phones: Ids, takes: Sequence[Ids]) -> NDArray[np.float64]:
         """How well each take [T] says the phones [n]: the mean of their evidence in nats, higher is better."""
         lengths = np.array([len(take) for take in takes])

@@ -60,13 +60,14 @@ class Performance:
         self._group = group
         self._dead_air = guard.policy.dead_air_s * acoustic.sample_rate / line.speed
         self._bounds = guard.bounds(len(line.phones), line.languages)
+        self._schedule = guard.schedule(line.phones)
         self._limit = self._room()
         self._let_out: list[NDArray[np.float32]] = []
         self._held: list[NDArray[np.float32]] = []
         self._audible = False
         self._quiet = 0
         self._refused: list[tuple[Verdict, tuple[int, ...]]] = []
-        self._told: list[tuple[int, Spoken | None]] = []
+        self._told: list[tuple[int, Spoken]] = []
         self._ending: Iterator[NDArray[np.float32]] | None = None
         self._settled = False
         self._stream = acoustic.stream(line, derive_seed(line.seed, "sound"))
@@ -80,6 +81,9 @@ class Performance:
         """
         while not self.done and self._ending is None:
             finished = self._audition.finished  # read before the tokens: none come after it
+            if finished and (verdict := self._overall(finished)) is not None:
+                self._refuse(verdict)
+                continue
             for token, spoken in self._unheard():
                 self._seen += 1
                 verdict = self._hear(token, spoken)
@@ -108,19 +112,26 @@ class Performance:
         """Stops the running takes, if there are any."""
         self._audition.cancel()
 
-    def _unheard(self) -> list[tuple[int, Spoken | None]]:
-        """Tokens since the last time, each with the phones it speaks: where those are told, a take is over when it is heard."""
+    def _overall(self, finished: Finish) -> Verdict | None:
+        """The verdict on a take that has to be over before it is heard, unless it is a good one."""
+        if self._schedule is None or self._told:
+            return None
         tokens = self._audition.tokens
-        if not self._guard.tells:
-            return [(token, None) for token in tokens[self._seen :]]
-        if len(tokens) == self._seen:
-            return []
-        if not self._told:
-            self._told = list(zip(tokens, self._spoken(tokens), strict=True))
+        verdict = self._new_watch().judge(tokens, by_itself=finished is Finish.END)
+        if verdict.fault is None:
+            self._told = self._scheduled(tokens)
+            return None
+        return verdict
+
+    def _unheard(self) -> Several[tuple[int, Spoken | None]]:
+        """Tokens since the last time, each with the phones it speaks where there is a schedule."""
+        if self._schedule is None:
+            return [(token, None) for token in self._audition.tokens[self._seen :]]
         return self._told[self._seen :]
 
-    def _spoken(self, tokens: Several[int]) -> list[Spoken | None]:
-        return self._guard.spoken(self._line.phones, np.asarray(tokens, np.int64))
+    def _scheduled(self, tokens: Several[int]) -> list[tuple[int, Spoken]]:
+        assert self._schedule is not None
+        return self._guard.scheduled(self._line.phones, self._schedule, np.asarray(tokens, np.int64))
 
     @property
     def _last_take(self) -> bool:
@@ -142,9 +153,12 @@ class Performance:
         self._told = []
         self._watch = self._new_watch()
         spoken = self._stream.tokens
-        for token in spoken:
-            self._watch.push(token)
         self._seen = len(spoken)
+        if self._schedule is None:
+            for token in spoken:
+                self._watch.push(token)
+        else:
+            spoken = ()  # a whole take comes first, and what has been heard of it stays in its place of the schedule
         count = 1 if line.sampling.greedy else self._guard.takes
         takes = [
             Sequence(
@@ -160,7 +174,7 @@ class Performance:
             for number in range(count)
         ]
         self.account.attempts += 1
-        self._audition = Audition(self._semantic, takes, self._best, self._group, live=not self._guard.tells)
+        self._audition = Audition(self._semantic, takes, self._best, self._group, live=self._schedule is None)
 
     def _new_watch(self) -> Watch:
         line = self._line
@@ -176,7 +190,7 @@ class Performance:
         return int(np.lexsort((-self._guard.clarity(self._line.phones, heard), np.array(faults)))[0])
 
     def _hear(self, token: int, spoken: Spoken | None) -> Verdict | None:
-        verdict = self._watch.push(token)
+        verdict = self._watch.push(token) if self._schedule is None else None
         if verdict is not None and not (self._last_take and verdict.fault is Fault.LEAK):
             return verdict
         began = time.perf_counter()
@@ -196,8 +210,8 @@ class Performance:
         return None
 
     def _conclude(self, finished: Finish) -> None:
-        verdict = self._watch.end(by_itself=finished is Finish.END)
-        if verdict.fault is None:
+        verdict = self._watch.end(by_itself=finished is Finish.END) if self._schedule is None else None
+        if verdict is None or verdict.fault is None:
             self._ending = self._stream.finish()
         else:
             self._refuse(verdict)
@@ -224,7 +238,8 @@ class Performance:
     def _refuse(self, verdict: Verdict) -> None:
         assert verdict.fault is not None
         self.account.faults[verdict.fault] += 1
-        self._refused.append((verdict, tuple(self._audition.tokens[: self._seen])))
+        heard = self._seen if self._schedule is None else None
+        self._refused.append((verdict, tuple(self._audition.tokens[:heard])))
         self.cancel()
         self._add_up()
         if self._last_take:
@@ -238,14 +253,16 @@ class Performance:
         _, keep, tokens = min(
             (verdict.score, verdict.keep, tokens)
             for verdict, tokens in self._refused
-            if tokens[: len(said)] == said
+            if self._schedule is not None or tokens[: len(said)] == said
         )
         self._stream = self._safe.copy()
         self._stream.forget()
         self._held = []
         began = time.perf_counter()
-        kept = zip(tokens[:keep], self._spoken(tokens[:keep]), strict=True)
-        for token, spoken in list(kept)[len(said) :]:
+        kept: Several[tuple[int, Spoken | None]] = (
+            [(token, None) for token in tokens[:keep]] if self._schedule is None else self._scheduled(tokens)
+        )
+        for token, spoken in kept[len(said) :]:
             piece = self._stream.push(token, spoken)
             if piece is not None:
                 self._held.append(piece)

@@ -3,7 +3,8 @@
 `content.onnx`     audio float32 [1, n] at 16 kHz → tokens int64 [1, n // 640]
 `timbre.onnx`      audio float32 [1, n] at 16 kHz → timbre float32 [1, D]
 `latent.onnx`      tokens int64 [1, T], timbre float32 [1, D] → latent float32 [1, C, F], f0 float32 [1, F] in Hz, F = 4 T;
-                   where the network is told them, phones int64 [1, T, 2] too
+                   where the network is told them, phones int64 [1, T, 2] too; tokens then only decide f0
+`durations.onnx`   for such a network: phones int64 [1, n] → durations float32 [1, n] in tokens
 `vocoder.onnx`     latent, timbre, f0, phase float32 [1, F] in cycles, noise float32 [1, F * hop] → audio [1, F * hop]
 """
 
@@ -14,6 +15,7 @@ import torch
 from timbral.export.graph import to_graph
 from timbral.export.precision import Precision
 from timbral.export.weights import write_graphs
+from timbral.nets.durations import DurationPredictor
 from timbral.nets.source_filter import LatentNet, SourceFilterVocoder
 from timbral.nets.tiny_content import ReferenceEncoder
 
@@ -21,6 +23,7 @@ CONTENT = "content.onnx"
 TIMBRE = "timbre.onnx"
 LATENT = "latent.onnx"
 VOCODER = "vocoder.onnx"
+DURATIONS = "durations.onnx"
 
 
 def export_reference(network: ReferenceEncoder, folder: Path, precision: Precision = "fp32") -> None:
@@ -51,7 +54,7 @@ def export_acoustic(
         {
             LATENT: to_graph(
                 latent,
-                latent,
+                latent.speak if config.phonemes else latent,
                 {"tokens": torch.zeros(1, tokens, dtype=torch.long), "timbre": timbre, **told},
                 ("latent", "f0"),
                 {name: {1: "tokens"} for name in ("tokens", *told)},
@@ -76,5 +79,26 @@ def export_acoustic(
             ),
         },
         "acoustic.weights",
+        precision,
+    )
+
+
+def export_durations(
+    network: DurationPredictor, pace: tuple[float, float], folder: Path, precision: Precision = "fp32"
+) -> None:
+    """Writes the graph that says how long phones last at one pace."""
+    usual = torch.tensor([pace])
+    write_graphs(
+        folder,
+        {
+            DURATIONS: to_graph(
+                network,
+                lambda phones: (network(phones, usual),),
+                {"phones": torch.arange(20)[None]},
+                ("durations",),
+                {"phones": {1: "phones"}},
+            )
+        },
+        "durations.weights",
         precision,
     )

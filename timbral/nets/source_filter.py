@@ -157,6 +157,16 @@ class LatentNet(nn.Module):
         octaves = (self.to_pitch(x)[:, 0] + timbre[:, -1:]).clamp(5.5, 9.5)
         return self.to_latent(x), torch.exp2(octaves)
 
+    def speak(self, tokens: Tensor, timbre: Tensor, phones: Tensor) -> tuple[Tensor, Tensor]:
+        """As `forward`, where tokens are a guess and phones are known: the melody comes from tokens, the words from phones.
+
+        Tokens that stage one draws now and then say another sound, and stage two would believe them; but a sentence from
+        phones alone has half of its melody.
+        """
+        untold = torch.full_like(tokens, self.config.vocabulary - 1)
+        latent, f0 = self(torch.cat([tokens, untold]), timbre.repeat(2, 1), phones.repeat(2, 1, 1))
+        return latent[len(tokens) :], f0[: len(tokens)]
+
 
 class MinimumPhase(nn.Module):
     """Log magnitudes [..., bins] (0 to Nyquist) → phases [..., bins] of the minimum-phase filters.

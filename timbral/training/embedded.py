@@ -48,8 +48,12 @@ def _drawn(bundle: Bundle) -> Iterator[Drawn]:
     for language, texts in sentences().items():
         if language in bundle.manifest.languages:
             for phones, tokens in draw_tokens(bundle, engine.semantic, texts, language):
-                spoken = [said or unknown for said in engine.guard.spoken(phones, tokens)]
-                yield Drawn(torch.from_numpy(tokens), torch.tensor(spoken))
+                schedule = engine.guard.schedule(phones)
+                if schedule is None:
+                    yield Drawn(torch.from_numpy(tokens), torch.tensor([unknown] * len(tokens)))
+                else:
+                    said, spoken = zip(*engine.guard.scheduled(phones, schedule, tokens), strict=True)
+                    yield Drawn(torch.tensor(said), torch.tensor(spoken))
 
 
 def sentences() -> dict[Language, list[str]]:

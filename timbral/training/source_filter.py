@@ -49,11 +49,14 @@ class TunedNetwork(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Tokens [batch, T], F0 [batch, 4 T] in Hz or that which is predicted → samples [batch, n], predicted F0.
 
-        phones: [batch, T, 2], what the tokens speak, where that is known.
+        phones: [batch, T, 2], what is spoken, where that is known; tokens then decide the melody alone.
         """
         config, rows = self.vocoder.config, len(tokens)
         timbre = self.timbre[None].expand(rows, -1)
-        latent, predicted = self.latent(tokens, timbre, phones)
+        if phones is None:
+            latent, predicted = self.latent(tokens, timbre)
+        else:
+            latent, predicted = self.latent.speak(tokens, timbre, phones)
         source = predicted.detach() if f0 is None else f0
         following = torch.cat([source[:, 1:], source[:, -1:]], 1)
         cycles = (source + following) * 0.5 * config.hop / config.rate
