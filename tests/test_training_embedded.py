@@ -68,6 +68,21 @@ def test_recordings_are_heard_or_reported(tmp_path: Path) -> None:
         hear(bad, encoder, 24_000)
 
 
+def test_what_is_said_comes_from_the_phones_and_tokens_move_the_melody() -> None:
+    latent, _ = restore_source_filter(open_bundle(None))
+    chance = torch.Generator().manual_seed(0)
+    tokens = torch.randint(0, 4096, (2, 30), generator=chance)
+    phones = torch.randint(0, 732, (1, 30, 2), generator=chance).repeat(2, 1, 1)
+    timbre = torch.zeros(2, latent.config.timbre)
+    timbre[:, -1] = 7.5
+    with torch.no_grad():
+        words, melody = latent.speak(tokens, timbre, phones)
+        others, _ = latent.speak(tokens, timbre, phones.flip(1))
+    assert relative_error(words[0].numpy(), words[1].numpy()) < 1e-5
+    assert relative_error(melody[0].numpy(), melody[1].numpy()) > 0.01
+    assert relative_error(words.numpy(), others.numpy()) > 0.1
+
+
 def some_drawn() -> list[Drawn]:
     chance = torch.Generator().manual_seed(0)
     return [

@@ -3,9 +3,9 @@
     python train_durations.py KOKORO_DURATIONS PAIRS.npz RUN [--hours 0.2]       (resumes from RUN/last.pt)
 
 KOKORO_DURATIONS is the folder that durations.py fills; without it the recordings have to do. Which of Kokoro's symbols stand for
-which of our phones is learned as the listener learns which tokens do: a hidden Markov model, and Viterbi training from a diagonal.
-The recordings' own durations (PAIRS) are coarse and few, but they are what stage two was trained with; the network learns both,
-and is told which is which.
+which of our phones is learned as the listener learns which tokens do: a hidden Markov model, and Viterbi training from a
+diagonal. The recordings' own durations (PAIRS) are coarse and few, but they are what stage two was trained with; the network
+learns both, and is told which is which.
 """
 
 import argparse

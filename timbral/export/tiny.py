@@ -3,7 +3,7 @@
 `content.onnx`     audio float32 [1, n] at 16 kHz → tokens int64 [1, n // 640]
 `timbre.onnx`      audio float32 [1, n] at 16 kHz → timbre float32 [1, D]
 `latent.onnx`      tokens int64 [1, T], timbre float32 [1, D] → latent float32 [1, C, F], f0 float32 [1, F] in Hz, F = 4 T;
-                   where the network is told them, phones int64 [1, T, 2] too; tokens then only decide f0
+                   where the network is told them, phones int64 [1, T, 2] too; tokens then only move f0
 `durations.onnx`   for such a network: phones int64 [1, n] → durations float32 [1, n] in tokens
 `vocoder.onnx`     latent, timbre, f0, phase float32 [1, F] in cycles, noise float32 [1, F * hop] → audio [1, F * hop]
 """

@@ -158,14 +158,14 @@ class LatentNet(nn.Module):
         return self.to_latent(x), torch.exp2(octaves)
 
     def speak(self, tokens: Tensor, timbre: Tensor, phones: Tensor) -> tuple[Tensor, Tensor]:
-        """As `forward`, where tokens are a guess and phones are known: the melody comes from tokens, the words from phones.
+        """As `forward`, where tokens are a guess and phones are known: the words come from phones, the melody from both.
 
-        Tokens that stage one draws now and then say another sound, and stage two would believe them; but a sentence from
-        phones alone has half of its melody.
+        Tokens that stage one draws now and then say another sound or another tone, and stage two would believe them; but a
+        sentence from phones alone has less of a melody. So F0 is the geometric mean with tokens and without.
         """
         untold = torch.full_like(tokens, self.config.vocabulary - 1)
         latent, f0 = self(torch.cat([tokens, untold]), timbre.repeat(2, 1), phones.repeat(2, 1, 1))
-        return latent[len(tokens) :], f0[: len(tokens)]
+        return latent[len(tokens) :], (f0[: len(tokens)] * f0[len(tokens) :]).sqrt()
 
 
 class MinimumPhase(nn.Module):

@@ -49,7 +49,7 @@ class TunedNetwork(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Tokens [batch, T], F0 [batch, 4 T] in Hz or that which is predicted → samples [batch, n], predicted F0.
 
-        phones: [batch, T, 2], what is spoken, where that is known; tokens then decide the melody alone.
+        phones: [batch, T, 2], what is spoken, where that is known; tokens then only move the melody.
         """
         config, rows = self.vocoder.config, len(tokens)
         timbre = self.timbre[None].expand(rows, -1)
