@@ -87,10 +87,12 @@ def latent_graph(path: Path, phonemes: int = 0) -> Path:
     )
 
 
-def durations_graph(path: Path, phonemes: int, longest: float = 6.0) -> Path:
-    """phones [1, n] → durations [1, n] from 0 to `longest`, each phone's own."""
+def durations_graph(path: Path, phonemes: int, longest: float = 6.0, each: float | None = None) -> Path:
+    """phones [1, n] → durations [1, n] from 0 to `longest`, each phone's own, or all the same."""
     b = Builder(3)
     table = b.rng.uniform(0, longest, phonemes).astype(np.float32)
+    if each is not None:
+        table[:] = each
     b.add("Gather", b.constant(table), "phones", output="durations")
     return b.save(path, {"phones": [1, "n"]}, {"durations": [1, "n"]})
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timbral.engine.durations import ONSET, DurationPredictor, fitted, halves
+from timbral.engine.durations import LONGEST, ONSET, DurationPredictor, fitted, halves
 from timbral.engine.sessions import SessionOptions
 from timbral.errors import BundleError
 
@@ -46,6 +46,13 @@ def test_silence_before_the_first_phone_is_told_as_a_pause(tmp_path: Path) -> No
 
 def test_even_the_shortest_line_has_a_token(tmp_path: Path) -> None:
     assert opened(tmp_path, longest=0.1).schedule(np.array([3])).places.tolist() == [0]
+
+
+@pytest.mark.parametrize("each", [1e12, np.inf, np.nan, -5.0])
+def test_durations_that_make_no_sense_stay_within_bounds(tmp_path: Path, each: float) -> None:
+    graph = graphs.durations_graph(tmp_path / "d.onnx", 50, each=each)
+    places = DurationPredictor.open(graph, OPTIONS, PAUSE).schedule(np.array([1, 2, 3])).places
+    assert 1 <= len(places) <= 3 * LONGEST
 
 
 def test_a_graph_of_something_else_is_refused(tmp_path: Path) -> None:

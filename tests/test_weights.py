@@ -182,7 +182,7 @@ def test_the_embedded_model_is_read_back_in_torch() -> None:
     assert relative_error(who, timbre.detach().numpy()) < 0.01
     latent, _ = restore_source_filter(bundle)
     phones = np.random.default_rng(1).integers(0, 732, (*heard.shape, 2))
-    made, f0 = latent(torch.from_numpy(heard), torch.from_numpy(who), torch.from_numpy(phones))
+    made, f0 = latent.speak(torch.from_numpy(heard), torch.from_numpy(who), torch.from_numpy(phones))
     found = Graph(bundle.path("latent.onnx"), ("tokens", "timbre", "phones"), ("latent", "f0"), CPU)(
         {"tokens": heard, "timbre": who, "phones": phones}
     )

@@ -16,6 +16,8 @@ Ids = NDArray[np.int64]
 
 ONSET = 2
 """Tokens that the first phone of a line takes at most; what it has before them is silence."""
+LONGEST = 100
+"""Tokens that any phone takes at most, pauses too: four seconds."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,12 @@ class DurationPredictor:
     def schedule(self, phones: Ids) -> Schedule:
         """The schedule of a line's phones [n], one token long or more.
 
-        Recordings have silence before the first phone, which learned to take it along. Told as the phone, it would be
-        spoken too early, and slurred; so it is told as a pause.
+        Recordings begin with silence, which the graph counts as part of the first phone. If stage two were told that phone
+        all the while, it would begin too early and slur; so the silence is told as a pause.
         """
-        (durations,) = self._graph({"phones": phones[None]})
-        ends = np.rint(np.cumsum(durations[0], dtype=np.float64)).astype(np.int64)
+        (found,) = self._graph({"phones": phones[None]})
+        durations = np.nan_to_num(found[0].astype(np.float64)).clip(0, LONGEST)  # whoever made the graph
+        ends = np.rint(np.cumsum(durations)).astype(np.int64)
         ends[-1] = max(1, ends[-1])
         places = np.repeat(np.arange(len(phones)), np.diff(ends, prepend=0))
         spoken = halves(phones, places)
