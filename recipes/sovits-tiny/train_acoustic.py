@@ -43,7 +43,7 @@ MEASURED = 250
 RATE = 24_000
 CONTENT = 2.0
 """Weight of the distance of what is said."""
-BARE, SPOTTED, GUESSED, UNTOLD = 0.4, 0.35, 0.45, 0.1
+BARE, SPOTTED, GUESSED, UNTOLD = 0.25, 0.35, 0.45, 0.1
 """Shares of the crops of which no token is told, of which some are not, whose tokens are guesses, and whose phones are not told.
 Guesses are a share of those that are not bare; phones are told wherever some token is not."""
 EXCHANGED, ALIKE = 0.15, 8
