@@ -7,7 +7,6 @@ can be learned from far more sentences than its sound. Arguments are those of sy
 lang, phones (ours), symbols (Kokoro's) and seconds (of the symbols, with the silence before and after them).
 """
 
-import argparse
 import json
 import random
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from sentences import sentences
-from synthesize import INITIALS, casts, phonemizers
+from synthesize import INITIALS, arguments, casts, equipment, phonemizers, style_of
 
 from timbral.errors import TextError
 from timbral.text import to_phones
@@ -47,22 +46,12 @@ def predictor(kokoro: Path, folder: Path) -> onnxruntime.InferenceSession:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("kokoro", type=Path)
-    parser.add_argument("text", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument(
-        "--shard", default="0/1", help="i/n: this process takes every n-th sentence, from i on"
-    )
+    parser = arguments(__doc__)
     parser.add_argument("--most", type=int, default=20_000)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     index, count = map(int, args.shard.split("/"))
-    vocabulary = json.loads((args.kokoro / "vocab.json").read_text())["vocab"]
-    voices = sorted((args.kokoro / "voices").glob("*.bin"))
-    styles = {f.stem: np.fromfile(f, np.float32).reshape(-1, 256) for f in voices}
+    vocabulary, styles = equipment(args.kokoro)
     session = predictor(args.kokoro / "kokoro.onnx", args.out)
     phonemize = phonemizers()
     texts = {lang: sentences(args.text, lang, held_out=False) for lang in INITIALS}
@@ -85,12 +74,11 @@ def main() -> None:
                 phones = None
             symbols = [s for s in phonemize[lang](text) if s in vocabulary][:MOST]
             if phones is not None and len(symbols) >= FEWEST:
-                style = sum(share * styles[voice][len(symbols)] for voice, share in blend.items())
                 (frames,) = session.run(
                     [CUT],
                     {
                         "tokens": np.array([[0, *(vocabulary[s] for s in symbols), 0]]),
-                        "style": np.asarray(style, np.float32).reshape(1, 256),
+                        "style": style_of(blend, styles, len(symbols)),
                         "speed": np.ones(1, np.float32),
                     },
                 )

@@ -3,7 +3,7 @@
     python run.py CORPUS WORK SITE_PACKAGES [--device cuda] [--minutes 30] [--kokoro KOKORO --text TEXT --sentences 20000]
 
 CORPUS holds lists (NAME.jsonl) and what they list; SITE_PACKAGES is where the teachers are installed. WORK gets everything:
-features, alignment, codebook, the three runs with curves, and the bundle in WORK/sovits-tiny. After --minutes the trainings
+features, alignment, codebook, the runs with curves, and the bundle in WORK/sovits-tiny. After --minutes the trainings
 stop, and the bundle is built of what they have learned; the same command goes on. With --kokoro (the folder that kokoro.py makes)
 it first speaks sentences to learn from, and says of more how long it would speak each phone. With --pieces, when the trainings
 are over, stage one learns from its own best takes.

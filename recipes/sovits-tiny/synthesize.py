@@ -188,9 +188,10 @@ def phonemizers() -> dict[str, Callable[[str], str]]:
     }
 
 
-def main() -> None:
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """What every script takes that lets Kokoro read sentences."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("kokoro", type=Path)
     parser.add_argument("text", type=Path)
@@ -198,14 +199,30 @@ def main() -> None:
     parser.add_argument(
         "--shard", default="0/1", help="i/n: this process takes every n-th sentence, from i on"
     )
+    return parser
+
+
+def equipment(kokoro: Path) -> tuple[dict[str, int], dict[str, np.ndarray]]:
+    """Kokoro's phones by number, and its voices: a style float32 [256] for each count of phones."""
+    vocabulary = json.loads((kokoro / "vocab.json").read_text())["vocab"]
+    voices = sorted((kokoro / "voices").glob("*.bin"))
+    return vocabulary, {f.stem: np.fromfile(f, np.float32).reshape(-1, 256) for f in voices}
+
+
+def style_of(blend: dict[str, float], styles: dict[str, np.ndarray], phones: int) -> np.ndarray:
+    """The style float32 [1, 256] in which a blend of voices speaks so many phones."""
+    style = sum(share * styles[voice][phones] for voice, share in blend.items())
+    return np.asarray(style, np.float32).reshape(1, 256)
+
+
+def main() -> None:
+    parser = arguments(__doc__)
     parser.add_argument("--most", type=int, default=30_000)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     index, count = map(int, args.shard.split("/"))
-    vocabulary = json.loads((args.kokoro / "vocab.json").read_text())["vocab"]
-    voices = sorted((args.kokoro / "voices").glob("*.bin"))
-    styles = {f.stem: np.fromfile(f, np.float32).reshape(-1, 256) for f in voices}
+    vocabulary, styles = equipment(args.kokoro)
     speak = speaker(args.device, args.kokoro / "kokoro.onnx", args.out)
     phonemize = phonemizers()
     listing = args.out / f"synthetic.{index}.jsonl"
@@ -219,10 +236,9 @@ def main() -> None:
             phones = [vocabulary[p] for p in phonemize[job.lang](job.text) if p in vocabulary][:508]
             if len(phones) < 5:
                 continue
-            style = sum(share * styles[voice][len(phones)] for voice, share in job.blend.items())
             audio = speak(
                 np.array([[0, *phones, 0]]),
-                np.asarray(style, np.float32).reshape(1, 256),
+                style_of(job.blend, styles, len(phones)),
                 np.array([job.speed], np.float32),
             ).clip(-1, 1)
             path = args.out / job.lang / f"{job.name}.flac"
