@@ -19,6 +19,7 @@ from timbral.engine.acoustic import AcousticDecoder, Spoken
 from timbral.engine.audition import Audition
 from timbral.engine.detectors import is_silent
 from timbral.engine.guard import Fault, Guard, Verdict, Watch
+from timbral.engine.hearing import Hearing, InTime, WhileDrawn
 from timbral.engine.line import Line
 from timbral.engine.seeds import derive_seed
 from timbral.engine.semantic import SemanticDecoder
@@ -60,14 +61,13 @@ class Performance:
         self._group = group
         self._dead_air = guard.policy.dead_air_s * acoustic.sample_rate / line.speed
         self._bounds = guard.bounds(len(line.phones), line.languages)
-        self._schedule = guard.schedule(line.phones)
+        self._hearing = self._heard_how()
         self._limit = self._room()
         self._let_out: list[NDArray[np.float32]] = []
         self._held: list[NDArray[np.float32]] = []
         self._audible = False
         self._quiet = 0
         self._refused: list[tuple[Verdict, tuple[int, ...]]] = []
-        self._told: list[tuple[int, Spoken]] = []
         self._ending: Iterator[NDArray[np.float32]] | None = None
         self._settled = False
         self._stream = acoustic.stream(line, derive_seed(line.seed, "sound"))
@@ -81,10 +81,11 @@ class Performance:
         """
         while not self.done and self._ending is None:
             finished = self._audition.finished  # read before the tokens: none come after it
-            if finished and (verdict := self._overall(finished)) is not None:
+            tokens, ended = self._audition.tokens, finished is Finish.END
+            if finished and (verdict := self._hearing.overall(tokens, by_itself=ended)) is not None:
                 self._refuse(verdict)
                 continue
-            for token, spoken in self._unheard():
+            for token, spoken in self._hearing.unheard(tokens, self._seen):
                 self._seen += 1
                 verdict = self._hear(token, spoken)
                 if verdict is not None:
@@ -112,26 +113,14 @@ class Performance:
         """Stops the running takes, if there are any."""
         self._audition.cancel()
 
-    def _overall(self, finished: Finish) -> Verdict | None:
-        """The verdict on a take that has to be over before it is heard, unless it is a good one."""
-        if self._schedule is None or self._told:
-            return None
-        tokens = self._audition.tokens
-        verdict = self._new_watch().judge(tokens, by_itself=finished is Finish.END)
-        if verdict.fault is None:
-            self._told = self._scheduled(tokens)
-            return None
-        return verdict
-
-    def _unheard(self) -> Several[tuple[int, Spoken | None]]:
-        """Tokens since the last time, each with the phones it speaks where there is a schedule."""
-        if self._schedule is None:
-            return [(token, None) for token in self._audition.tokens[self._seen :]]
-        return self._told[self._seen :]
-
-    def _scheduled(self, tokens: Several[int]) -> list[tuple[int, Spoken]]:
-        assert self._schedule is not None
-        return self._guard.scheduled(self._line.phones, self._schedule, np.asarray(tokens, np.int64))
+    def _heard_how(self) -> Hearing:
+        guard, phones = self._guard, self._line.phones
+        schedule = guard.schedule(phones)
+        if schedule is None:
+            return WhileDrawn(self._new_watch)
+        return InTime(
+            self._new_watch, lambda tokens: guard.scheduled(phones, schedule, np.asarray(tokens, np.int64))
+        )
 
     @property
     def _last_take(self) -> bool:
@@ -150,15 +139,8 @@ class Performance:
         self._stream = self._safe.copy()
         self._stream.forget()
         self._held, self._quiet = [], 0
-        self._told = []
-        self._watch = self._new_watch()
-        spoken = self._stream.tokens
-        self._seen = len(spoken)
-        if self._schedule is None:
-            for token in spoken:
-                self._watch.push(token)
-        else:
-            spoken = ()  # a whole take comes first, and what has been heard of it stays in its place of the schedule
+        self._seen = len(self._stream.tokens)
+        spoken = self._hearing.begin(self._stream.tokens)
         count = 1 if line.sampling.greedy else self._guard.takes
         takes = [
             Sequence(
@@ -174,7 +156,7 @@ class Performance:
             for number in range(count)
         ]
         self.account.attempts += 1
-        self._audition = Audition(self._semantic, takes, self._best, self._group, live=self._schedule is None)
+        self._audition = Audition(self._semantic, takes, self._best, self._group, live=self._hearing.live)
 
     def _new_watch(self) -> Watch:
         line = self._line
@@ -190,7 +172,7 @@ class Performance:
         return int(np.lexsort((-self._guard.clarity(self._line.phones, heard), np.array(faults)))[0])
 
     def _hear(self, token: int, spoken: Spoken | None) -> Verdict | None:
-        verdict = self._watch.push(token) if self._schedule is None else None
+        verdict = self._hearing.push(token)
         if verdict is not None and not (self._last_take and verdict.fault is Fault.LEAK):
             return verdict
         began = time.perf_counter()
@@ -202,16 +184,16 @@ class Performance:
         if is_silent(piece, self._guard.policy.floor_db):
             self._quiet += len(piece)
             if self._quiet >= self._dead_air and not self._last_take:
-                return self._watch.silence()
+                return self._hearing.watch.silence()
         else:
             self._quiet = 0
-            if not self._watch.doubtful:
+            if not self._hearing.watch.doubtful:
                 self._release()
         return None
 
     def _conclude(self, finished: Finish) -> None:
-        verdict = self._watch.end(by_itself=finished is Finish.END) if self._schedule is None else None
-        if verdict is None or verdict.fault is None:
+        verdict = self._hearing.end(by_itself=finished is Finish.END)
+        if verdict is None:
             self._ending = self._stream.finish()
         else:
             self._refuse(verdict)
@@ -229,7 +211,7 @@ class Performance:
                 if sounds:
                     self._end()
                 else:
-                    self._refuse(self._watch.silence())
+                    self._refuse(self._hearing.watch.silence())
                 return
             self._held.append(piece)
             sounds = sounds or not is_silent(piece, floor)
@@ -238,8 +220,7 @@ class Performance:
     def _refuse(self, verdict: Verdict) -> None:
         assert verdict.fault is not None
         self.account.faults[verdict.fault] += 1
-        heard = self._seen if self._schedule is None else None
-        self._refused.append((verdict, tuple(self._audition.tokens[:heard])))
+        self._refused.append((verdict, self._hearing.refused(self._audition.tokens, self._seen)))
         self.cancel()
         self._add_up()
         if self._last_take:
@@ -253,16 +234,13 @@ class Performance:
         _, keep, tokens = min(
             (verdict.score, verdict.keep, tokens)
             for verdict, tokens in self._refused
-            if self._schedule is not None or tokens[: len(said)] == said
+            if self._hearing.follows(tokens, said)
         )
         self._stream = self._safe.copy()
         self._stream.forget()
         self._held = []
         began = time.perf_counter()
-        kept: Several[tuple[int, Spoken | None]] = (
-            [(token, None) for token in tokens[:keep]] if self._schedule is None else self._scheduled(tokens)
-        )
-        for token, spoken in kept[len(said) :]:
+        for token, spoken in self._hearing.kept(tokens, keep)[len(said) :]:
             piece = self._stream.push(token, spoken)
             if piece is not None:
                 self._held.append(piece)
