@@ -25,7 +25,7 @@ from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilt
 from timbral.nets.tiny_content import ContentConfig, ReferenceEncoder
 from timbral.parts import LISTENER
 
-VERSION = "0.5"
+VERSION = "0.6"
 """Of the model: a voice file belongs to one version, since tokens and timbre mean something only there."""
 EDGES = Policy().pause_tokens / 2
 """Tokens of silence at both ends of an utterance."""

@@ -29,8 +29,8 @@ LARGE = {
 """Batches for a GPU."""
 ALL = 1_000_000
 LATE = "time is up: run the same command again to go on"
-ALONE = 3
-"""On a GPU stage two learns alone for one in so many of its steps; then it has an adversary."""
+ALONE = 4
+"""Stage two learns alone for one in so many of its steps; then it has an adversary."""
 
 
 def start(script: str, *arguments: object, threads: int | None = None) -> subprocess.Popen[bytes]:
@@ -125,16 +125,20 @@ def main() -> None:
             start("pack.py", features, codebook, pairs, listener, site, pack, *worse, *device), until=until
         )
 
+    if not (pack / "warped_speaker.npy").exists():
+        finish(start("envelopes.py", pack, site), until=until)
+
     if (runs / "semantic" / "last.pt").exists() and not (pack / "misled.npy").exists():
         finish(start("guesses.py", pack, pairs, listener, runs / "semantic", *device), until=until)
 
     if time.monotonic() > until:
         sys.exit(LATE)
     acoustic = (pack, runs / "acoustic", site, "--steps", args.acoustic_steps)
+    acoustic += ("--adversary-from", args.acoustic_steps // ALONE)
     semantic = (pairs, runs / "semantic", "--steps", args.semantic_steps)
     content = (pack, runs / "content", "--steps", args.content_steps)
     if on_gpu:
-        acoustic += (*LARGE["acoustic"], "--adversary-from", args.acoustic_steps // ALONE)
+        acoustic += LARGE["acoustic"]
         semantic += LARGE["semantic"]
         content += LARGE["content"]
     same = ("--hours", max(0.0, until - time.monotonic()) / 3600, *device)

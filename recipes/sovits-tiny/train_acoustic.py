@@ -8,31 +8,41 @@ tokens that sound alike, or not told at all: a part of the crops is spoken from 
 recording of the speaker, or of a worse one, since a reference is both. The decoder hears the recording's own pitch; a second
 output learns to predict it.
 
-Losses: log-mel and log-magnitude L1 at several resolutions and pitch L1; for a part of every batch, which speaks again with the
-timbre of another speaker, the cosine of GE2E embeddings (who speaks) and the distance of Whisper's features, seen as the tokens
-see them (what is said). With another's timbre there is no recording to compare with, so only the last two speak; this is what
-carries the voice over to speakers of whom nothing was recorded. From `--adversary-from` on, small networks learn to tell the
-result from recordings, and stage two to deceive them.
+Losses: L1 of the envelope and of the aperiodicity that envelopes.py found in the recordings, at their points, and of pitch; for a
+part of every batch, which speaks again with the timbre of another speaker, the cosine of GE2E embeddings (who speaks) and the
+distance of Whisper's features, seen as the tokens see them (what is said). With another's timbre there is no recording to
+compare with, so only the last two speak; this is what carries the voice over to speakers of whom nothing was recorded. Half of
+the other crops are of warped voices, and all of them are coloured, the timbre with them. From `--adversary-from` on, small
+networks learn to tell the envelopes from those of recordings, and stage two to deceive them.
+
+Spectra of the sound are not compared: a filter that is fitted to one draw of the noise has ripples, heard as distortion.
 """
 
 import argparse
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import torch
 from adversary import Trial
 from align import PHONES
-from packed import SAMPLES_PER_TOKEN
 from runs import DEVICES, Run, adamw, chance, half, open_device
-from sounds import Sounds
+from sounds import FRAMES, GUESSES, WARPED, Sounds
 from teachers import WhisperEncoder
 from tokens import Codebook
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder
-from timbral.nets.tiny_timbre import SpeakerEncoder
-from timbral.training.source_filter_losses import SpeakerMel, SpectralLoss, magnitudes
+from timbral.nets.source_filter import (
+    MEL_CORNER,
+    LatentNet,
+    SourceFilterConfig,
+    SourceFilterVocoder,
+    points,
+)
+from timbral.nets.tiny_timbre import BANDS, SPEAKER, SpeakerEncoder, band_centres
+from timbral.training.source_filter_losses import SpeakerMel, magnitudes
 
 TOKENS = 40
 """Of a crop at least: the speaker encoder needs 1.6 s."""
@@ -41,9 +51,16 @@ CHECKED = 24
 MEASURED = 250
 """Steps from one look at them to the next."""
 RATE = 24_000
-CONTENT = 2.0
-"""Weight of the distance of what is said."""
-BARE, SPOTTED, GUESSED, UNTOLD = 0.25, 0.35, 0.45, 0.1
+NOISY, LIKE, CONTENT, OTHER = 0.15, 0.8, 0.4, 1.0
+"""Weights of aperiodicity, of who is heard, of what is said, and of both where another speaker's timbre speaks."""
+WAVES = 5
+"""Cosines over the mel axis that colour a crop."""
+FLOOR, ODDS = -9.5, 6.0
+"""Log magnitude below which all is silence, and the log odds beyond which a frame is all noise or has none."""
+APERIODICITY = SourceFilterConfig().aperiodicity
+AFAR, COLOURED = 0.5, 0.15
+"""Share of the crops that are of warped voices, and the deviation of the cosines of a colour in nepers. Not of judged crops."""
+BARE, SPOTTED, GUESSED, UNTOLD = 0.6, 0.35, 0.45, 0.1
 """Shares of the crops of which no token is told, of which some are not, whose tokens are guesses, and whose phones are not told.
 Guesses are a share of those that are not bare; phones are told wherever some token is not."""
 EXCHANGED, ALIKE = 0.15, 8
@@ -67,27 +84,38 @@ class AcousticModel(nn.Module):
         self.vocoder = SourceFilterVocoder(config)
 
     def forward(
-        self,
-        tokens: Tensor,
-        phones: Tensor,
-        timbre: Tensor,
-        f0: Tensor | None,
-        phase: Tensor,
-        noise: Tensor,
+        self, tokens: Tensor, phones: Tensor, timbre: Tensor, f0: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        device = tokens.device
-        with half(device):
+        """Envelope and aperiodicity side by side, [batch, F, points], and the F0 that is predicted, [batch, F]."""
+        with half(tokens.device):
             latent, predicted = self.latent(tokens, timbre, phones)
-        source = predicted.detach() if f0 is None else f0
-        step = (source + torch.cat([source[:, 1:], source[:, -1:]], 1)) * 0.5 * self.vocoder.config.hop / RATE
-        phase = torch.remainder(phase[:, None] + torch.cumsum(step, 1) - step, 1.0)
-        with half(device):
-            harmonic, rough = self.vocoder.filters(latent, timbre, source)
+            source = predicted.detach() if f0 is None else f0
+            both = self.vocoder.envelope(latent, timbre, source)
+        return torch.cat(both, 2).float(), predicted
+
+    def sound(self, frames: Tensor, f0: Tensor) -> Tensor:
+        """Samples [batch, n] of what `forward` returns; who and what is heard in them does not change F0."""
+        f0 = f0.detach()
+        config, device = self.vocoder.config, f0.device
+        step = (f0 + torch.cat([f0[:, 1:], f0[:, -1:]], 1)) * 0.5 * config.hop / RATE
+        began = torch.rand(len(f0), 1, device=device)
+        phase = torch.remainder(began + torch.cumsum(step, 1) - step, 1.0)
+        noise = torch.randn(len(f0), f0.shape[1] * config.hop, device=device)
         # In float32 there would be less noise in the sound; a GPU can afford it.
         with half(device, enabled=device.type == "cpu"):
-            return self.vocoder.render(
-                harmonic.float(), rough.float(), source, phase, noise
-            ).float(), predicted
+            filters = self.vocoder.shaped(*split(frames))
+            return self.vocoder.render(*filters, f0, phase, noise).float()
+
+
+def split(frames: Tensor) -> tuple[Tensor, Tensor]:
+    """Envelope and aperiodicity."""
+    return frames[..., :-APERIODICITY], frames[..., -APERIODICITY:]
+
+
+def bounded(frames: Tensor) -> Tensor:
+    """The same where it can be heard: silence is silence, and noise is noise."""
+    envelope, aperiodicity = split(frames)
+    return torch.cat([envelope.clamp_min(FLOOR), aperiodicity.clamp(-ODDS, ODDS)], -1)
 
 
 class SpeakerLoss(nn.Module):
@@ -158,8 +186,8 @@ class Batches:
         company: np.ndarray = counts[place]
         return company
 
-    def draw(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
-        """A batch to learn from, disturbed."""
+    def draw(self, rng: np.random.Generator, size: int, judged: int) -> dict[str, Tensor]:
+        """A batch to learn from, disturbed; so many of its rows are of recordings as they are."""
         sounds = self.sounds
         at = np.searchsorted(self.shares, rng.random(size)).clip(max=len(self.shares) - 1)
         chosen = sounds.train[at]
@@ -168,8 +196,35 @@ class Batches:
             "timbre": self._timbre(chosen, rng),
             "speaker": sounds.vector("speaker", chosen),
         }
+        own = torch.arange(size, device=sounds.device) < judged
+        warped = torch.from_numpy(rng.random(size) < AFAR).to(sounds.device) & ~own
+        shift = sounds.vector("warp", chosen) * warped[:, None]
+        batch["f0"] = batch["f0"] * torch.exp2(shift)
+        others = {
+            "frames": batch.pop("warped"),
+            **{name: sounds.vector(f"warped_{name}", chosen) for name in ("timbre", "speaker")},
+        }
+        for name, other in others.items():
+            batch[name] = other.where(warped.view(-1, *[1] * (other.ndim - 1)), batch[name])
+        self._colour(batch, ~own)
         self._disturb(batch)
         return batch
+
+    def _colour(self, batch: dict[str, Tensor], chosen: Tensor) -> None:
+        """Changes the spectrum of some rows as another microphone would, in the envelope and in the timbre."""
+        size, device = len(chosen), chosen.device
+        depth = COLOURED * torch.randn(size, WAVES, device=device) * chosen[:, None]
+        phase = 2 * math.pi * torch.rand(size, WAVES, device=device)
+
+        def curve(hertz: Tensor) -> Tensor:
+            place = torch.log1p(hertz / MEL_CORNER) / math.log1p(RATE / 2 / MEL_CORNER)
+            waves = torch.arange(1, WAVES + 1)[:, None] * place * math.pi
+            return (depth[..., None] * torch.cos(waves.to(device) + phase[..., None])).sum(1)
+
+        envelope, _ = split(batch["frames"])
+        envelope += curve(points(envelope.shape[2], RATE))[:, None]
+        heard = curve(band_centres())
+        batch["timbre"][:, SPEAKER : SPEAKER + BANDS] += heard - heard.mean(1, keepdim=True)
 
     def _disturb(self, batch: dict[str, Tensor]) -> None:
         """Tokens and phones as the engine would give them, or worse; guesses are taken out."""
@@ -240,13 +295,13 @@ def main() -> None:
     parser.add_argument("site_packages", type=Path, help="where the teachers are installed")
     parser.add_argument("--hours", type=float, default=1.0, help="stop after so much time in this call")
     parser.add_argument("--steps", type=int, default=20_000, help="length of the learning-rate schedule")
-    parser.add_argument("--batch", type=int, default=12)
+    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--tokens", type=int, default=TOKENS, help=f"of a crop, 40 ms each, {TOKENS} or more")
-    parser.add_argument("--rate", type=float, default=8e-4)
+    parser.add_argument("--rate", type=float, default=6e-4)
     parser.add_argument(
         "--judged",
         type=float,
-        default=0.4,
+        default=0.2,
         help="share of a batch of which is judged who speaks and what is said",
     )
     parser.add_argument("--adversary-from", type=int, metavar="STEP", help="never, if left out")
@@ -257,13 +312,15 @@ def main() -> None:
         parser.error(f"--tokens must be {TOKENS} or more: the speaker encoder needs 1.6 s")
     device = open_device(args.device)
     torch.manual_seed(0)
-    sounds, codebook = Sounds(args.pack, device), Codebook(args.pack / "codebook.npz", device)
+    guesses = GUESSES if (args.pack / f"{GUESSES[-1]}.npy").exists() else ()
+    sounds = Sounds(args.pack, device, *FRAMES, *WARPED, *guesses)
+    codebook = Codebook(args.pack / "codebook.npz", device)
     batches = Batches(sounds, codebook, args.tokens)
     check = batches.held_out()
     config = SourceFilterConfig(vocabulary=batches.untold + 1, phonemes=PHONES)
     model = AcousticModel(config).to(device)
     begins = args.adversary_from
-    trial = Trial(device, RATE, args.rate / 2, begins) if begins is not None else None
+    trial = Trial(device, config.envelope, args.rate / 2, begins) if begins is not None else None
     run = Run(
         args.run,
         model,
@@ -275,67 +332,70 @@ def main() -> None:
         others={"adversary": trial.adversary, "adversary_optimizer": trial.optimizer} if trial else {},
     )
     (args.run / "config.json").write_text(json.dumps(vars(config)))
-    spectral = SpectralLoss(RATE).to(device)
     likeness = SpeakerLoss(args.site_packages / "resemblyzer/pretrained.pt").to(device)
     content = ContentLoss(args.site_packages, codebook).to(device)
     speak = torch.compile(model) if args.compile else model
     print(f"{len(sounds.train)} utterances, {sounds.hours:.2f} h; on {device}", flush=True)
     judged = max(2, int(args.batch * args.judged))
     for step in run.steps(args.hours):
-        b = batches.draw(chance(step), args.batch)
-        made, pitch = speak(
-            b["tokens"], b["phones"], b["timbre"], b["f0"], *drawn(args.batch, args.tokens, device)
-        )
-        mel, fine = spectral.parts(made, b["audio"])
+        b = batches.draw(chance(step), args.batch, judged)
+        frames, pitch = speak(b["tokens"], b["phones"], b["timbre"], b["f0"])
+        made = model.sound(frames[:judged], b["f0"][:judged])
         values = {
-            "mel": mel,
-            "fine": fine,
+            **compared(frames, b["frames"]),
             "pitch": octaves_off(pitch, b),
-            "speaker": likeness(made[:judged], b["speaker"][:judged]).mean(),
+            "speaker": likeness(made, b["speaker"][:judged]).mean(),
         }
         with torch.no_grad():
             said = content.features(b["audio"][:judged])
-        values["content"] = content(made[:judged], said)
-        loss = mel + fine + 4 * values["pitch"] + values["speaker"] + CONTENT * values["content"]
-        if trial and step >= trial.begins:
-            deceived, seen = trial.judge(step, made, b["audio"], mel + fine)
-            loss, values = loss + deceived, values | seen
+        values["content"] = content(made, said)
         # The timbre of someone else; pitch as predicted for them. No recording of this exists.
-        strange, _ = speak(
-            b["tokens"][:judged],
-            b["phones"][:judged],
-            torch.roll(b["timbre"], 1, 0)[:judged],
-            None,
-            *drawn(judged, args.tokens, device),
-        )
-        values["other"] = likeness(strange, torch.roll(b["speaker"], 1, 0)[:judged]).mean()
+        strange = model.sound(*speak(b["tokens"][:judged], b["phones"][:judged], b["timbre"][-judged:], None))
+        values["other"] = likeness(strange, b["speaker"][-judged:]).mean()
         values["distorted"] = content(strange, said)
-        loss = loss + args.judged * (4 * values["other"] + CONTENT * values["distorted"])
+        near = values["envelope"] + NOISY * values["aperiodicity"]
+        loss = (
+            near
+            + values["pitch"]
+            + LIKE * (values["speaker"] + OTHER * values["other"])
+            + CONTENT * (values["content"] + OTHER * values["distorted"])
+        )
+        if trial and step >= trial.begins:
+            deceived, seen = trial.judge(step, frames, bounded(b["frames"]), near)
+            loss, values = loss + deceived, values | seen
         run.update(loss, **values)
         if run.is_due(MEASURED):
             with run.aside():
-                phase, noise = drawn(CHECKED, TOKENS, device)
-                made, pitch = model(
-                    check["tokens"], check["phones"], check["timbre"], check["f0"], phase, noise
-                )
-                mel, fine = spectral.parts(made, check["audio"])
-                untold = torch.full_like(check["tokens"], batches.untold)
-                bare, _ = model(untold, check["phones"], check["timbre"], check["f0"], phase, noise)
-                said = content.features(check["audio"])
-                run.log(
-                    valid_mel=mel,
-                    valid_fine=fine,
-                    valid_pitch=octaves_off(pitch, check),
-                    valid_speaker=likeness(made, check["speaker"]).mean(),
-                    valid_content=content(made, said),
-                    valid_bare=content(bare, said),
-                )
+                run.log(**measured(model, batches, check, likeness, content))
 
 
-def drawn(batch: int, tokens: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The phase that the harmonic source begins with, in cycles, and the noise."""
-    samples = tokens * SAMPLES_PER_TOKEN
-    return torch.rand(batch, device=device), torch.randn(batch, samples, device=device)
+def compared(frames: Tensor, recorded: Tensor) -> dict[str, Tensor]:
+    """Mean absolute distance of envelopes, and of aperiodicities."""
+    parts = zip(split(bounded(frames)), split(bounded(recorded)), strict=True)
+    envelope, aperiodicity = (F.l1_loss(made, wanted) for made, wanted in parts)
+    return {"envelope": envelope, "aperiodicity": aperiodicity}
+
+
+def measured(
+    model: AcousticModel,
+    batches: Batches,
+    check: dict[str, Tensor],
+    likeness: SpeakerLoss,
+    content: ContentLoss,
+) -> dict[str, Tensor]:
+    """How held-out crops are spoken with their own tokens and from phones alone."""
+    told, pitch = model(check["tokens"], check["phones"], check["timbre"], check["f0"])
+    untold = torch.full_like(check["tokens"], batches.untold)
+    bare, _ = model(untold, check["phones"], check["timbre"], check["f0"])
+    said, found = content.features(check["audio"]), {"valid_pitch": octaves_off(pitch, check)}
+    for name, frames in (("valid", told), ("bare", bare)):
+        made = model.sound(frames, check["f0"])
+        found |= {
+            f"{name}_envelope": compared(frames, check["frames"])["envelope"],
+            f"{name}_speaker": likeness(made, check["speaker"]).mean(),
+            f"{name}_content": content(made, said),
+        }
+    return found
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """A light stage two: semantic tokens to sound by a source and a filter, in place of a flow and a HiFi-GAN.
 
 `LatentNet` turns tokens (25 Hz), the phones that they speak and a timbre vector into latent frames and F0 (100 Hz).
-`SourceFilterVocoder` builds a harmonic and a noise source from F0, shapes both in the short-time Fourier domain with filters
-that it reads off the latent frames, and returns to samples by overlap-add. Since pitch is in the source, the filters are
-smooth, and a few million weights trained on a few hours speak cleanly. The idea is that of DDSP (Engel et al. 2020) and of neural
-source-filter models (Wang et al. 2019); blocks are ConvNeXt as in Vocos (Siuzdak 2023).
+`SourceFilterVocoder` reads a spectral envelope and an aperiodicity off the latent frames, which are those of WORLD (Morise et al.
+2016), builds a harmonic and a noise source from F0, shapes both in the short-time Fourier domain, and returns to samples by
+overlap-add. Since pitch is in the source, the envelope is smooth: a few dozen points say all of it, a recording tells what they
+should be, and a few million weights trained on a few hours speak cleanly. The idea is that of DDSP (Engel et al. 2020) and of
+neural source-filter models (Wang et al. 2019); blocks are ConvNeXt as in Vocos (Siuzdak 2023).
 
 Both are convolutional: what a frame sounds like depends on `SourceFilterConfig.context_tokens` tokens on either side, so
 a stream of windows is the same sound as the whole. Nothing is random inside: noise and phase are inputs.
@@ -13,14 +14,32 @@ a stream of windows is the same sound as the whole. Nothing is random inside: no
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from timbral.nets.tiny_mel import FourierBasis
+from timbral.nets.tiny_timbre import band_centres, mean_spectrum
 
 EDGE = 2
 """Frames on either side that overlap-add reaches into."""
+LOUDNESS = (-12.0, 6.0)
+"""Least and largest log magnitude of a filter."""
+MEL_CORNER = 700.0
+"""Hz above which the points of an envelope lie further and further apart."""
+
+
+def points(count: int, rate: int) -> Tensor:
+    """So many frequencies in Hz from 0 to Nyquist, evenly spaced on the mel scale of O'Shaughnessy (1987)."""
+    top = math.log1p(rate / 2 / MEL_CORNER)
+    return MEL_CORNER * torch.expm1(torch.linspace(0, top, count, dtype=torch.float64)).float()
+
+
+def between(known: Tensor, wanted: Tensor) -> Tensor:
+    """The matrix [wanted, known] that interpolates linearly between frequencies, and holds the outermost ones beyond them."""
+    rows = [np.interp(wanted.numpy(), known.numpy(), row) for row in np.eye(len(known), dtype=np.float32)]
+    return torch.from_numpy(np.stack(rows, 1).astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -30,7 +49,8 @@ class SourceFilterConfig:
     vocabulary: semantic tokens with the end token, which stands for a token that is not told; phonemes: kinds of phones,
     0 for a network that is told none; timbre: size of the timbre vector; hidden: width of all blocks;
     token_blocks, frame_blocks, vocoder_blocks: ConvNeXt blocks at 25 Hz, at 100 Hz and after the latent; kernel: their
-    width in steps; expansion: of their inner layer; hop: samples a frame; frames_per_token: frames a token.
+    width in steps; expansion: of their inner layer; envelope, aperiodicity: points of both on a mel axis; hop: samples a
+    frame; frames_per_token: frames a token.
     """
 
     vocabulary: int = 2048
@@ -44,6 +64,8 @@ class SourceFilterConfig:
     kernel: int = 7
     token_kernel: int = 5
     expansion: int = 3
+    envelope: int = 64
+    aperiodicity: int = 16
     rate: int = 24_000
     hop: int = 240
     frames_per_token: int = 4
@@ -213,9 +235,22 @@ class SourceFilterVocoder(nn.Module):
             Block(hidden, config.kernel, config.expansion, condition) for _ in range(config.vocoder_blocks)
         )
         self.norm = nn.LayerNorm(hidden)
-        self.to_filters = nn.Linear(hidden, 2 * bins)
-        nn.init.normal_(self.to_filters.weight, std=0.01)
-        nn.init.constant_(self.to_filters.bias, -4.0)
+        self.to_envelope = nn.Linear(hidden, config.envelope)
+        self.to_aperiodicity = nn.Linear(hidden, config.aperiodicity)
+        nn.init.normal_(self.to_envelope.weight, std=0.01)
+        nn.init.normal_(self.to_aperiodicity.weight, std=0.01)
+        nn.init.constant_(self.to_envelope.bias, -4.0)
+        hertz = torch.linspace(0, config.rate / 2, bins)
+        self.register_buffer("envelope_bins", between(points(config.envelope, config.rate), hertz), False)
+        self.register_buffer(
+            "aperiodicity_bins", between(points(config.aperiodicity, config.rate), hertz), False
+        )
+        self.register_buffer(
+            "colour", between(band_centres(), points(config.envelope, config.rate)), persistent=False
+        )
+        self.envelope_bins: Tensor
+        self.aperiodicity_bins: Tensor
+        self.colour: Tensor
         self.basis = FourierBasis(config.window)
         self.minimum_phase = MinimumPhase(bins)
         scale = torch.full((bins,), 2.0 / (1.5 * config.window))
@@ -256,14 +291,31 @@ class SourceFilterVocoder(nn.Module):
         hops = sum((F.pad(part, (0, 0, i, 3 - i)) for i, part in enumerate(parts)), torch.zeros(()))
         return hops.flatten(1)[:, 3 * hop // 2 : -(3 * hop // 2)]
 
-    def filters(self, latent: Tensor, timbre: Tensor, f0: Tensor) -> tuple[Tensor, Tensor]:
-        """Log magnitudes of the harmonic and of the noise filter, each [batch, F, bins]."""
+    def envelope(self, latent: Tensor, timbre: Tensor, f0: Tensor) -> tuple[Tensor, Tensor]:
+        """Log magnitude of the spectrum [batch, F, envelope] and log odds of noise in it [batch, F, aperiodicity], at the points.
+
+        The network says how a frame differs from the mean spectrum of the speaker, which is a part of the timbre: so a voice or a
+        microphone of a colour that was never trained on comes out in that colour.
+        """
         condition = self.timbre(timbre)
         x = self.from_latent(torch.cat([latent, torch.log2(f0)[:, None] - 7.5], 1))
         for block in self.blocks:
             x = block(x, condition)
-        harmonic, noise = self.to_filters(self.norm(x.transpose(1, 2))).clamp(-12, 6).chunk(2, -1)
-        return harmonic, noise
+        x = self.norm(x.transpose(1, 2))
+        usual = mean_spectrum(timbre) @ self.colour.T
+        return self.to_envelope(x) + usual[:, None], self.to_aperiodicity(x)
+
+    def filters(self, latent: Tensor, timbre: Tensor, f0: Tensor) -> tuple[Tensor, Tensor]:
+        """Log magnitudes of the harmonic and of the noise filter, each [batch, F, bins]."""
+        return self.shaped(*self.envelope(latent, timbre, f0))
+
+    def shaped(self, envelope: Tensor, aperiodicity: Tensor) -> tuple[Tensor, Tensor]:
+        """What `envelope` returns → what `filters` returns."""
+        whole, noise = envelope @ self.envelope_bins.T, aperiodicity @ self.aperiodicity_bins.T
+        return (
+            (whole - 0.5 * F.softplus(noise)).clamp(*LOUDNESS),
+            (whole - 0.5 * F.softplus(-noise)).clamp(*LOUDNESS),
+        )
 
     def render(
         self, to_harmonic: Tensor, to_noise: Tensor, f0: Tensor, phase: Tensor, noise: Tensor

@@ -6,11 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from timbral.nets.tiny_mel import LogMel
+from timbral.nets.tiny_mel import LogMel, mel_filters
 
 RATE = 16_000
 WINDOW = 160
 STRIDE = 80
+SPEAKER, BANDS = 256, 80
+"""Sizes of the first two parts of the timbre: the embedding, and the mean spectrum; its spread and the mean log2 F0 follow."""
 
 
 class SpeakerEncoder(nn.Module):
@@ -60,6 +62,17 @@ def _cut(mel: Tensor) -> Tensor:
     return mel.unfold(1, WINDOW, STRIDE).transpose(2, 3)
 
 
+def mean_spectrum(timbre: Tensor) -> Tensor:
+    """The mean log-mel spectrum [batch, 80] that is a part of timbres [batch, 417]."""
+    return timbre[:, SPEAKER : SPEAKER + BANDS]
+
+
+def band_centres() -> Tensor:
+    """The frequencies of its bands in Hz, [80]."""
+    centres = mel_filters(RATE, RATE, BANDS, RATE / 2).argmax(1)
+    return centres.float()
+
+
 class TimbreEncoder(nn.Module):
     """What the embedded model knows of a voice: samples [batch, n] at 16 kHz and mean log2 F0 [batch, 1] → timbre [batch, 417].
 
@@ -70,7 +83,7 @@ class TimbreEncoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.speaker = SpeakerEncoder()
-        self.mel = LogMel(RATE, n_fft=640, hop=160, bands=80)
+        self.mel = LogMel(RATE, n_fft=640, hop=160, bands=BANDS)
 
     def forward(self, audio: Tensor, pitch: Tensor) -> Tensor:
         return torch.cat([16 * self.speaker(audio), self.spectrum(audio), pitch], 1)

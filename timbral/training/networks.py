@@ -51,6 +51,8 @@ def restore_source_filter(bundle: Bundle) -> tuple[LatentNet, SourceFilterVocode
         kernel=_sizes(latent, "frame_blocks.0.mix.weight")[2],
         token_kernel=_sizes(latent, "token_blocks.0.mix.weight")[2],
         expansion=_sizes(latent, "frame_blocks.0.up.weight")[0] // hidden,
+        envelope=_sizes(vocoder, "to_envelope.weight")[0],
+        aperiodicity=_sizes(vocoder, "to_aperiodicity.weight")[0],
         rate=bundle.manifest.sample_rate,
         hop=shape.hop,
         frames_per_token=shape.frames_per_token,
