@@ -25,7 +25,7 @@ from sounds import FRAMES, WARPED, Sounds
 from teachers import WHISPER_RATE
 
 from timbral.nets.source_filter import SourceFilterConfig, between, points
-from timbral.nets.tiny_timbre import TimbreEncoder
+from timbral.nets.tiny_timbre import SPEAKER, TimbreEncoder
 
 SHAPE = SourceFilterConfig()
 RATE = SHAPE.rate
@@ -95,7 +95,7 @@ class Analysis:
         timbre = self._timbre(gain * sound[: len(audio)], np.log2(mean) + octaves)
         return Found(
             (self._points(power, noise), self._points(gain**2 * other, roughness)),
-            (np.array([octaves]), timbre, timbre[:256] / 16),
+            (np.array([octaves]), timbre, timbre[:SPEAKER] / 16),
         )
 
     def _warped(self, spectra: np.ndarray, factor: float) -> np.ndarray:
@@ -155,7 +155,9 @@ def main() -> None:
     kept = Rows(
         args.pack,
         dict.fromkeys(FRAMES, (np.float16, (*rows, size)))
-        | {name: (np.float32, (count, n)) for name, n in zip(WARPED, (1, SHAPE.timbre, 256), strict=True)},
+        | {
+            name: (np.float32, (count, n)) for name, n in zip(WARPED, (1, SHAPE.timbre, SPEAKER), strict=True)
+        },
     )
     # A timbre that was found has a pitch.
     missing = [i for i in range(count) if kept.arrays["warped_timbre"][i, -1] == 0]

@@ -96,11 +96,9 @@ class AcousticModel(nn.Module):
     def sound(self, frames: Tensor, f0: Tensor) -> Tensor:
         """Samples [batch, n] of what `forward` returns; who and what is heard in them does not change F0."""
         f0 = f0.detach()
-        config, device = self.vocoder.config, f0.device
-        step = (f0 + torch.cat([f0[:, 1:], f0[:, -1:]], 1)) * 0.5 * config.hop / RATE
-        began = torch.rand(len(f0), 1, device=device)
-        phase = torch.remainder(began + torch.cumsum(step, 1) - step, 1.0)
-        noise = torch.randn(len(f0), f0.shape[1] * config.hop, device=device)
+        device = f0.device
+        phase = self.vocoder.phase(f0, torch.rand(len(f0), 1, device=device))
+        noise = torch.randn(len(f0), f0.shape[1] * self.vocoder.config.hop, device=device)
         # In float32 there would be less noise in the sound; a GPU can afford it.
         with half(device, enabled=device.type == "cpu"):
             filters = self.vocoder.shaped(*split(frames))

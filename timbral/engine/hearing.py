@@ -13,7 +13,7 @@ Heard = tuple[int, Spoken | None]
 class Hearing(Protocol):
     """What becomes of one take after the other.
 
-    live: whether a take is heard while it is drawn. watch: what follows the running take.
+    live: whether a take is heard while it is drawn. watch: what follows the running take, from `begin` on.
     """
 
     live: bool
@@ -56,11 +56,11 @@ class WhileDrawn:
     """Token by token, so that sound begins early, and a take that turns bad is stopped at once."""
 
     live = True
+    watch: Watch
 
     def __init__(self, watch: Callable[[], Watch]) -> None:
         """watch: begins to watch a take."""
         self._new = watch
-        self.watch = watch()
 
     def begin(self, spoken: tuple[int, ...]) -> tuple[int, ...]:
         self.watch = self._new()
@@ -95,11 +95,11 @@ class InTime:
     """As a whole, fitted to a schedule. What has been let out stays in its place of that, so any other take can follow it."""
 
     live = False
+    watch: Watch
 
     def __init__(self, watch: Callable[[], Watch], fit: Callable[[Sequence[int]], Sequence[Heard]]) -> None:
         """watch: begins to watch a take. fit: brings one in time."""
         self._new, self._fit = watch, fit
-        self.watch = watch()
         self._fitted: Sequence[Heard] = ()
 
     def begin(self, spoken: tuple[int, ...]) -> tuple[int, ...]:

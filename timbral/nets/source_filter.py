@@ -258,6 +258,12 @@ class SourceFilterVocoder(nn.Module):
         self.register_buffer("scale", scale.repeat(2), persistent=False)
         self.scale: Tensor
 
+    def phase(self, f0: Tensor, began: Tensor) -> Tensor:
+        """The phase in cycles [batch, F] at the first sample of each frame, of a source that began with [batch, 1]."""
+        following = torch.cat([f0[:, 1:], f0[:, -1:]], 1)
+        cycles = (f0 + following) * 0.5 * self.config.hop / self.config.rate
+        return torch.remainder(began + torch.cumsum(cycles, 1) - cycles, 1.0)
+
     def harmonics(self, f0: Tensor, phase: Tensor) -> Tensor:
         """Sum of all harmonics up to Nyquist with equal amplitudes and unit power: [batch, F * hop]."""
         hop, rate = self.config.hop, self.config.rate

@@ -58,10 +58,7 @@ class TunedNetwork(nn.Module):
         else:
             latent, predicted = self.latent.speak(tokens, timbre, phones)
         source = predicted.detach() if f0 is None else f0
-        following = torch.cat([source[:, 1:], source[:, -1:]], 1)
-        cycles = (source + following) * 0.5 * config.hop / config.rate
-        began = torch.rand(rows, 1, device=tokens.device)
-        phase = torch.remainder(began + torch.cumsum(cycles, 1) - cycles, 1.0)
+        phase = self.vocoder.phase(source, torch.rand(rows, 1, device=tokens.device))
         noise = torch.randn(rows, source.shape[1] * config.hop, device=tokens.device)
         return self.vocoder(latent, timbre, source, phase, noise), predicted
 

@@ -32,12 +32,7 @@ class SpectralLoss(nn.Module):
             self.register_buffer(f"filters{window}", mel_filters(rate, window, bands, rate / 2))
 
     def forward(self, made: Tensor, recorded: Tensor) -> Tensor:
-        """Samples [batch, n] of both → scalar."""
-        mel, fine = self.parts(made, recorded)
-        return mel + fine
-
-    def parts(self, made: Tensor, recorded: Tensor) -> tuple[Tensor, Tensor]:
-        """What is lost in bands, and what in single bins: scalars."""
+        """Samples [batch, n] of both → scalar: what is lost in bands and what in single bins."""
         mel, fine = torch.zeros((), device=made.device), torch.zeros((), device=made.device)
         for window, hop, _ in _RESOLUTIONS:
             a, b = magnitudes(made, window, hop), magnitudes(recorded, window, hop)
@@ -46,7 +41,7 @@ class SpectralLoss(nn.Module):
             if window <= _FINE:
                 fine = fine + F.l1_loss(torch.log(a + _FLOOR), torch.log(b + _FLOOR))
                 fine = fine + torch.linalg.norm(a - b) / torch.linalg.norm(b)
-        return mel, fine
+        return mel + fine
 
 
 def _log(magnitudes: Tensor, floor: float) -> Tensor:
