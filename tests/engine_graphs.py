@@ -97,10 +97,15 @@ def durations_graph(path: Path, phonemes: int, longest: float = 6.0, each: float
     return b.save(path, {"phones": [1, "n"]}, {"durations": [1, "n"]})
 
 
-def vocoder_graph(path: Path, gain: float = 1.0) -> Path:
-    """A harmonic source of three partials and noise, shaped by the latent, smoothed across frames."""
+def vocoder_graph(path: Path, gain: float = 1.0, envelope: int = 0) -> Path:
+    """A harmonic source of three partials and noise, shaped by the latent, smoothed across frames.
+
+    With envelope it takes residuals of so many points, whose sum is added to the latent.
+    """
     b = Builder(2)
     x = b.add("Tanh", b.conv(b.conditioned("latent"), WIDTH, WIDTH, 7))
+    if envelope:
+        x = b.add("Add", x, b.add("ReduceSum", "residuals", keepdims=0))
     amplitude = b.add("Sigmoid", b.conv(x, WIDTH, 4, 7))
 
     after = b.add("Slice", "f0", b.ints(1), b.constant(np.array([2**31 - 1])), b.ints(1))
@@ -134,18 +139,35 @@ def vocoder_graph(path: Path, gain: float = 1.0) -> Path:
             "f0": [1, "F"],
             "phase": [1, "F"],
             "noise": [1, "N"],
+            **({"residuals": [1, "K", 2, envelope]} if envelope else {}),
         },
         {"audio": [1, "N"]},
     )
 
 
 def content_graph(path: Path) -> Path:
-    """audio [1, n] at 16 kHz → tokens [1, T]: the loudest of 64 filters every 640 samples."""
+    """audio [1, n] at 16 kHz → tokens [1, T]: the loudest of 64 filters every 640 samples; f0 [1, 4 T], always the same."""
     b = Builder(3)
     x = b.add("Unsqueeze", "audio", b.ints(1))
     x = b.add("Conv", x, b.floats(VOCABULARY, 1, 640), strides=[640])
     b.add("ArgMax", x, axis=1, keepdims=0, output="tokens")
-    return b.save(path, {"audio": [1, "n"]}, {"tokens": [1, "T"]})
+    steady = b.add("Expand", b.constant(np.float32(150)), b.add("Shape", "tokens"))
+    b.add("Concat", *[steady] * FRAMES_PER_TOKEN, axis=1, output="f0")
+    return b.save(path, {"audio": [1, "n"]}, {"tokens": [1, "T"], "f0": [1, "F"]})
+
+
+def recalled_graph(path: Path, envelope: int) -> Path:
+    """tokens [1, T], timbre [1, D], f0 [1, F] → envelope [1, F, envelope]: flat, as high as the timbre's mean and F0 say."""
+    b = Builder(5)
+    high = b.add("Add", b.add("Log", "f0"), b.add("ReduceMean", "timbre", keepdims=1))
+    tokens = b.add(
+        "Cast", b.add("ReduceMean", b.add("Mul", "tokens", b.constant(np.int64(0))), keepdims=1), to=1
+    )
+    column = b.add("Unsqueeze", b.add("Add", high, tokens), b.ints(2))
+    b.add("Expand", column, b.constant(np.array([1, 1, envelope])), output="envelope")
+    return b.save(
+        path, {"tokens": [1, "T"], "timbre": [1, TIMBRE], "f0": [1, "F"]}, {"envelope": [1, "F", envelope]}
+    )
 
 
 def timbre_graph(path: Path) -> Path:

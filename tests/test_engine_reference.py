@@ -7,7 +7,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from timbral.engine.reference import Recording, ReferenceConfig, ReferenceEncoder
+from timbral.engine.reference import MOST_SOUNDS, Recording, ReferenceConfig, ReferenceEncoder
+from timbral.engine.residuals import Recall
 from timbral.engine.sessions import Graph, SessionOptions, open_session, usable_cores, usable_devices
 from timbral.errors import BundleError, SettingError
 
@@ -64,6 +65,28 @@ def test_the_timbre_of_several_recordings_is_their_mean(encoder: ReferenceEncode
     single = [encoder.timbre([audio]) for audio in recordings]
     assert single[0].shape == (graphs.TIMBRE,)
     np.testing.assert_allclose(encoder.timbre(recordings), np.mean(single, axis=0), rtol=1e-6)
+
+
+def test_what_a_model_lacks_of_a_voice_is_remembered_of_all_recordings(
+    paths: tuple[Path, Path], encoder: ReferenceEncoder, tmp_path: Path
+) -> None:
+    graph = Graph(
+        graphs.recalled_graph(tmp_path / "recalled.onnx", 64), ("tokens", "timbre", "f0"), ("envelope",), CPU
+    )
+    recalling = ReferenceEncoder.open(*paths, PLAIN, CPU, recall=Recall(graph, 12_000.0, 4))
+    recordings = [recording(1, 1), recording(2.5, 2)]
+    timbre = encoder.timbre(recordings)
+    assert encoder.residuals(recordings, timbre) is None
+    both = recalling.residuals(recordings, timbre)
+    single = [recalling.residuals([one], timbre) for one in recordings]
+    assert both is not None
+    assert both.shape == (25 + 62, 2, 64)
+    np.testing.assert_array_equal(both, np.concatenate([one for one in single if one is not None]))
+    # Noise lacks nothing of a flat envelope, in the mean.
+    assert np.abs(both[:, 1].mean(0)).max() < 0.2
+    many = recalling.residuals([recording(9, seed) for seed in range(9)], timbre)
+    assert many is not None
+    assert len(many) <= MOST_SOUNDS
 
 
 @pytest.mark.parametrize("audio", [np.zeros(0, np.float32), np.zeros((2, 100), np.float32)])

@@ -197,6 +197,29 @@ def test_what_the_tokens_speak_is_heard(tmp_path: Path, timbre: NDArray[np.float
     assert relative_error(unknown, heard) > 0.1
 
 
+def test_residuals_of_a_voice_are_heard(tmp_path: Path, timbre: NDArray[np.float32]) -> None:
+    """In every window, the same wherever it is cut; a voice without them sounds as one that lacks nothing."""
+    latent = graphs.latent_graph(tmp_path / "latent.onnx")
+    vocoder = graphs.vocoder_graph(tmp_path / "vocoder.onnx", envelope=8)
+    decoder, broad = (
+        SourceFilterDecoder.open(latent, vocoder, replace(config(size), envelope=8), CPU)
+        for size in (16, 1000)
+    )
+    tokens = some_tokens(120)
+
+    def sound(decoder: SourceFilterDecoder, residuals: NDArray[np.float32] | None) -> NDArray[np.float32]:
+        stream = decoder.stream(Line(np.zeros(0, np.int64), timbre, residuals=residuals), 7)
+        pieces = [stream.push(int(token)) for token in tokens]
+        return np.concatenate([piece for piece in (*pieces, *stream.finish()) if piece is not None])
+
+    lacking = np.full((5, 2, 8), 0.02, np.float32)
+    heard = sound(decoder, lacking)
+    np.testing.assert_allclose(heard, sound(broad, lacking), atol=1e-4)
+    nothing = sound(decoder, None)
+    np.testing.assert_array_equal(nothing, sound(decoder, 0 * lacking))
+    assert relative_error(nothing, heard) > 0.1
+
+
 def test_the_seed_names_the_noise(decoder: SourceFilterDecoder, timbre: NDArray[np.float32]) -> None:
     tokens = some_tokens(40)
     first = whole(decoder, tokens, timbre, seed=1)

@@ -56,11 +56,12 @@ def test_a_voice_survives_its_file(tmp_path: Path) -> None:
     assert_same(Voice.load(tmp_path / "me.voice"), promptless)
 
 
-def test_a_voice_may_hold_features_and_mel(tmp_path: Path) -> None:
+def test_a_voice_may_hold_features_mel_and_residuals(tmp_path: Path) -> None:
     rich = dataclasses.replace(
         VOICE,
         prompt_features=np.linspace(-9, 9, 30 * 1024, dtype=np.float16).reshape(30, 1024),
         mel=np.linspace(-1, 1, 100 * 470, dtype=np.float32).reshape(100, 470),
+        residuals=np.linspace(-3, 3, 90 * 2 * 64, dtype=np.float16).reshape(90, 2, 64),
     )
     rich.save(tmp_path / "me.voice")
     assert_same(Voice.load(tmp_path / "me.voice"), rich)
@@ -102,6 +103,10 @@ def test_the_handmade_file_is_a_good_one(tmp_path: Path) -> None:
         ({"mel": np.zeros((80, 9), np.float32)}, "mel has the wrong type"),
         ({"mel": np.zeros((100, 0), np.float32)}, "mel is empty"),
         ({"mel": np.zeros((100, 20_000), np.float32)}, "mel is too long"),
+        ({"residuals": np.zeros((9, 2, 64), np.float32)}, "residuals has the wrong type"),
+        ({"residuals": np.zeros((9, 3, 64), np.float16)}, "residuals have the wrong type"),
+        ({"residuals": np.zeros((0, 2, 64), np.float16)}, "residuals is empty"),
+        ({"residuals": np.full((9, 2, 64), np.inf, np.float16)}, "residuals is empty or not finite"),
         ({"prompt_tokens": np.zeros(9, np.int32)}, "prompt_tokens has the wrong type"),
         ({"prompt_tokens": np.full(9, -1, np.int64)}, "negative"),
         ({"prompt_tokens": np.zeros(0, np.int64)}, "do not belong together"),
@@ -172,9 +177,20 @@ def test_a_voice_fits_the_models_of_its_family_only(manifest: Manifest) -> None:
         {"timbre": np.zeros(128, np.float32)},
         {"prompt_tokens": np.full(9, 5000, np.int64)},
         {"prompt_phones": np.full(9, 732, np.int64)},
+        {"residuals": np.zeros((9, 2, 64), np.float16)},
     ):
         with pytest.raises(VoiceError, match="does not fit"):
             dataclasses.replace(VOICE, **change).check_fit(manifest)
+
+
+def test_residuals_fit_a_model_that_knows_envelopes_at_as_many_points(description: dict[str, Any]) -> None:
+    remembering = {**description, "acoustic": {**description["acoustic"], "envelope": 64}}
+    files = {"x.onnx": {"sha256": "0" * 64, "bytes": 1}}
+    manifest = Manifest.model_validate({**remembering, "format": 1, "files": files}, strict=False)
+    VOICE.check_fit(manifest)
+    dataclasses.replace(VOICE, residuals=np.zeros((9, 2, 64), np.float16)).check_fit(manifest)
+    with pytest.raises(VoiceError, match="does not fit"):
+        dataclasses.replace(VOICE, residuals=np.zeros((9, 2, 32), np.float16)).check_fit(manifest)
 
 
 def test_the_shelf_keeps_recalls_and_forgets(home: Path) -> None:

@@ -7,9 +7,10 @@ from timbral.engine.flow_matching import FlowConfig, FlowDecoder
 from timbral.engine.guard import RATES, Guard, Rate
 from timbral.engine.listener import Listener
 from timbral.engine.reference import ReferenceConfig, ReferenceEncoder
+from timbral.engine.residuals import Recall
 from timbral.engine.runner import open_runner
 from timbral.engine.semantic import SemanticDecoder
-from timbral.engine.sessions import SessionOptions
+from timbral.engine.sessions import Graph, SessionOptions
 from timbral.engine.source_filter import SourceFilterConfig, SourceFilterDecoder
 from timbral.engine.speech import SpeechEngine
 from timbral.engine.vits import VitsConfig, VitsDecoder
@@ -43,6 +44,10 @@ def open_references(bundle: Bundle, options: SessionOptions) -> ReferenceEncoder
         mel_rate=mel_rate,
         silence=heard.silence,
     )
+    recall = None
+    if shape.kind == "source-filter" and shape.envelope:
+        graph = Graph(bundle.path("recalled.onnx"), ("tokens", "timbre", "f0"), ("envelope",), options)
+        recall = Recall(graph, bundle.manifest.sample_rate / 2, shape.frames_per_token)
     return ReferenceEncoder.open(
         bundle.path("content.onnx"),
         bundle.path("timbre.onnx"),
@@ -50,6 +55,7 @@ def open_references(bundle: Bundle, options: SessionOptions) -> ReferenceEncoder
         options,
         speaker=bundle.path("speaker.onnx") if shape.kind == "vits" and shape.speaker else None,
         mel=bundle.path("mel.onnx") if mel_rate else None,
+        recall=recall,
     )
 
 
@@ -100,6 +106,7 @@ def open_acoustic(bundle: Bundle, options: SessionOptions) -> AcousticDecoder:
         chunk_tokens=shape.chunk_tokens,
         timbre_size=shape.timbre_size,
         phonemes=bundle.manifest.semantic.phonemes if shape.phones else 0,
+        envelope=shape.envelope,
     )
     return SourceFilterDecoder.open(latent, vocoder, source_filter, options)
 

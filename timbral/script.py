@@ -53,6 +53,8 @@ class Script:
         self._prompt_phones, self._prompt = voice.prompt_phones[heard], voice.prompt_tokens[heard]
         known = voice.prompt_features
         self._prompt_features = None if known is None else known[heard].astype(np.float32)
+        lacking = voice.residuals
+        self._residuals = None if lacking is None else lacking.astype(np.float32)
         self._length = len(text)
         self._at = 0
         began = time.perf_counter()
@@ -81,6 +83,7 @@ class Script:
             features=features,
             prompt_features=self._prompt_features,
             mel=self._voice.mel,
+            residuals=self._residuals,
             sampling=self._manner.sampling,
             seed=derive_seed(self._manner.seed, "line", len(self.pauses)),
             speed=self._manner.speed,

@@ -142,9 +142,13 @@ class Synthesizer:
             warnings.warn(note, TimbralWarning, stacklevel=2)
         none = np.zeros(0, np.int64)
         prompt = Prompt(none, none) if text is None else self._prompt(heard[0], text, language)
+        sounds = [reference.sounds for reference in heard]
+        timbre = self._references.timbre(sounds)
+        lacking = self._references.residuals(sounds, timbre)
         return Voice(
-            timbre=self._references.timbre([reference.sounds for reference in heard]),
+            timbre=timbre,
             **vars(prompt),
+            residuals=None if lacking is None else lacking.astype(np.float16),
             family=self.manifest.family,
             version=self.manifest.version,
             symbols=self.manifest.symbols,

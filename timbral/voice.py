@@ -82,9 +82,10 @@ class Voice:
     ids of its phones, int64 [m]; both are empty where no transcript was given, and then the prompt's manner
     of speaking is not imitated. prompt_features: BERT features of these phones, float16 [m, 1024], where the
     model has a BERT. mel: of the first recording, normalised, float32 [100, R], where stage two goes on from
-    it. family, version, symbols: the models that it fits; model: which one made
-    it. sources: file names of the recordings. adapter: what fine-tuning changes in the weights of the model
-    whose `Manifest.base` is `base`; None, and "", for a voice that was only heard.
+    it. residuals: what the embedded model's stage two lacks of the voice, float16 [sounds, 2, points], of each
+    sound of the recordings the shape of its envelope and what to add. family, version, symbols: the models that
+    it fits; model: which one made it. sources: file names of the recordings. adapter: what fine-tuning changes
+    in the weights of the model whose `Manifest.base` is `base`; None, and "", for a voice that was only heard.
     """
 
     timbre: NDArray[np.float32]
@@ -101,6 +102,7 @@ class Voice:
     consent: Consent | None = None
     prompt_features: NDArray[np.float16] | None = None
     mel: NDArray[np.float32] | None = None
+    residuals: NDArray[np.float16] | None = None
     adapter: Adapter | None = None
     base: str = ""
 
@@ -183,6 +185,9 @@ class Voice:
         )
         if manifest.acoustic.kind == "flow-matching":
             fits = fits and self.mel is not None and len(self.prompt_tokens) > 0
+        if self.residuals is not None:
+            points = manifest.acoustic.envelope if manifest.acoustic.kind == "source-filter" else 0
+            fits = fits and self.residuals.shape[2] == points
         if not fits:
             raise VoiceError(f"this voice does not fit the shapes of {manifest.name}; clone it again")
         if self.base not in ("", manifest.base):
@@ -198,9 +203,10 @@ _TENSORS: Mapping[str, tuple[Any, int, int]] = {
     "prompt_phones": (np.int64, 1, _MOST_TOKENS),
     "prompt_features": (np.float16, 2, _MOST_TOKENS),
     "mel": (np.float32, 2, _MOST_TOKENS),
+    "residuals": (np.float16, 3, _MOST_TOKENS),
 }
 """Type, dimensions and greatest length of each tensor of a voice file."""
-_OPTIONAL = frozenset(("prompt_features", "mel"))
+_OPTIONAL = frozenset(("prompt_features", "mel", "residuals"))
 _ADAPTER = "adapter/"
 """Before the names of what fine-tuning changes."""
 
@@ -229,6 +235,8 @@ def _checked(path: Path, tensors: dict[str, NDArray[Any]]) -> dict[str, Any]:
     fits = features is None or features.shape == (len(phones), _FEATURES)
     _expect(path, fits, "prompt_features do not belong to the phones")
     _expect(path, mel is None or len(mel) == _BANDS, "mel has the wrong type or shape")
+    residuals = tensors.get("residuals")
+    _expect(path, residuals is None or residuals.shape[1] == 2, "residuals have the wrong type or shape")
     return tensors
 
 

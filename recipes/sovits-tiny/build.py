@@ -25,7 +25,7 @@ from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilt
 from timbral.nets.tiny_content import ContentConfig, ReferenceEncoder
 from timbral.parts import LISTENER
 
-VERSION = "0.6"
+VERSION = "0.7"
 """Of the model: a voice file belongs to one version, since tokens and timbre mean something only there."""
 EDGES = Policy().pause_tokens / 2
 """Tokens of silence at both ends of an utterance."""
@@ -130,6 +130,7 @@ def main() -> None:
                 "chunk_tokens": 24,
                 "timbre_size": shape.timbre,
                 "phones": True,
+                "envelope": shape.envelope,
             },
             "reference": {"rate": 16_000},
             "guard": token_rates(args.pairs),

@@ -34,8 +34,8 @@ from tokens import Codebook
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from timbral.mel_axis import MEL_CORNER
 from timbral.nets.source_filter import (
-    MEL_CORNER,
     LatentNet,
     SourceFilterConfig,
     SourceFilterVocoder,
@@ -60,6 +60,8 @@ FLOOR, ODDS = -9.5, 6.0
 APERIODICITY = SourceFilterConfig().aperiodicity
 AFAR, COLOURED = 0.5, 0.15
 """Share of the crops that are of warped voices, and the deviation of the cosines of a colour in nepers. Not of judged crops."""
+BETWEEN = 0.5
+"""Share of the other speakers' timbres that are mixed of two."""
 BARE, SPOTTED, GUESSED, UNTOLD = 0.6, 0.35, 0.45, 0.1
 """Shares of the crops of which no token is told, of which some are not, whose tokens are guesses, and whose phones are not told.
 Guesses are a share of those that are not bare; phones are told wherever some token is not."""
@@ -339,8 +341,9 @@ def main() -> None:
         b = batches.draw(chance(step), args.batch, judged)
         frames, pitch = speak(b["tokens"], b["phones"], b["timbre"], b["f0"])
         made = model.sound(frames[:judged], b["f0"][:judged])
+        heard, recorded = bounded(frames), bounded(b["frames"])
         values = {
-            **compared(frames, b["frames"]),
+            **compared(heard, recorded),
             "pitch": octaves_off(pitch, b),
             "speaker": likeness(made, b["speaker"][:judged]).mean(),
         }
@@ -348,8 +351,9 @@ def main() -> None:
             said = content.features(b["audio"][:judged])
         values["content"] = content(made, said)
         # The timbre of someone else; pitch as predicted for them. No recording of this exists.
-        strange = model.sound(*speak(b["tokens"][:judged], b["phones"][:judged], b["timbre"][-judged:], None))
-        values["other"] = likeness(strange, b["speaker"][-judged:]).mean()
+        timbre, speaker = strangers(b, judged)
+        strange = model.sound(*speak(b["tokens"][:judged], b["phones"][:judged], timbre, None))
+        values["other"] = likeness(strange, speaker).mean()
         values["distorted"] = content(strange, said)
         near = values["envelope"] + NOISY * values["aperiodicity"]
         loss = (
@@ -359,7 +363,7 @@ def main() -> None:
             + CONTENT * (values["content"] + OTHER * values["distorted"])
         )
         if trial and step >= trial.begins:
-            deceived, seen = trial.judge(step, frames, bounded(b["frames"]), near)
+            deceived, seen = trial.judge(step, heard, recorded, near)
             loss, values = loss + deceived, values | seen
         run.update(loss, **values)
         if run.is_due(MEASURED):
@@ -367,9 +371,19 @@ def main() -> None:
                 run.log(**measured(model, batches, check, likeness, content))
 
 
+def strangers(batch: dict[str, Tensor], count: int) -> tuple[Tensor, Tensor]:
+    """Timbres and embeddings of the last rows; every second voice, as chance has it, is between two."""
+    share = torch.rand(count, 1, device=batch["timbre"].device)
+    share = torch.where(torch.rand_like(share) < BETWEEN, share, 0)
+    timbre, speaker = (
+        batch[name][-count:].lerp(batch[name][-2 * count : -count], share) for name in ("timbre", "speaker")
+    )
+    return timbre, F.normalize(speaker, dim=1)
+
+
 def compared(frames: Tensor, recorded: Tensor) -> dict[str, Tensor]:
     """Mean absolute distance of envelopes, and of aperiodicities."""
-    parts = zip(split(bounded(frames)), split(bounded(recorded)), strict=True)
+    parts = zip(split(frames), split(recorded), strict=True)
     envelope, aperiodicity = (F.l1_loss(made, wanted) for made, wanted in parts)
     return {"envelope": envelope, "aperiodicity": aperiodicity}
 
@@ -385,11 +399,12 @@ def measured(
     told, pitch = model(check["tokens"], check["phones"], check["timbre"], check["f0"])
     untold = torch.full_like(check["tokens"], batches.untold)
     bare, _ = model(untold, check["phones"], check["timbre"], check["f0"])
+    recorded = bounded(check["frames"])
     said, found = content.features(check["audio"]), {"valid_pitch": octaves_off(pitch, check)}
     for name, frames in (("valid", told), ("bare", bare)):
         made = model.sound(frames, check["f0"])
         found |= {
-            f"{name}_envelope": compared(frames, check["frames"])["envelope"],
+            f"{name}_envelope": compared(bounded(frames), recorded)["envelope"],
             f"{name}_speaker": likeness(made, check["speaker"]).mean(),
             f"{name}_content": content(made, said),
         }

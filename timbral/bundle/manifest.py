@@ -77,7 +77,8 @@ class SourceFilter(_Strict):
     context_tokens: tokens on each side that the sound of a token depends on, both graphs together.
     chunk_tokens: tokens of the first chunk of a stream; later ones grow.
     timbre_size: length D of the timbre vector. phones: whether it is told which phones are spoken when, which the bundle's
-    `listener.safetensors` and `durations.onnx` then say.
+    `listener.safetensors` and `durations.onnx` then say. envelope: points of the envelopes that a voice's residuals correct, and
+    that `recalled.onnx` says of a recording; 0 where voices have none.
     """
 
     kind: Literal["source-filter"]
@@ -87,6 +88,7 @@ class SourceFilter(_Strict):
     chunk_tokens: Count
     timbre_size: Count
     phones: bool = False
+    envelope: Annotated[int, Field(ge=0)] = 0
 
 
 class Vits(_Strict):

@@ -26,6 +26,7 @@ class Line:
     prompt_phones: int64 [m], prompt: int64 [p], timbre: float32 [D]: the voice.
     features, prompt_features: float32 [n, d] and [m, d], where the model takes features beside phones.
     mel: float32 [bands, r], of the prompt, where stage two goes on from it.
+    residuals: float32 [sounds, 2, points], what stage two lacks of the voice, where that is known.
     steps: of the solver, where stage two has one; None for the model's own.
     opens: whether a speech begins with it, so that its sound is waited for.
     seed: names all that is random in this line; the same line with the same seed is the same sound.
@@ -39,6 +40,7 @@ class Line:
     features: NDArray[np.float32] | None = None
     prompt_features: NDArray[np.float32] | None = None
     mel: NDArray[np.float32] | None = None
+    residuals: NDArray[np.float32] | None = None
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0
     speed: float = 1.0

@@ -1,4 +1,4 @@
-"""Hears a reference recording: its content as semantic tokens, its voice as a timbre, its sound as mel."""
+"""Hears a reference recording: its content as semantic tokens, its voice as a timbre, its sound as mel or as residuals."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from timbral.engine.residuals import Recall
 from timbral.engine.sessions import Graph, SessionOptions
+
+MOST_SOUNDS = 1000
+"""Whose residuals are kept of a voice; of more, some from everywhere."""
 
 Recording = Mapping[int, NDArray[np.float32]]
 """The same speech at each rate at which it is heard: samples float32 [n], mono, by rate in Hz."""
@@ -36,7 +40,8 @@ class ReferenceConfig:
 class ReferenceEncoder:
     """The graphs that hear recordings. Immutable, and shared by all requests.
 
-    speaker: for families whose timbre takes a speaker embedding; mel: for those that go on from a recording.
+    speaker: for families whose timbre takes a speaker embedding; mel: for those that go on from a recording;
+    recall: for those that remember how the speaker's envelopes differ from their own.
     """
 
     def __init__(
@@ -46,12 +51,14 @@ class ReferenceEncoder:
         config: ReferenceConfig,
         speaker: Graph | None = None,
         mel: Graph | None = None,
+        recall: Recall | None = None,
     ) -> None:
         self.config = config
         self._content = content
         self._timbre = timbre
         self._speaker = speaker
         self._mel = mel
+        self._recall = recall
 
     @classmethod
     def open(
@@ -62,18 +69,22 @@ class ReferenceEncoder:
         options: SessionOptions,
         speaker: Path | None = None,
         mel: Path | None = None,
+        recall: Recall | None = None,
     ) -> "ReferenceEncoder":
         """content: audio float32 [1, n] → tokens int64 [1, T]; timbre: audio → timbre float32 [1, D].
 
-        speaker: audio → speaker float32 [1, S], which `timbre` then takes too; mel: audio → mel float32 [1, C, R].
+        speaker: audio → speaker float32 [1, S], which `timbre` then takes too; mel: audio → mel float32 [1, C, R];
+        recall: needs f0 float32 [1, F] in Hz, 0 where there is none, of `content` too.
         """
+        gives = ("tokens",) if recall is None else ("tokens", "f0")
         heard = ("audio",) if speaker is None else ("audio", "speaker")
         return cls(
-            Graph(content, ("audio",), ("tokens",), options),
+            Graph(content, ("audio",), gives, options),
             Graph(timbre, heard, ("timbre",), options),
             config,
             None if speaker is None else Graph(speaker, ("audio",), ("speaker",), options),
             None if mel is None else Graph(mel, ("audio",), ("mel",), options),
+            recall,
         )
 
     def tokens(self, recording: Recording) -> NDArray[np.int64]:
@@ -96,6 +107,20 @@ class ReferenceEncoder:
             return None
         mel: NDArray[np.float32] = self._mel({"audio": _row(recording[self.config.mel_rate])})[0][0]
         return mel
+
+    def residuals(
+        self, recordings: Sequence[Recording], timbre: NDArray[np.float32]
+    ) -> NDArray[np.float32] | None:
+        """What stage two lacks of a voice with this timbre, [sounds, 2, points]; None where the model does not remember."""
+        if self._recall is None:
+            return None
+        found = []
+        for recording in recordings:
+            samples = recording[self.config.rate]
+            tokens, f0 = self._content({"audio": _row(samples)})
+            found.append(self._recall.residuals(samples, self.config.rate, tokens[0], f0[0], timbre))
+        sounds = np.concatenate(found)
+        return sounds[:: -(-len(sounds) // MOST_SOUNDS)]
 
     def _heard(self, recording: Recording) -> NDArray[np.float32]:
         inputs = {"audio": _row(recording[self.config.timbre_rate])}

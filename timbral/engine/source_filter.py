@@ -35,6 +35,7 @@ class SourceFilterConfig:
     context_tokens: how many tokens on each side, both graphs together, the sound of a token depends on.
     chunk_tokens: tokens of the first piece of a stream; later ones grow.
     timbre_size: length D of the timbre vector. phonemes: kinds of phones that the latent graph is told, 0 where it is told none.
+    envelope: points of the residuals that the vocoder graph takes, 0 where it takes none.
     """
 
     sample_rate: int
@@ -44,6 +45,7 @@ class SourceFilterConfig:
     chunk_tokens: int
     timbre_size: int
     phonemes: int = 0
+    envelope: int = 0
 
 
 class SourceFilterDecoder:
@@ -62,12 +64,14 @@ class SourceFilterDecoder:
 
         latent: tokens int64 [1, T], timbre float32 [1, D] → latent float32 [1, C, F], f0 [1, F], Hz; where the manifest
         says so, phones int64 [1, T, 2] too, of both halves of each token.
-        vocoder: these two, timbre, phase [1, F] in cycles, noise float32 [1, F * hop] → audio, as noise.
+        vocoder: these two, timbre, phase [1, F] in cycles, noise float32 [1, F * hop] → audio, as noise; where the manifest
+        says so, residuals float32 [1, sounds, 2, points] of the voice too.
         """
-        takes = ("tokens", "timbre", "phones") if config.phonemes else ("tokens", "timbre")
+        told = ("phones",) if config.phonemes else ()
+        known = ("residuals",) if config.envelope else ()
         return cls(
-            Graph(latent, takes, ("latent", "f0"), options),
-            Graph(vocoder, ("latent", "timbre", "f0", "phase", "noise"), ("audio",), options),
+            Graph(latent, ("tokens", "timbre", *told), ("latent", "f0"), options),
+            Graph(vocoder, ("latent", "timbre", "f0", "phase", "noise", *known), ("audio",), options),
             config,
         )
 
@@ -93,6 +97,10 @@ class SourceFilterStream:
         config = decoder.config
         self._decoder = decoder
         self._timbre = line.timbre[None]
+        self._known: dict[str, NDArray[np.float32]] = {}
+        if config.envelope:
+            nothing = np.zeros((1, 2, config.envelope), np.float32)
+            self._known["residuals"] = (nothing if line.residuals is None else line.residuals)[None]
         self._seed = seed
         self._speed = line.speed
         # A faster utterance squeezes more tokens into what the vocoder sees around a frame.
@@ -168,6 +176,7 @@ class SourceFilterStream:
                 "f0": f0,
                 "phase": phase[None],
                 "noise": noise(self._seed, window.first * hop, f0.shape[1] * hop)[None],
+                **self._known,
             }
         )
         self._done, self._heard = end, right

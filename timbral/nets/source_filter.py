@@ -14,11 +14,11 @@ a stream of windows is the same sound as the whole. Nothing is random inside: no
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from timbral.mel_axis import interpolation, mel_points
 from timbral.nets.tiny_mel import FourierBasis
 from timbral.nets.tiny_timbre import band_centres, mean_spectrum
 
@@ -26,20 +26,32 @@ EDGE = 2
 """Frames on either side that overlap-add reaches into."""
 LOUDNESS = (-12.0, 6.0)
 """Least and largest log magnitude of a filter."""
-MEL_CORNER = 700.0
-"""Hz above which the points of an envelope lie further and further apart."""
+NEAR, DOUBT = 0.25, 1.0
+"""Root mean square distance in nepers of two envelopes of one sound; and how many of them the mean of all residuals weighs."""
 
 
 def points(count: int, rate: int) -> Tensor:
-    """So many frequencies in Hz from 0 to Nyquist, evenly spaced on the mel scale of O'Shaughnessy (1987)."""
-    top = math.log1p(rate / 2 / MEL_CORNER)
-    return MEL_CORNER * torch.expm1(torch.linspace(0, top, count, dtype=torch.float64)).float()
+    """The frequencies in Hz that an envelope is known at: so many from 0 to Nyquist, evenly spaced on a mel axis."""
+    return torch.from_numpy(mel_points(count, rate / 2)).float()
 
 
 def between(known: Tensor, wanted: Tensor) -> Tensor:
     """The matrix [wanted, known] that interpolates linearly between frequencies, and holds the outermost ones beyond them."""
-    rows = [np.interp(wanted.numpy(), known.numpy(), row) for row in np.eye(len(known), dtype=np.float32)]
-    return torch.from_numpy(np.stack(rows, 1).astype(np.float32))
+    return torch.from_numpy(interpolation(known.double().numpy(), wanted.double().numpy())).float()
+
+
+def corrected(envelope: Tensor, residuals: Tensor) -> Tensor:
+    """Envelopes [batch, F, points] moved by residuals [batch, n, 2, points], of each the shape of an envelope and what it lacked.
+
+    Kernel regression (Nadaraya 1964, Watson 1964): what the envelopes of like shape lacked, and where none is, what all did.
+    """
+    known, lacking = residuals.unbind(2)
+    shape = envelope - envelope.mean(2, keepdim=True)
+    squares = shape.square().sum(2)[:, :, None] + known.square().sum(2)[:, None]
+    distance = (squares - 2 * shape @ known.transpose(1, 2)) / shape.shape[2]
+    alike = torch.exp(distance / (-2 * NEAR**2))
+    usual = DOUBT * lacking.mean(1, keepdim=True)
+    return envelope + (alike @ lacking + usual) / (alike.sum(2, keepdim=True) + DOUBT)
 
 
 @dataclass(frozen=True)
@@ -222,7 +234,7 @@ class MinimumPhase(nn.Module):
 class SourceFilterVocoder(nn.Module):
     """Latent [batch, C, F], timbre [batch, D], F0 in Hz, phase in cycles, both [batch, F], and noise → samples, [batch, F * hop].
 
-    phase[t] is the phase of the harmonic source at the first sample of frame t.
+    phase[t] is the phase of the harmonic source at the first sample of frame t. Residuals, of the voice, are as in `corrected`.
     """
 
     def __init__(self, config: SourceFilterConfig) -> None:
@@ -311,12 +323,8 @@ class SourceFilterVocoder(nn.Module):
         usual = mean_spectrum(timbre) @ self.colour.T
         return self.to_envelope(x) + usual[:, None], self.to_aperiodicity(x)
 
-    def filters(self, latent: Tensor, timbre: Tensor, f0: Tensor) -> tuple[Tensor, Tensor]:
-        """Log magnitudes of the harmonic and of the noise filter, each [batch, F, bins]."""
-        return self.shaped(*self.envelope(latent, timbre, f0))
-
     def shaped(self, envelope: Tensor, aperiodicity: Tensor) -> tuple[Tensor, Tensor]:
-        """What `envelope` returns → what `filters` returns."""
+        """What `envelope` returns → log magnitudes of the harmonic and of the noise filter, each [batch, F, bins]."""
         whole, noise = envelope @ self.envelope_bins.T, aperiodicity @ self.aperiodicity_bins.T
         return (
             (whole - 0.5 * F.softplus(noise)).clamp(*LOUDNESS),
@@ -336,5 +344,29 @@ class SourceFilterVocoder(nn.Module):
             torch.cat([real * cosine - imaginary * sine, real * sine + imaginary * cosine], 2) + rough
         )
 
-    def forward(self, latent: Tensor, timbre: Tensor, f0: Tensor, phase: Tensor, noise: Tensor) -> Tensor:
-        return self.render(*self.filters(latent, timbre, f0), f0, phase, noise)
+    def forward(
+        self,
+        latent: Tensor,
+        timbre: Tensor,
+        f0: Tensor,
+        phase: Tensor,
+        noise: Tensor,
+        residuals: Tensor | None = None,
+    ) -> Tensor:
+        envelope, aperiodicity = self.envelope(latent, timbre, f0)
+        if residuals is not None:
+            envelope = corrected(envelope, residuals)
+        return self.render(*self.shaped(envelope, aperiodicity), f0, phase, noise)
+
+
+class Recollection(nn.Module):
+    """Stage two saying what was heard: tokens [batch, T], timbre, F0 [batch, F] in Hz or 0 → envelope [batch, F, points]."""
+
+    def __init__(self, latent: LatentNet, vocoder: SourceFilterVocoder) -> None:
+        super().__init__()
+        self.latent, self.vocoder = latent, vocoder
+
+    def forward(self, tokens: Tensor, timbre: Tensor, f0: Tensor) -> Tensor:
+        latent, predicted = self.latent(tokens, timbre)
+        envelope, _ = self.vocoder.envelope(latent, timbre, f0.where(f0 > 0, predicted))
+        return envelope

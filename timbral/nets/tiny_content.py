@@ -70,9 +70,17 @@ class ReferenceEncoder(nn.Module):
         self.content = ContentEncoder(config)
         self.timbre = TimbreEncoder()
 
+    def heard(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens [1, n / 640] and F0 in Hz [1, n / 160], 0 where there is none."""
+        logits, pitch, voicing = self.content(_whole_tokens(audio))
+        return logits.argmax(-1), torch.exp2(pitch) * (voicing > 0)
+
     def forward(self, audio: Tensor) -> tuple[Tensor, Tensor]:
-        whole = audio[:, : audio.shape[1] // 640 * 640]
-        logits, pitch, voicing = self.content(whole)
+        logits, pitch, voicing = self.content(_whole_tokens(audio))
         voiced = torch.sigmoid(8 * voicing)
         mean = (pitch * voiced).sum(1, keepdim=True) / voiced.sum(1, keepdim=True).clamp_min(1e-3)
         return logits.argmax(-1), self.timbre(audio, mean)
+
+
+def _whole_tokens(audio: Tensor) -> Tensor:
+    return audio[:, : audio.shape[1] // 640 * 640]
