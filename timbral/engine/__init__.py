@@ -43,9 +43,12 @@ flow_matching
             ``FlowDecoder.open(features, condition, flow, vocoder, config, options)``: whole sentences, which go
             on from the ``mel`` of a line's prompt.
 reference   ``ReferenceConfig(rate, timbre_rate, mel_rate=None, silence=0)``;
-            ``ReferenceEncoder.open(content, timbre, config, options, speaker=None, mel=None)``; a ``Recording`` is
-            float32 [n] by rate in Hz; ``.tokens(recording) -> int64 [T]``; ``.mel(recording) -> float32 [C, R]``;
-            ``.timbre([recording, ...]) -> float32 [D]``: the mean over several references.
+            ``ReferenceEncoder.open(content, timbre, config, options, speaker=None, mel=None, recall=None)``; a
+            ``Recording`` is float32 [n] by rate in Hz; ``.tokens(recording) -> int64 [T]``;
+            ``.mel(recording) -> float32 [C, R]``; ``.timbre([recording, ...]) -> float32 [D]``: the mean over several
+            references; ``.residuals([recording, ...], timbre) -> float32 [n, 2, P]``.
+envelope    ``spectral_envelope(samples, f0, rate, hop)``: CheapTrick.
+residuals   ``Recall(graph, top, group)``: what stage two lacks of a voice, by comparing a recording with what it would say of it.
 text_features
             ``TextFeatures``: BERT over token ids. kept: ``KeptArrays``, what was computed once.
 detectors   loops, leaks of the prompt, silence: noticed while they happen.
@@ -56,7 +59,7 @@ guard       ``Guard(rates, Policy(retries=2), listener, durations)``; ``Rate(low
             ``RATES``: defaults; ``Fault``: what can be wrong.
 line        ``Line(phones int64 [n], timbre float32 [D], languages={"zh": 12, "en": 5},
             prompt_phones int64 [m], prompt int64 [p], features=None, prompt_features=None, mel=None,
-            sampling=Sampling(), seed=0, speed=1.0)``: one sentence to be spoken and its voice; phones
+            residuals=None, sampling=Sampling(), seed=0, speed=1.0)``: one sentence to be spoken and its voice; phones
             without the prompt's.
 performance ``Performance``: the state of one line between its phones and its last sample.
 speech      ``SpeechEngine``, ``Speech``, ``Piece``, ``Report``.

@@ -20,7 +20,7 @@ TOP = 7000.0
 """Hz above which recordings often end, and the network knows better."""
 _FADED = 6
 """Points above, over which a residual goes to zero."""
-_LARGEST = 2.0
+_LARGEST = 1.0
 """Nepers; what differs by more is something else than the voice."""
 _LOUD, _BELOW, _STEEP = 0.9, 2.0, 3.0
 """Pauses tell of the room: which quantile of the levels of a recording is loud, so many nepers below it a frame counts by half,
