@@ -14,7 +14,10 @@ import pytest
 import timbral
 from timbral import Audio, Speech, Synthesizer, TimbralWarning, Voice
 from timbral.audio.levels import frame_levels
+from timbral.audio.resampling import resample
+from timbral.engine.sessions import SessionOptions
 from timbral.errors import AudioError, BundleError, SettingError, TextError, VoiceError
+from timbral.parts import open_references
 
 DATA = Path(__file__).parent / "data"
 ENGLISH, CHINESE = DATA / "english.flac", DATA / "chinese.flac"
@@ -95,6 +98,23 @@ def test_several_recordings_make_one_voice(tts: Synthesizer) -> None:
     np.testing.assert_allclose(both.timbre, listed.timbre, atol=1e-5)
     assert np.abs(both.timbre - one.timbre).max() > 1e-3
     assert both.sources == ("english.flac",)
+
+
+def test_what_is_remembered_of_a_voice_brings_it_nearer(tts: Synthesizer) -> None:
+    ears = open_references(tts.bundle, SessionOptions(device="cpu", threads=1))
+    gained = []
+    for recording in (ENGLISH, CHINESE):
+        voice = tts.clone(recording)
+        assert voice.residuals is not None
+        forgetful = dataclasses.replace(voice, residuals=None)
+        with_memory, without = (
+            ears.timbre([{16_000: resample(speech.samples, speech.rate, 16_000)}])[:256]
+            for speech in (tts.say(TWO_SENTENCES, v, seed=1) for v in (voice, forgetful))
+        )
+        speaker = voice.timbre[:256] / 256
+        gained.append(float(speaker @ with_memory - speaker @ without))
+    # Cosines of speaker embeddings, whose length is 16.
+    assert min(gained) > 0
 
 
 def test_the_same_seed_is_the_same_sound(tts: Synthesizer, voice: Voice, speech: Speech) -> None:
