@@ -19,6 +19,8 @@ FRAMES = (1, 4)
 CHANNELS = 32
 SHARE = 0.5
 """Length of the adversaries' gradient as a share of that of the distance."""
+RATE = 0.5
+"""Of its learning, as a share of that of the network that it judges."""
 RAMP = 300
 """Steps in which it grows to that: adversaries that know nothing yet have nothing to say."""
 
@@ -61,20 +63,21 @@ class Look(nn.Module):
 class Trial:
     """The adversary, what trains it, and what it tells the network that it judges."""
 
-    def __init__(self, device: torch.device, envelope: int, learning_rate: float, begins: int) -> None:
+    def __init__(self, device: torch.device, envelope: int, begins: int) -> None:
         """envelope: its points. begins: the step from which on frames are judged."""
         self.adversary, self.begins = Adversary(envelope).to(device), begins
-        self.optimizer = torch.optim.AdamW(
-            self.adversary.parameters(), learning_rate, betas=(0.8, 0.99), weight_decay=0.01
-        )
+        self.optimizer = torch.optim.AdamW(self.adversary.parameters(), betas=(0.8, 0.99), weight_decay=0.01)
 
     def judge(
-        self, step: int, made: Tensor, recorded: Tensor, near: Tensor
+        self, step: int, rate: float, made: Tensor, recorded: Tensor, near: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Trains the adversary; a loss whose gradient at the points made [batch, F, n] is its own, and what the curves show.
 
+        rate: at which the judged network learns just now; an adversary that goes on while the other slows down sees through it.
         near: the scalar whose gradient at the points this one is measured against.
         """
+        for group in self.optimizer.param_groups:
+            group["lr"] = RATE * rate
         told = discriminator_loss(self.adversary(recorded), self.adversary(made.detach()))
         self.optimizer.zero_grad(set_to_none=True)
         told.backward()

@@ -127,6 +127,11 @@ class Run:
         self.save()
         self.curves.close()
 
+    @property
+    def learning_rate(self) -> float:
+        """Of the present step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
     def update(self, loss: Tensor, **values: Tensor) -> None:
         """One step of the optimiser, unless the gradient is no number; the values go into the curves."""
         self.optimizer.zero_grad(set_to_none=True)

@@ -320,7 +320,7 @@ def main() -> None:
     config = SourceFilterConfig(vocabulary=batches.untold + 1, phonemes=PHONES)
     model = AcousticModel(config).to(device)
     begins = args.adversary_from
-    trial = Trial(device, config.envelope, args.rate / 2, begins) if begins is not None else None
+    trial = Trial(device, config.envelope, begins) if begins is not None else None
     run = Run(
         args.run,
         model,
@@ -363,7 +363,7 @@ def main() -> None:
             + CONTENT * (values["content"] + OTHER * values["distorted"])
         )
         if trial and step >= trial.begins:
-            deceived, seen = trial.judge(step, heard, recorded, near)
+            deceived, seen = trial.judge(step, run.learning_rate, heard, recorded, near)
             loss, values = loss + deceived, values | seen
         run.update(loss, **values)
         if run.is_due(MEASURED):
