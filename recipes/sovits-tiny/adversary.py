@@ -19,10 +19,10 @@ FRAMES = (1, 4)
 CHANNELS = 32
 SHARE = 0.5
 """Length of the adversaries' gradient as a share of that of the distance."""
-RATE = 0.5
-"""Of its learning, as a share of that of the network that it judges."""
 RAMP = 300
 """Steps in which it grows to that: adversaries that know nothing yet have nothing to say."""
+RATE = 0.5
+"""Of their learning, as a share of that of the network that they judge."""
 
 
 class Adversary(nn.Module):

@@ -24,7 +24,8 @@ from runs import chance
 from sounds import FRAMES, WARPED, Sounds
 from teachers import WHISPER_RATE
 
-from timbral.nets.source_filter import SourceFilterConfig, between, points
+from timbral.mel_axis import mel_points, nearest
+from timbral.nets.source_filter import SourceFilterConfig
 from timbral.nets.tiny_timbre import SPEAKER, TimbreEncoder
 
 SHAPE = SourceFilterConfig()
@@ -61,10 +62,8 @@ class Analysis:
         torch.set_num_threads(1)
         self.sounds = Sounds(pack, torch.device("cpu"))
         self.hertz = np.linspace(0, RATE / 2, SIZE // 2 + 1)
-        bins = torch.from_numpy(self.hertz)
-        # The points whose interpolation is nearest to all bins.
         self.to_points = [
-            torch.linalg.pinv(between(points(count, RATE), bins)).numpy().T
+            nearest(mel_points(count, RATE / 2), self.hertz).T
             for count in (SHAPE.envelope, SHAPE.aperiodicity)
         ]
         self.encoder = TimbreEncoder().eval()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from timbral.engine.envelope import SIZE, spectral_envelope
 from timbral.engine.sessions import Graph
-from timbral.mel_axis import Floats, interpolation, mel_points
+from timbral.mel_axis import Floats, mel_points, nearest
 
 TOP = 7000.0
 """Hz above which recordings often end, and the network knows better."""
@@ -82,7 +82,6 @@ def residuals(
 
 @cache
 def _to_points(count: int, top: float, rate: int) -> Floats:
-    """The matrix [known, bins] from spectra to those points that lie below TOP: their interpolation is nearest to all bins."""
+    """The matrix [known, bins] from spectra to those points that lie below TOP."""
     points, bins = mel_points(count, top), np.linspace(0, rate / 2, SIZE // 2 + 1)
-    matrix = np.linalg.pinv(interpolation(points[points <= rate / 2], bins))
-    return np.ascontiguousarray(matrix[: int((points <= TOP).sum())])
+    return nearest(points[points <= rate / 2], bins)[: int((points <= TOP).sum())]
