@@ -5,7 +5,7 @@
 
 The package holds 8-bit weights, which would lose nothing by being stored in 8 bits again. So each weight is first moved by a
 random share of its step, up to half of it either way, as real ones lie between steps; then float32 graphs are compared with
-8- and 4-bit ones of the same weights, on tokens that the model draws for the sentences of `timbral/training/sentences.txt`.
+8- and 4-bit ones of the same weights, on tokens that the model draws for the sentences of `src/timbral/training/sentences.txt`.
 """
 
 import tempfile
@@ -14,17 +14,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from timbral.bundle import Bundle, Precision, open_bundle
-from timbral.engine.runner import open_runner
-from timbral.engine.sessions import SessionOptions
-from timbral.export import losses
-from timbral.export.semantic import PREFILL, STEP, export_semantic
+from timbral.conversion.export import quantization_error as losses
+from timbral.conversion.export.semantic import PREFILL, STEP, export_semantic
+from timbral.inference.loading import open_engine
+from timbral.inference.semantic.backend import open_backend
+from timbral.inference.sessions import SessionOptions
+from timbral.models import Bundle, Precision, open_bundle
+from timbral.models.weights import read_parameters
 from timbral.nets.semantic import SemanticTransformer
-from timbral.parts import open_engine
 from timbral.training.drawn import draw_tokens
 from timbral.training.embedded import sentences
 from timbral.training.networks import restore_semantic
-from timbral.weights import read_parameters
 
 CPU = SessionOptions(device="cpu")
 CAPACITY = 400
@@ -60,7 +60,7 @@ def main() -> None:
     for precision in ("fp32", "int8", "int4"):
         with tempfile.TemporaryDirectory() as folder:
             export_semantic(network, Path(folder), precision)
-            runner = open_runner(Path(folder) / PREFILL, Path(folder) / STEP, CPU, rows=2, capacity=CAPACITY)
+            runner = open_backend(Path(folder) / PREFILL, Path(folder) / STEP, CPU, rows=2, capacity=CAPACITY)
             found[precision] = [
                 losses.teacher_forced(runner, phones, None, tokens) for phones, tokens in pairs
             ]

@@ -23,15 +23,15 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT))
 
 import official_code as official  # noqa: E402
 import official_models as models  # noqa: E402
 from measuring import Memory, Timing, interleaved  # noqa: E402
 from official_ours import Case, Reader, Speaker, generation  # noqa: E402
 
-from timbral.engine.sessions import usable_cores  # noqa: E402
-from timbral.export.precision import Precision  # noqa: E402
+from timbral.conversion.export.precision import Precision  # noqa: E402
+from timbral.inference.sessions import usable_cores  # noqa: E402
 from timbral.nets.acoustic import FAMILIES  # noqa: E402
 
 PHONES, SAID, PROMPT, TOKENS = 60, 40, 125, 250
@@ -243,7 +243,7 @@ def memory_table(folder: Path, checkout: Path, threads: int) -> Table:
         "official": OFFICIAL_ALONE.format(checkout=str(checkout), tokens=TOKENS),
         "int8": OURS_ALONE.format(folder=str(folder), threads=threads, reach=reach, tokens=TOKENS),
     }
-    paths = [str(ROOT), str(ROOT / "benchmarks"), str(ROOT / "tests")]
+    paths = [str(ROOT), str(ROOT / "benchmarks")]
     table = Table(title="v2Pro: peak memory of a process, from start to the end of a sentence of 10 s")
     for column in ("", "MB"):
         table.add_column(column)

@@ -12,9 +12,9 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
-from nets_weights import fill
 from torch import Tensor
 
+from tests.helpers.nets_weights import fill
 from timbral.nets.acoustic import FAMILIES
 
 SYMBOLS = {"symbols": 322, "symbols2": 732}

@@ -23,12 +23,12 @@ import torch
 from torch import Tensor, nn
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT))
 
-import mel_acoustic_models  # noqa: E402
 import official_code  # noqa: E402
-from nets_weights import GOLDENS, fill  # noqa: E402
 
+from tests.helpers import mel_acoustic_models  # noqa: E402
+from tests.helpers.nets_weights import GOLDENS, fill  # noqa: E402
 from timbral.nets.acoustic import FAMILIES, AcousticConfig, AcousticNetwork  # noqa: E402
 from timbral.nets.discriminators import DISCRIMINATORS, Discriminators  # noqa: E402
 from timbral.nets.mel_acoustic import MEL_FAMILIES, MelAcousticNetwork  # noqa: E402

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import onnx
 import torch
-from nets_weights import fill
 from onnx import TensorProto
 
-from timbral.export import acoustic, encoders, semantic
-from timbral.export.precision import Precision
+from tests.helpers.nets_weights import fill
+from timbral.conversion.export import acoustic, encoders, semantic
+from timbral.conversion.export.precision import Precision
 from timbral.nets.acoustic import FAMILIES, AcousticNetwork
 from timbral.nets.bert import Bert, BertConfig
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer

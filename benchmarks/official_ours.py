@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.engine.rows import vocode_in_rows
-from timbral.engine.runner import Runner, open_runner
-from timbral.engine.sampling import Sampling
-from timbral.engine.sequence import Sequence
-from timbral.engine.sessions import Graph, SessionOptions
-from timbral.engine.vits import open_vocoder
+from timbral.inference.acoustic.vits import open_vocoder
+from timbral.inference.acoustic.vocoder_windows import vocode_in_rows
+from timbral.inference.semantic.backend import Backend, open_backend
+from timbral.inference.semantic.sampling import Sampling
+from timbral.inference.semantic.sequence import TokenSequence
+from timbral.inference.sessions import Graph, SessionOptions
 
 HOP, NOISE_SCALE = 640, 0.5
 CAPACITY = 1024
@@ -34,10 +34,11 @@ class Case:
     reach: int
 
 
-def generation(runner: Runner, case: Case, rows: int = 1) -> Iterator[int]:
+def generation(runner: Backend, case: Case, rows: int = 1) -> Iterator[int]:
     """Decodes rows that no end token stops; gives the token of the first row, as often as it is asked."""
     sequences = [
-        Sequence(case.phones, case.prompt, Sampling(), row, features=case.features) for row in range(rows)
+        TokenSequence(case.phones, case.prompt, Sampling(), row, features=case.features)
+        for row in range(rows)
     ]
     for row, sequence in enumerate(sequences):
         logits = runner.prefill(row, case.phones, case.features, case.prompt).copy()
@@ -49,7 +50,7 @@ def generation(runner: Runner, case: Case, rows: int = 1) -> Iterator[int]:
             _accept(sequence, row_logits)
 
 
-def _accept(sequence: Sequence, logits: NDArray[np.float32]) -> None:
+def _accept(sequence: TokenSequence, logits: NDArray[np.float32]) -> None:
     logits[-1] = -np.inf
     sequence.accept(logits)
 
@@ -60,7 +61,7 @@ class Speaker:
     def __init__(self, semantic: Path, acoustic: Path, threads: int, rows: int = 1) -> None:
         options = SessionOptions(device="cpu", threads=threads)
         self.threads = threads
-        self.runner = open_runner(
+        self.runner = open_backend(
             semantic / "semantic_prefill.onnx",
             semantic / "semantic_step.onnx",
             options,

@@ -22,17 +22,17 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT))
 
 import official_models as models  # noqa: E402
 from measuring import Memory, Timing, interleaved  # noqa: E402
 from official_peer import SemanticPeer, vocode  # noqa: E402
 
-from timbral.engine.rows import vocode_in_rows  # noqa: E402
-from timbral.engine.runner import Runner, open_runner  # noqa: E402
-from timbral.engine.sessions import Graph, SessionOptions, usable_cores  # noqa: E402
-from timbral.export import acoustic, losses, semantic  # noqa: E402
-from timbral.export.precision import Precision  # noqa: E402
+from timbral.conversion.export import acoustic, quantization_error, semantic  # noqa: E402
+from timbral.conversion.export.precision import Precision  # noqa: E402
+from timbral.inference.acoustic.vocoder_windows import vocode_in_rows  # noqa: E402
+from timbral.inference.semantic.backend import Backend, open_backend  # noqa: E402
+from timbral.inference.sessions import Graph, SessionOptions, usable_cores  # noqa: E402
 from timbral.nets.acoustic import AcousticNetwork  # noqa: E402
 from timbral.nets.semantic import BERT_CHANNELS, SemanticTransformer  # noqa: E402
 
@@ -47,9 +47,9 @@ RATE, HOP = 32_000, 640
 console = Console()
 
 
-def opened(folder: Path, threads: int, rows: int) -> Runner:
+def opened(folder: Path, threads: int, rows: int) -> Backend:
     options = SessionOptions(device="cpu", threads=threads)
-    return open_runner(folder / semantic.PREFILL, folder / semantic.STEP, options, rows=rows, capacity=1024)
+    return open_backend(folder / semantic.PREFILL, folder / semantic.STEP, options, rows=rows, capacity=1024)
 
 
 def row(tokens: int) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
@@ -59,7 +59,7 @@ def row(tokens: int) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np
     return rng.integers(0, 732, PHONES), features, rng.integers(0, 1024, tokens)
 
 
-def stepping(runner: Runner, rows: int) -> Callable[[], object]:
+def stepping(runner: Backend, rows: int) -> Callable[[], object]:
     phones, features, tokens = row(PROMPT + SPOKEN)
     for place in range(rows):
         runner.prefill(place, phones, features, tokens)
@@ -157,7 +157,10 @@ def vocoder_table(folder: Path, network: AcousticNetwork, threads: int, turns: i
         cells = [name, str(Timing(timing.median * scale, timing.least * scale)), timing.over(peer_timing)]
         if name in sounds:
             pair = sounds["fp32"], sounds[name]
-            cells += [f"{losses.signal_to_noise(*pair):.1f}", f"{losses.log_mel_distance(*pair, RATE):.2f}"]
+            cells += [
+                f"{quantization_error.signal_to_noise(*pair):.1f}",
+                f"{quantization_error.log_mel_distance(*pair, RATE):.2f}",
+            ]
         table.add_row(*cells)
     return table
 
@@ -165,7 +168,7 @@ def vocoder_table(folder: Path, network: AcousticNetwork, threads: int, turns: i
 def losses_table(folder: Path, threads: int) -> Table:
     phones, features, tokens = row(PROMPT + JUDGED)
     logits = {
-        precision: losses.teacher_forced(
+        precision: quantization_error.teacher_forced(
             opened(folder / precision, threads, 1), phones, features, tokens, PROMPT
         )
         for precision in PRECISIONS
@@ -177,8 +180,8 @@ def losses_table(folder: Path, threads: int) -> Table:
         table.add_row(
             precision,
             f"{(folder / precision / semantic.WEIGHTS).stat().st_size / 1e6:.1f}",
-            f"{losses.relative_error(logits['fp32'], found):.4f}",
-            f"{losses.argmax_agreement(logits['fp32'], found):.0%}",
+            f"{quantization_error.relative_error(logits['fp32'], found):.4f}",
+            f"{quantization_error.argmax_agreement(logits['fp32'], found):.0%}",
         )
     return table
 

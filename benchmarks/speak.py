@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 import timbral
-from timbral.engine.runner import open_runner
-from timbral.engine.sessions import SessionOptions, usable_cores
+from timbral.inference.semantic.backend import open_backend
+from timbral.inference.sessions import SessionOptions, usable_cores
 
 ROOT = Path(__file__).parents[1]
 TEXTS = {
@@ -88,7 +88,7 @@ def bandwidth(threads: int) -> float:
 def step_ms(tts: timbral.Synthesizer, threads: int) -> float:
     """Median time of a step of stage one for a single row, after 60 phones and 100 tokens."""
     path = tts.bundle.path
-    runner = open_runner(
+    runner = open_backend(
         path("semantic_prefill.onnx"),
         path("semantic_step.onnx"),
         SessionOptions(threads=threads),

@@ -73,7 +73,7 @@ def measure(case: str, arguments: argparse.Namespace) -> None:
             task,
             settings,
             Path(folder),
-            tell=lambda what, share: began.append(time.perf_counter()),
+            on_progress=lambda what, share: began.append(time.perf_counter()),
             device=arguments.device,
         )
     trained, total = count(task.networks[task.result])

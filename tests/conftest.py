@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from timbral.bundle import Manifest
+from timbral.models import Manifest
 
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("search", deadline=None)
@@ -36,10 +36,9 @@ def mel_graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
     The golden recipe gives the same weights to both, so what differs is the mel of a reference and the vocoder.
     """
-    import mel_acoustic_models as models
-    from traced_once import kept_in, traced_once
-
-    from timbral.export import mel_acoustic as export
+    from tests.helpers import mel_acoustic_models as models
+    from tests.helpers.traced_once import kept_in, traced_once
+    from timbral.conversion.export import mel_acoustic as export
     from timbral.nets.spectrogram import V3
 
     root = tmp_path_factory.mktemp("mel_acoustic")
@@ -54,8 +53,8 @@ def mel_graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def official_bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Small random bundles of v2, v2Pro, v3 and v4, of the networks that importing is tested with."""
-    import official_bundles
-    from traced_once import kept_in, traced_once
+    from tests.helpers import official_bundles
+    from tests.helpers.traced_once import kept_in, traced_once
 
     with traced_once(kept_in(tmp_path_factory)):
         return official_bundles.build(tmp_path_factory.mktemp("official"))

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 import timbral
+from tests.helpers.paths import DATA
 from timbral import Audio, Speech, Synthesizer, TimbralWarning, Voice
 from timbral.audio.levels import frame_levels
 from timbral.audio.resampling import resample
-from timbral.engine.sessions import SessionOptions
 from timbral.errors import AudioError, BundleError, SettingError, TextError, VoiceError
-from timbral.parts import open_references
+from timbral.inference.loading import open_references
+from timbral.inference.sessions import SessionOptions
 
-DATA = Path(__file__).parent / "data"
 ENGLISH, CHINESE = DATA / "english.flac", DATA / "chinese.flac"
 TRANSCRIPT = "Well, what can't be done by main courage and war must be done by circumvention."
 TWO_SENTENCES = "It had rained all night in the old town. Nobody saw the dog run out into the wet grass."

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from timbral.bundle import open_bundle
+from timbral.models import open_bundle
 from timbral.nets.source_filter import LatentNet
 from timbral.training.networks import restore_reference, restore_semantic, restore_source_filter
 

@@ -16,14 +16,14 @@ from runs import learned
 from train_durations import RECORDED
 from train_semantic import read_semantic
 
-from timbral.bundle import seal
-from timbral.engine.guard import Policy
-from timbral.export.semantic import export_semantic
-from timbral.export.tiny import export_acoustic, export_durations, export_reference
+from timbral.conversion.export.semantic import export_semantic
+from timbral.conversion.export.source_filter import export_acoustic, export_durations, export_reference
+from timbral.inference.guard.guard import Policy
+from timbral.inference.loading import LISTENER
+from timbral.models import write_manifest
 from timbral.nets.durations import DurationPredictor
 from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder
 from timbral.nets.tiny_content import ContentConfig, ReferenceEncoder
-from timbral.parts import LISTENER
 
 VERSION = "0.7"
 """Of the model: a voice file belongs to one version, since tokens and timbre mean something only there."""
@@ -98,7 +98,7 @@ def main() -> None:
 
     shutil.copyfile(args.listener, args.out / LISTENER)
 
-    bundle = seal(
+    bundle = write_manifest(
         args.out,
         {
             "name": "sovits-tiny",

@@ -24,7 +24,7 @@ from runs import chance
 from sounds import FRAMES, WARPED, Sounds
 from teachers import WHISPER_RATE
 
-from timbral.mel_axis import mel_points, nearest
+from timbral.audio.mel_axis import mel_points, nearest
 from timbral.nets.source_filter import SourceFilterConfig
 from timbral.nets.tiny_timbre import SPEAKER, TimbreEncoder
 

@@ -18,8 +18,8 @@ from tokens import Pair, read_pairs
 from torch import Tensor
 from train_semantic import padded, read_semantic
 
-from timbral.engine.durations import halves
-from timbral.engine.listener import Listener
+from timbral.inference.alignment.durations import halves
+from timbral.inference.alignment.hmm_aligner import HmmAligner
 from timbral.nets.semantic import SemanticTransformer
 
 TEMPERATURES = (0.7, 0.7, 1.0, 1.0)
@@ -58,7 +58,7 @@ def main() -> None:
     device = open_device(args.device)
     torch.manual_seed(0)
     sounds = Sounds(args.pack, torch.device("cpu"))
-    model, listener = read_semantic(args.run).to(device).eval(), Listener.open(args.listener)
+    model, listener = read_semantic(args.run).to(device).eval(), HmmAligner.open(args.listener)
     count = len(TEMPERATURES)
     guesses, misled = (sounds.rows[name].numpy()[:, None].repeat(count, 1) for name in ("tokens", "phones"))
     starts = {meta["id"]: int(start) for meta, start in zip(sounds.metas, sounds.starts, strict=True)}

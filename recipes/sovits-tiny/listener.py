@@ -14,7 +14,7 @@ import numpy as np
 from align import PHONES
 from tokens import read_pairs
 
-from timbral.engine.listener import Listener
+from timbral.inference.alignment.hmm_aligner import HmmAligner
 
 ROUNDS = 2
 FEWEST = 30
@@ -48,7 +48,7 @@ def main() -> None:
         known = np.flatnonzero(counts.sum(1) >= FEWEST)
         rows = np.full(PHONES, -1)
         rows[known] = np.arange(len(known))
-        listener = Listener(evidence(counts)[known], rows)
+        listener = HmmAligner(evidence(counts)[known], rows)
         if number < ROUNDS:
             paths = [listener.path(pair.phones, pair.tokens) for pair in pairs]
             moved = np.concatenate([abs(p - pair.path) for p, pair in zip(paths, pairs, strict=True)])

@@ -26,8 +26,8 @@ from runs import DEVICES, open_device
 from teachers import WHISPER_RATE, embeddings
 from tokens import Codebook, read_pairs
 
-from timbral.engine.durations import halves
-from timbral.engine.listener import Listener
+from timbral.inference.alignment.durations import halves
+from timbral.inference.alignment.hmm_aligner import HmmAligner
 from timbral.nets.tiny_timbre import TimbreEncoder
 
 TOGETHER = 64
@@ -51,7 +51,7 @@ def main() -> None:
     device = open_device(args.device)
     utterances = read(args.features)
     codebook = Codebook(args.codebook, device)
-    listener = Listener.open(args.listener)
+    listener = HmmAligner.open(args.listener)
     spoken = {
         pair.id: halves(pair.phones, listener.path(pair.phones, pair.tokens))
         for pair in read_pairs(args.pairs)

@@ -24,15 +24,15 @@ from teachers import WHISPER_RATE, WhisperEncoder
 from torch import nn
 from torch.nn import functional as F
 
-from timbral.bundle import Bundle, open_bundle
-from timbral.engine.durations import halves
-from timbral.engine.line import Line
-from timbral.engine.sampling import Sampling
-from timbral.engine.sequence import Finish, Sequence
-from timbral.engine.sessions import SessionOptions
-from timbral.engine.speech import SpeechEngine
 from timbral.errors import TextError
-from timbral.parts import ROWS, open_engine
+from timbral.inference.alignment.durations import halves
+from timbral.inference.engine import SpeechEngine
+from timbral.inference.loading import ROWS, open_engine
+from timbral.inference.request import UtteranceRequest
+from timbral.inference.semantic.sampling import Sampling
+from timbral.inference.semantic.sequence import Finish, TokenSequence
+from timbral.inference.sessions import SessionOptions
+from timbral.models import Bundle, open_bundle
 from timbral.training.drawn import read_pieces
 
 TURNS = ("en", "zh", "en", "ja")
@@ -101,7 +101,7 @@ def spoken(engine: SpeechEngine, phones: np.ndarray, take: np.ndarray, timbre: n
     """Samples [m] of a take [T] by stage two, at its own rate and in its own time."""
     assert engine.guard.listener is not None
     path = engine.guard.listener.path(phones, take)
-    stream = engine.acoustic.stream(Line(phones=phones, timbre=timbre, languages={}, seed=0), 0)
+    stream = engine.acoustic.stream(UtteranceRequest(phones=phones, timbre=timbre, languages={}, seed=0), 0)
     pieces = [
         stream.push(token, (first, second))
         for token, (first, second) in zip(take.tolist(), halves(phones, path).tolist(), strict=True)
@@ -115,7 +115,7 @@ def drawn(
     """Takes [T] of phones [n], and whether each ended by itself."""
     no = np.zeros(0, np.int64)
     limit = TOKENS_PER_PHONE * len(phones) + 20
-    takes = [Sequence(phones, no, sampling, seed, limit=limit, take=i) for i in range(ROWS)]
+    takes = [TokenSequence(phones, no, sampling, seed, limit=limit, take=i) for i in range(ROWS)]
     for take in takes:
         engine.semantic.submit(take, "takes")
     for take in takes:

@@ -34,7 +34,7 @@ from tokens import Codebook
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from timbral.mel_axis import MEL_CORNER
+from timbral.audio.mel_axis import MEL_CORNER
 from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder, points
 from timbral.nets.tiny_timbre import BANDS, SPEAKER, SpeakerEncoder, band_centres
 from timbral.training.source_filter_losses import SpeakerMel, magnitudes

@@ -23,7 +23,7 @@ from tokens import read_pairs
 from torch import Tensor
 from torch.nn import functional as F
 
-from timbral.engine.listener import Listener
+from timbral.inference.alignment.hmm_aligner import HmmAligner
 from timbral.nets.durations import DurationPredictor
 
 TOKEN = 0.04
@@ -77,7 +77,7 @@ def kokoro(folder: Path) -> list[tuple[np.ndarray, np.ndarray]]:
             counts = np.zeros((PHONES, len(known)))
             for p, s, path in zip(phones, symbols, paths, strict=True):
                 np.add.at(counts, (p[path], s), 1)
-            listener = Listener(evidence(counts), np.arange(PHONES))
+            listener = HmmAligner(evidence(counts), np.arange(PHONES))
             paths = [listener.path(p, s) for p, s in zip(phones, symbols, strict=True)]
         fits = np.array([listener.scores(p, [s])[0] for p, s in zip(phones, symbols, strict=True)])
         for i in np.flatnonzero(fits >= np.quantile(fits, DOUBTFUL)):

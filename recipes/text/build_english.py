@@ -15,7 +15,7 @@ import numpy as np
 
 SPELLING = re.compile(r"[a-z'.\-]*[a-z][a-z'.\-]*")
 FIRST_WORD = 57  # the line of cmudict.rep at which the official code begins to read
-COUNT_STEPS = 512  # as in timbral.text.english_compounds
+COUNT_STEPS = 512  # as in timbral.text.g2p.english.compounds
 DROPPED = {"ae", "ai", "ar", "ios", "hud", "os"}
 CORRECTED = {
     "read": ("read", "R IY1 D", "R EH1 D", "VBP"),

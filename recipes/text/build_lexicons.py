@@ -1,4 +1,4 @@
-"""Packs the naist-jdic and mecab-ko-dic dictionaries for timbral.text.lattice: python build_lexicons.py JA_DIR KO_DIR OUT"""
+"""Packs the naist-jdic and mecab-ko-dic dictionaries for timbral.text.g2p.lattice: python build_lexicons.py JA_DIR KO_DIR OUT"""
 
 import io
 import lzma

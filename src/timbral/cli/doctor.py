@@ -1,0 +1,84 @@
+"""`timbral doctor`: what is installed, and which devices and models work, by trying them."""
+
+import os
+import platform
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import typer
+
+from timbral.cli import terminal
+from timbral.cli.options import Json
+
+_PACKAGES = (
+    "timbral",
+    "numpy",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "soundfile",
+    "soxr",
+    "safetensors",
+    "torch",
+)
+
+
+def doctor(json: Json = False) -> None:
+    """Show what is installed, and which devices and models work."""
+    from timbral.inference.sessions import usable_devices
+    from timbral.models import list_bundles
+    from timbral.paths import data_folder
+
+    installed = {name: found for name in _PACKAGES if (found := _version(name))}
+    facts: dict[str, Any] = {
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "packages": installed,
+        "kernels": _kernels(),
+        "data": str(data_folder()),
+    }
+    trials = []
+    with terminal.progress("trying"):
+        for name, _ in list_bundles():
+            trials += [{"model": name, "device": device, **_try(name, device)} for device in usable_devices()]
+    if json:
+        terminal.print_json({**facts, "trials": trials})
+    else:
+        for key, value in facts.items():
+            shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+            print(f"{key:<9} {shown}")
+        for trial in trials:
+            print(f"{'model':<9} {trial['model']} on {trial['device']}: {trial['result']}")
+    if not any(trial["works"] for trial in trials):
+        raise typer.Exit(1)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _kernels() -> str:
+    """How stage one of models in few bits is run."""
+    from timbral.native.binding import library, usable_variants
+
+    if library() is None:
+        return "none: install timbral again where there is a C++ compiler, and int8 models speak faster"
+    return ", ".join(usable_variants()) or "none for this processor"
+
+
+def _try(model: str, device: str) -> dict[str, Any]:
+    """Loads a model and speaks a word with it, in no one's voice."""
+    from timbral import Voice, load
+
+    try:
+        began = time.perf_counter()
+        synthesizer = load(model, device=device)  # type: ignore[arg-type]
+        loaded = time.perf_counter() - began
+        report = synthesizer.say("1, 2, 3, 4, 5.", Voice.neutral(synthesizer.manifest), seed=0).report
+    except Exception as error:  # whatever is wrong is what the doctor is asked for
+        return {"works": False, "result": f"does not work: {' '.join(str(error).split())}"}
+    return {"works": True, "result": f"works, loaded in {loaded:.1f} s, real-time factor {report.rtf:.2f}"}

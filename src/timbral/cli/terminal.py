@@ -1,0 +1,131 @@
+"""What the commands have in common at the terminal: where lines go, how progress looks, what stays quiet."""
+
+import contextlib
+import io
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from timbral.errors import TimbralWarning
+
+_STDERR = 2
+"""The file descriptor that C libraries print to."""
+
+
+def prepare() -> None:
+    """Makes the streams take any text, and shows warnings as one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    warnings.simplefilter("always", TimbralWarning)
+    warnings.showwarning = _show_warning
+
+
+def complain(problem: str) -> None:
+    """One line on stderr that says what is wrong."""
+    print(f"timbral: {_line(problem)}", file=sys.stderr)
+
+
+def note(text: str) -> None:
+    """One line on stderr that the user should know."""
+    print(f"note: {_line(text)}", file=sys.stderr)
+
+
+def print_json(values: dict[str, Any], *, stdout_taken: bool = False) -> None:
+    """One line of JSON, on stdout unless sound goes there."""
+    print(json.dumps(values), file=sys.stderr if stdout_taken else sys.stdout)
+
+
+@contextlib.contextmanager
+def progress(what: str) -> Iterator["Bar"]:
+    """A progress bar on stderr where a person is looking, otherwise nothing."""
+    if not Console(stderr=True).is_terminal:
+        yield Bar(None, TaskID(0))
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    # A way of its own to the terminal, so that the bar is seen while `quiet_libraries` keeps others from it.
+    own = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, errors="replace")
+    with own, Progress(*columns, console=Console(file=own), transient=True) as shown:
+        yield Bar(shown, shown.add_task(what, total=None))
+
+
+class Bar:
+    """What a command tells about its progress; nobody sees it where there is no terminal."""
+
+    def __init__(self, shown: Progress | None, task: TaskID) -> None:
+        self._shown, self._task = shown, task
+
+    def begin(self, what: str) -> None:
+        """Names what is being done now."""
+        if self._shown:
+            self._shown.update(self._task, description=what, completed=0, total=None)
+
+    def show(self, share: float) -> None:
+        """How much of it is done, 0 to 1."""
+        if self._shown:
+            self._shown.update(self._task, completed=share, total=1.0)
+
+    def on_progress(self, what: str, share: float) -> None:
+        """What is being done, and how much of it all is done, 0 to 1; the time left is estimated over all of it."""
+        if self._shown:
+            self._shown.update(self._task, description=what, completed=share, total=1.0)
+
+
+class Narrator:
+    """Shows on one bar what is being done: a new name begins a new bar."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar, self._what = bar, ""
+
+    def __call__(self, what: str, share: float) -> None:
+        if what != self._what:
+            self._what = what
+            self._bar.begin(what)
+        self._bar.show(share)
+
+
+@contextlib.contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Silences what C libraries print on stderr: the mp3 decoder talks to users about headers."""
+    sys.stderr.flush()
+    try:
+        kept = os.dup(_STDERR)
+    except OSError:
+        yield
+        return
+    caught: list[warnings.WarningMessage] = []
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, _STDERR)
+        os.close(nowhere)
+        with warnings.catch_warnings(record=True) as recorded:
+            caught = recorded
+            yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, _STDERR)
+        os.close(kept)
+        for warning in caught:
+            _show_warning(warning.message, warning.category, warning.filename, warning.lineno)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    if issubclass(category, TimbralWarning):
+        note(str(message))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

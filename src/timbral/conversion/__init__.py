@@ -1,0 +1,1 @@
+"""GPT-SoVITS checkpoints to model bundles: reading, identification, export to graphs, precision."""

@@ -1,0 +1,42 @@
+"""What a model reads Chinese with beside its networks: the vocabulary of BERT, and a G2PW model as it was published."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from timbral.errors import CheckpointError
+from timbral.inference.g2pw import GRAPH, find_graph, open_g2pw
+from timbral.inference.sessions import SessionOptions
+from timbral.text.g2p.chinese.g2pw import TABLES
+from timbral.text.word_pieces import WordPieces, read_vocabulary
+
+VOCABULARY = "bert_vocab.txt"
+
+
+def read_bert_vocabulary(path: Path, size: int) -> tuple[str, ...]:
+    """The tokens of a BERT in the order of their ids, of which there are `size`. Raises CheckpointError, BundleError."""
+    ids = read_vocabulary(path)
+    WordPieces(ids)
+    tokens = sorted(ids, key=ids.__getitem__)
+    if sorted(ids.values()) != list(range(size)) or any("\n" in token for token in tokens):
+        raise CheckpointError(
+            f"{path} has {len(tokens)} tokens where its network has {size}; give the files of one model"
+        )
+    return tuple(tokens)
+
+
+def write_vocabulary(tokens: Sequence[str], folder: Path) -> None:
+    """Writes a token a line, the n-th with the id n."""
+    (folder / VOCABULARY).write_bytes("".join(f"{token}\n" for token in tokens).encode())
+
+
+def check_g2pw(folder: Path, vocabulary: Path) -> None:
+    """Raises BundleError where there is no G2PW model that onnxruntime can run in the folder."""
+    open_g2pw(folder, vocabulary, SessionOptions(device="cpu"))
+
+
+def copy_g2pw(source: Path, folder: Path) -> None:
+    """Copies the graph, which keeps its precision, and the tables of a G2PW model."""
+    shutil.copyfile(find_graph(source), folder / GRAPH)
+    for table in TABLES:
+        shutil.copyfile(source / table, folder / table)

@@ -1,0 +1,86 @@
+"""The encoders around the official families as graphs: `content` and `speaker` hear recordings, `bert` reads text.
+
+Each lies beside a file of its weights. `content` and `speaker`, which run once a reference, compute with float weights in
+every precision.
+
+`content.onnx`, `content.weights`
+    audio    float32 [1, n]         samples at 16 kHz as they are in the file, n at least 720
+  gives
+    tokens   int64   [1, T]         semantic tokens, 25 a second; T = ((n - 400) // 320 + 1) // 2
+
+    The official code hears a prompt with 9600 zeros after it (meant as 0.3 s, at 16 kHz they are 0.6 s), and its
+    models expect the tokens of that silence: adding the zeros is up to the caller.
+
+`speaker.onnx`, `speaker.weights`
+    audio    float32 [1, n]         samples at 16 kHz within [-1, 1], n at least 400
+  gives
+    speaker  float32 [1, D]         D is 20480 at the official size
+
+`bert.onnx`, `bert.weights`
+    tokens   int64   [B, L]         ids with [CLS] and [SEP] around each text, padded on the right; L at most 512
+    lengths  int64   [B]            with the special tokens
+  gives
+    features float32 [B, L - 2, D]  D is 1024 at the official size; beyond lengths - 2 a row is meaningless
+"""
+
+from pathlib import Path
+
+import onnx
+import torch
+from torch import nn
+
+from timbral.conversion.export.graph import to_graph
+from timbral.conversion.export.precision import Precision, hearing
+from timbral.conversion.export.weights import write_graphs
+from timbral.nets.bert import Bert
+from timbral.nets.eres2net import SpeakerNetwork
+from timbral.nets.hubert import Hubert
+from timbral.nets.normalization import folded_copy
+from timbral.nets.prior import PriorNetwork
+
+CONTENT = "content.onnx"
+SPEAKER = "speaker.onnx"
+BERT = "bert.onnx"
+
+
+def export_content(
+    hubert: Hubert, acoustic: PriorNetwork, folder: Path, precision: Precision = "fp32"
+) -> None:
+    """Writes the graph that hears semantic tokens: HuBERT, then the projection and codebook of stage two."""
+    hubert = folded_copy(hubert)
+    graph = to_graph(
+        nn.ModuleList([hubert, acoustic.ssl_proj, acoustic.quantizer]),
+        lambda audio: (acoustic.codes_of(hubert(audio).transpose(1, 2)),),
+        {"audio": torch.zeros(1, 16000)},
+        ("tokens",),
+        {"audio": {1: "samples"}},
+    )
+    _write(folder, CONTENT, graph, hearing(precision))
+
+
+def export_speaker(network: SpeakerNetwork, folder: Path, precision: Precision = "fp32") -> None:
+    """Writes the graph that hears who speaks."""
+    graph = to_graph(
+        network,
+        lambda audio: (network(audio),),
+        {"audio": torch.zeros(1, 16000)},
+        ("speaker",),
+        {"audio": {1: "samples"}},
+    )
+    _write(folder, SPEAKER, graph, hearing(precision))
+
+
+def export_bert(network: Bert, folder: Path, precision: Precision = "fp32") -> None:
+    """Writes the graph that reads texts."""
+    graph = to_graph(
+        network,
+        lambda tokens, lengths: (network(tokens, lengths),),
+        {"tokens": torch.zeros(2, 7, dtype=torch.long), "lengths": torch.tensor([7, 6])},
+        ("features",),
+        {"tokens": {0: "B", 1: "L"}, "lengths": {0: "B"}},
+    )
+    _write(folder, BERT, graph, precision)
+
+
+def _write(folder: Path, name: str, graph: onnx.ModelProto, precision: Precision) -> None:
+    write_graphs(folder, {name: graph}, Path(name).with_suffix(".weights").name, precision)

@@ -1,0 +1,128 @@
+"""Stage one's graphs with keys and values kept as 8-bit numbers, a quarter of what attention reads in every step.
+
+`narrowed` makes, of the two graphs of `conversion.export.semantic`, two that differ in the type of the caches alone: int8 instead of
+float32. Each channel has a scale of its own, read off what the network itself says of random phones (`cache_scales`). Prefill
+rounds what it hands out, and GroupQueryAttention what it appends; what lies beyond the range is clipped.
+"""
+
+import copy
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from timbral.nets.semantic import BERT_CHANNELS, KeyValueCache, SemanticTransformer
+
+MARGIN = 1.5
+"""Of the range, over the largest value that was met."""
+CLIPPED = 1e-3
+"""Share of other values that may lie beyond the range; where it is larger, ranges cannot be trusted."""
+ROWS, PHONES, PROMPT, TOKENS = 24, 40, 40, 20
+"""What is listened to: so many rows of so many phones, a prompt of random tokens, and the tokens that follow it."""
+LIKELIEST = 15
+
+Scales = Sequence[NDArray[np.float32]]
+"""Of keys and values of each layer in turn, [heads * head_size] each: what one step of an 8-bit number stands for."""
+
+
+def cache_scales(network: SemanticTransformer) -> Scales | None:
+    """Scales of the network's caches; none if a second hearing leaves the ranges of the first."""
+    largest = _magnitudes(_spoken(network, seed=0)).amax(dim=(1, 3))
+    scales = MARGIN / 127 * largest.clamp(min=1e-6)
+    beyond = _magnitudes(_spoken(network, seed=1)) > 127 * scales[:, None, :, None]
+    if beyond.float().mean() > CLIPPED:
+        return None
+    return [layer.flatten().numpy() for layer in scales]
+
+
+def narrowed(
+    prefill: onnx.ModelProto, step: onnx.ModelProto, scales: Scales
+) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """The two graphs with 8-bit caches; those passed in are not changed."""
+    return _rounding(copy.deepcopy(prefill), scales), _attending(copy.deepcopy(step), scales)
+
+
+@torch.inference_mode()
+def _spoken(network: SemanticTransformer, seed: int) -> KeyValueCache:
+    """The cache after random phones, every second row with features, a random prompt, and what the network says then."""
+    config, rng = network.config, torch.Generator().manual_seed(seed)
+    phones = torch.randint(0, config.phonemes, (ROWS, PHONES), generator=rng)
+    features = (
+        torch.randn(ROWS, BERT_CHANNELS, PHONES, generator=rng) * (torch.arange(ROWS) % 2)[:, None, None]
+    )
+    prompt = torch.randint(0, config.eos, (ROWS, PROMPT), generator=rng)
+    counts = torch.full((ROWS,), PHONES), torch.full((ROWS,), PROMPT)
+    logits, cache = network.prefill(phones, counts[0], prompt, counts[1], features if config.bert else None)
+    cache = cache.grown(PHONES + PROMPT + TOKENS)
+    for place in range(TOKENS):
+        best, tokens = logits[:, : config.eos].topk(LIKELIEST)
+        drawn = tokens.gather(1, torch.multinomial(best.softmax(1), 1, generator=rng))
+        logits, cache = network.step(drawn, counts[1] + place, cache, counts[0] + counts[1] + place)
+    return cache
+
+
+def _magnitudes(cache: KeyValueCache) -> torch.Tensor:
+    """Of keys and values of each layer in turn, [2 * layers, batch, heads, time, head_size]."""
+    return torch.stack([cache.keys, cache.values], dim=1).flatten(0, 1).abs()
+
+
+def _rounding(prefill: onnx.ModelProto, scales: Scales) -> onnx.ModelProto:
+    """Prefill that hands out its caches as int8."""
+    graph = prefill.graph
+    graph.initializer.extend(
+        numpy_helper.from_array(np.float32(bound), f"cache/{name}")
+        for name, bound in (("lowest", -127), ("highest", 127))
+    )
+    caches = [item for item in graph.output if _is_cache(item.name)]
+    wide = {item.name: f"{item.name}/wide" for item in caches}
+    for node in graph.node:
+        node.input[:] = [wide.get(name, name) for name in node.input]
+        node.output[:] = [wide.get(name, name) for name in node.output]
+    for item, scale in zip(caches, scales, strict=True):
+        name = item.name
+        heads = item.type.tensor_type.shape.dim[1].dim_value
+        steps = (1 / scale).reshape(1, heads, 1, -1)
+        graph.initializer.append(numpy_helper.from_array(steps, f"{name}/steps"))
+        graph.node.extend(
+            [
+                helper.make_node("Mul", [wide[name], f"{name}/steps"], [f"{name}/scaled"]),
+                helper.make_node("Round", [f"{name}/scaled"], [f"{name}/rounded"]),
+                helper.make_node(
+                    "Clip", [f"{name}/rounded", "cache/lowest", "cache/highest"], [f"{name}/clipped"]
+                ),
+                helper.make_node("Cast", [f"{name}/clipped"], [name], to=TensorProto.INT8),
+            ]
+        )
+        item.type.tensor_type.elem_type = TensorProto.INT8
+    return prefill
+
+
+def _attending(step: onnx.ModelProto, scales: Scales) -> onnx.ModelProto:
+    """A step whose attention reads and writes int8."""
+    graph = step.graph
+    for item in (*graph.input, *graph.output):
+        if _is_cache(item.name):
+            item.type.tensor_type.elem_type = TensorProto.INT8
+    attentions = [node for node in graph.node if node.op_type == "GroupQueryAttention"]
+    for layer, node in enumerate(attentions):
+        names = [f"cache/{kind}_{layer}_scale" for kind in ("key", "value")]
+        pair = scales[2 * layer : 2 * layer + 2]
+        graph.initializer.extend(
+            numpy_helper.from_array(scale, name) for name, scale in zip(names, pair, strict=True)
+        )
+        node.input.extend([""] * (12 - len(node.input)))
+        node.input.extend(names)
+        for key, value in (
+            ("k_quant_type", "PER_CHANNEL"),
+            ("v_quant_type", "PER_CHANNEL"),
+            ("kv_cache_bit_width", 8),
+        ):
+            node.attribute.append(helper.make_attribute(key, value))
+    return step
+
+
+def _is_cache(name: str) -> bool:
+    return name.startswith(("key_", "value_"))

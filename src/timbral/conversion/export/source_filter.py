@@ -1,0 +1,122 @@
+"""The embedded family as graphs: `content`, `timbre`, `latent` and `vocoder`, beside the two of stage one.
+
+`content.onnx`     audio float32 [1, n] at 16 kHz → tokens int64 [1, T], T = n // 640, and f0 float32 [1, 4 T] in Hz,
+                   0 where there is none
+`timbre.onnx`      audio float32 [1, n] at 16 kHz → timbre float32 [1, D]
+`latent.onnx`      tokens int64 [1, T], timbre float32 [1, D] → latent float32 [1, C, F], f0 float32 [1, F] in Hz, F = 4 T;
+                   where the network is told them, phones int64 [1, T, 2] too; tokens then only move f0
+`durations.onnx`   for such a network: phones int64 [1, n] → durations float32 [1, n] in tokens
+`vocoder.onnx`     latent, timbre, f0, phase float32 [1, F] in cycles, noise float32 [1, F * hop],
+                   residuals float32 [1, n, 2, P] → audio [1, F * hop]
+`recalled.onnx`    tokens, timbre and f0 of a recording → the envelope float32 [1, F, P] that stage two would say, without phones
+"""
+
+from pathlib import Path
+
+import torch
+
+from timbral.conversion.export.graph import to_graph
+from timbral.conversion.export.precision import Precision
+from timbral.conversion.export.weights import write_graphs
+from timbral.nets.durations import DurationPredictor
+from timbral.nets.source_filter import LatentNet, Recollection, SourceFilterVocoder
+from timbral.nets.tiny_content import ReferenceEncoder
+
+CONTENT = "content.onnx"
+TIMBRE = "timbre.onnx"
+LATENT = "latent.onnx"
+VOCODER = "vocoder.onnx"
+RECALLED = "recalled.onnx"
+DURATIONS = "durations.onnx"
+
+
+def export_reference(network: ReferenceEncoder, folder: Path, precision: Precision = "fp32") -> None:
+    """Writes the two graphs that hear a recording; the timbre needs the pitch that the content encoder hears."""
+    # Long enough for several windows of the speaker encoder: an exporter takes a size of 1 for one that never changes.
+    inputs, free = {"audio": torch.randn(1, 64_000)}, {"audio": {1: "samples"}}
+    write_graphs(
+        folder,
+        {
+            CONTENT: to_graph(network, network.heard, inputs, ("tokens", "f0"), free),
+            TIMBRE: to_graph(network, lambda audio: (network(audio)[1],), inputs, ("timbre",), free),
+        },
+        "reference.weights",
+        precision,
+    )
+
+
+def export_acoustic(
+    latent: LatentNet, vocoder: SourceFilterVocoder, folder: Path, precision: Precision = "fp32"
+) -> None:
+    """Writes the graphs of stage two."""
+    config, both = latent.config, Recollection(latent, vocoder)
+    tokens, frames = 20, 20 * config.frames_per_token
+    timbre = torch.randn(1, config.timbre)
+    timbre[:, -1] = 7.5
+    told = {"phones": torch.zeros(1, tokens, 2, dtype=torch.long)} if config.phonemes else {}
+    write_graphs(
+        folder,
+        {
+            LATENT: to_graph(
+                latent,
+                latent.speak if config.phonemes else latent,
+                {"tokens": torch.zeros(1, tokens, dtype=torch.long), "timbre": timbre, **told},
+                ("latent", "f0"),
+                {name: {1: "tokens"} for name in ("tokens", *told)},
+            ),
+            VOCODER: to_graph(
+                vocoder,
+                lambda *inputs: (vocoder(*inputs),),
+                {
+                    "latent": torch.randn(1, config.latent, frames),
+                    "timbre": timbre,
+                    "f0": torch.full((1, frames), 120.0),
+                    "phase": torch.rand(1, frames),
+                    "noise": torch.randn(1, frames * config.hop),
+                    "residuals": torch.randn(1, 7, 2, config.envelope),
+                },
+                ("audio",),
+                {
+                    "latent": {2: "frames"},
+                    "f0": {1: "frames"},
+                    "phase": {1: "frames"},
+                    "noise": {1: "samples"},
+                    "residuals": {1: "sounds"},
+                },
+            ),
+            RECALLED: to_graph(
+                both,
+                lambda *inputs: (both(*inputs),),
+                {
+                    "tokens": torch.zeros(1, tokens, dtype=torch.long),
+                    "timbre": timbre,
+                    "f0": torch.full((1, frames), 120.0),
+                },
+                ("envelope",),
+                {"tokens": {1: "tokens"}, "f0": {1: "frames"}},
+            ),
+        },
+        "acoustic.weights",
+        precision,
+    )
+
+
+def export_durations(
+    network: DurationPredictor, pace: tuple[float, float], folder: Path, precision: Precision = "fp32"
+) -> None:
+    """Writes the graph that says how long phones last at one pace."""
+    usual = torch.tensor([pace])
+    write_graphs(
+        folder,
+        {
+            DURATIONS: to_graph(
+                network,
+                lambda phones: (network(phones, usual),),
+                {"phones": torch.arange(20)[None]},
+                ("durations",),
+                {"phones": {1: "phones"}},
+            )
+        },
+        "durations.weights",
+        precision,
+    )

@@ -1,0 +1,50 @@
+"""ONNX graphs whose weights lie in one file beside them, each weight once however many graphs use it."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import onnx
+from onnx import numpy_helper
+from onnx.external_data_helper import set_external_data
+
+from timbral.conversion.export.precision import Precision, compact
+
+SMALLEST = 4096
+"""Bytes from which on a weight goes into the file; what is smaller stays in the graph."""
+ALIGNMENT = 4096
+"""Weights start at multiples of a memory page, so that a runtime can map them."""
+
+
+def write_graphs(
+    folder: Path,
+    graphs: Mapping[str, onnx.ModelProto],
+    weights: str,
+    precision: Precision = "fp32",
+    exceptions: Mapping[str, Precision] = MappingProxyType({}),
+) -> None:
+    """Writes each graph to its file name in `folder`, and what they weigh to the file `weights` there.
+
+    Weights are recognised by content, so it does not matter what the graphs call them. The graphs passed in
+    are changed: their large weights become references. exceptions: graphs that have another precision.
+    """
+    graphs = {name: compact(model, exceptions.get(name, precision)) for name, model in graphs.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    places: dict[bytes, tuple[int, int]] = {}
+    with (folder / weights).open("wb") as file:
+        for model in graphs.values():
+            for tensor in model.graph.initializer:
+                data = numpy_helper.to_array(tensor).tobytes()
+                if len(data) < SMALLEST:
+                    continue
+                digest = hashlib.sha256(data).digest()
+                if digest not in places:
+                    file.write(bytes(-file.tell() % ALIGNMENT))
+                    places[digest] = file.tell(), len(data)
+                    file.write(data)
+                tensor.raw_data = data
+                set_external_data(tensor, weights, *places[digest])
+                tensor.ClearField("raw_data")
+    for name, model in graphs.items():
+        onnx.save(model, folder / name)

@@ -1,0 +1,231 @@
+"""One recording to clips: decoded, cleaned of music, cut at silences, measured, cleaned of noise, brought to one loudness.
+
+The recording lies in working files meanwhile, so that three hours take no more memory than a minute.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from timbral.audio.joining import Joiner
+from timbral.audio.resampling import ChunkResampler
+from timbral.audio.writing import save
+from timbral.data import denoising, separation, slicing
+from timbral.data.decoding import Heard, Share, decode
+from timbral.data.loudness import set_loudness
+from timbral.data.quality import Sound, measure
+from timbral.data.settings import Settings
+from timbral.errors import AudioError, DataError
+
+Report = Callable[[str, float], None]
+"""Is told what is being done and which share of it is done."""
+
+_BLOCK = 1 << 18
+_SILENCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip in its file. start, end: seconds in its recording. denoised: whether noise was taken out of it."""
+
+    name: str
+    start: float
+    end: float
+    sound: Sound
+    denoised: bool = False
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What the sound of a recording is read from, which may be the voice that was taken out of it, and which channel."""
+
+    path: Path
+    channel: int | None = None
+
+
+def make_clips(
+    path: Path,
+    stem: str,
+    folder: Path,
+    work: Path,
+    settings: Settings,
+    separators: Sequence[separation.Separator] = (),
+    report: Report | None = None,
+) -> tuple[list[Clip], Heard]:
+    """Writes the clips of a recording to `folder`, names beginning with `stem`; `work` is a folder for working files.
+
+    Silent stretches give no clips. Raises AudioError: not a recording, empty, silent; InstallationError, DataError.
+    """
+    on_progress = report or _tell_nobody
+    recorded, denoised = work / "recorded.w64", work / "denoised.w64"
+    try:
+        source, heard = _record(path, recorded, work, settings, separators, on_progress)
+        sounds = _sounds(recorded, settings, on_progress)
+        if not sounds:
+            raise AudioError(f"{path.name}: silent")
+        intervals = list(sounds)
+        if settings.denoise and any(is_noisy(sound, settings) for sound in sounds.values()):
+            _denoise(source, denoised, settings, on_progress)
+            # Pauses are easier to find without noise; where nothing else is left, they were all that there is.
+            intervals = _intervals(denoised, settings) or intervals
+        clips = []
+        with soundfile.SoundFile(recorded) as file:
+            for number, interval in enumerate(intervals):
+                samples = _samples(file, interval)
+                sound = sounds.get(interval) or measure(samples, file.samplerate)
+                cleaned = denoised.exists() and is_noisy(sound, settings)
+                if cleaned:
+                    samples, sound = _cleaned(denoised, interval, sound)
+                clip = _write_clip(samples, interval, file.samplerate, stem, folder, settings.loudness, sound)
+                if clip:
+                    clips.append(replace(clip, denoised=cleaned))
+                on_progress("cutting", (number + 1) / len(intervals))
+        return clips, heard
+    finally:
+        recorded.unlink(missing_ok=True)
+        denoised.unlink(missing_ok=True)
+
+
+def is_noisy(sound: Sound, settings: Settings) -> bool:
+    """Whether a clip has noise that is worth taking out."""
+    return sound.speech >= settings.thresholds.least_speech and sound.noise < settings.denoise_below
+
+
+def _tell_nobody(what: str, share: float) -> None:
+    """For callers who do not want to know."""
+
+
+def _record(
+    path: Path,
+    target: Path,
+    work: Path,
+    settings: Settings,
+    separators: Sequence[separation.Separator],
+    on_progress: Report,
+) -> tuple[_Source, Heard]:
+    """Writes the recording, or the voice in it, as mono at the rate of the clips."""
+    heard = Heard()
+
+    def share(done: float) -> None:
+        on_progress("reading", done)
+
+    if separators:
+        mixed, voice = work / "mixed.w64", work / "voice.w64"
+        try:
+            _write_stereo(path, mixed, heard, None, share)
+            if heard.cancelled is not None:
+                again = Heard()
+                _write_stereo(path, mixed, again, heard.cancelled, share)
+                heard = again
+            separation.separate_file(mixed, voice, separators, lambda done: on_progress("separating", done))
+        finally:
+            mixed.unlink(missing_ok=True)
+        _write(target, settings.rate, 1, decode(voice, settings.rate, Heard(), share=share))
+        return _Source(voice), heard
+    _write(target, settings.rate, 1, decode(path, settings.rate, heard, share=share))
+    channel = heard.cancelled
+    if channel is not None:
+        heard = Heard()
+        _write(target, settings.rate, 1, decode(path, settings.rate, heard, only=channel, share=share))
+    return _Source(path, channel), heard
+
+
+def _write_stereo(path: Path, target: Path, heard: Heard, only: int | None, share: Share) -> None:
+    blocks = decode(path, separation.RATE, heard, channels=2, only=only, share=share)
+    _write(target, separation.RATE, 2, blocks)
+
+
+def _denoise(source: _Source, target: Path, settings: Settings, on_progress: Report) -> None:
+    """Writes the sound without its noise, as mono at the rate of the clips."""
+    with denoising.DeepFilter() as filtered:
+        noisy = decode(
+            source.path,
+            denoising.RATE,
+            Heard(),
+            only=source.channel,
+            share=lambda done: on_progress("taking noise out", done),
+        )
+        _write(target, settings.rate, 1, _at_rate(filtered.suppress(noisy), settings.rate))
+
+
+def _at_rate(blocks: Iterator[NDArray[np.float32]], rate: int) -> Iterator[NDArray[np.float32]]:
+    resampler = ChunkResampler(denoising.RATE, rate)
+    yield from (resampler.push(block) for block in blocks)
+    yield resampler.push(np.zeros(0, np.float32), last=True)
+
+
+def _write(path: Path, rate: int, channels: int, blocks: Iterator[NDArray[np.float32]]) -> None:
+    try:
+        with soundfile.SoundFile(path, "w", rate, channels, "FLOAT", format="W64") as file:
+            for block in blocks:
+                file.write(block)
+    except soundfile.LibsndfileError as error:
+        raise DataError(
+            f"{path.parent}: cannot be written ({error.error_string}); make room on the disk"
+        ) from None
+
+
+def _intervals(path: Path, settings: Settings) -> list[slicing.Interval]:
+    with soundfile.SoundFile(path) as file:
+        rate, total = file.samplerate, file.frames
+        levels = slicing.frame_levels(file.blocks(_BLOCK, dtype="float32"), rate, settings.slicing)
+    if not len(levels) or float(levels.max()) < _SILENCE:
+        return []
+    fitted = slicing.fitted(levels, settings.slicing)
+    clips = slicing.cut(levels, total, rate, fitted)
+    longest = int(settings.thresholds.longest * rate)
+    return slicing.split_long(levels, clips, fitted.hop(rate), longest)
+
+
+def _sounds(path: Path, settings: Settings, on_progress: Report) -> dict[slicing.Interval, Sound]:
+    """What is measured of each clip of a recording, by where it lies."""
+    intervals = _intervals(path, settings)
+    sounds = {}
+    with soundfile.SoundFile(path) as file:
+        for number, interval in enumerate(intervals):
+            on_progress("measuring", number / len(intervals))
+            sounds[interval] = measure(_samples(file, interval), file.samplerate)
+    return sounds
+
+
+def _samples(file: soundfile.SoundFile, interval: slicing.Interval) -> NDArray[np.float32]:
+    """Samples [n] of a clip, without a constant offset."""
+    start, end = interval
+    file.seek(start)
+    samples: NDArray[np.float32] = file.read(end - start, dtype="float32")
+    samples -= samples.mean(dtype=np.float64).astype(np.float32)
+    return samples
+
+
+def _cleaned(path: Path, interval: slicing.Interval, recorded: Sound) -> tuple[NDArray[np.float32], Sound]:
+    """Samples [n] of a clip without its noise, and what is measured of them; what was clipped stays so."""
+    with soundfile.SoundFile(path) as file:
+        samples = _samples(file, interval)
+        return samples, replace(measure(samples, file.samplerate), clipped=recorded.clipped)
+
+
+def _write_clip(
+    samples: NDArray[np.float32],
+    interval: slicing.Interval,
+    rate: int,
+    stem: str,
+    folder: Path,
+    loudness: float,
+    sound: Sound,
+) -> Clip | None:
+    """Writes one clip, at `loudness` in LUFS; None where it holds next to nothing."""
+    if float(np.abs(samples).max(initial=0.0)) < _SILENCE:
+        return None
+    start, end = interval
+    name = f"{stem}_{1000 * start // rate:08d}_{1000 * end // rate:08d}.wav"
+    levelled = set_loudness(samples, sound.loudness, loudness)
+    try:
+        save(folder / name, Joiner(rate).push(levelled, last=True, pause=0.0), rate)
+    except AudioError as error:
+        # A full disk is no fault of the recording, which would be remembered as a bad one.
+        raise DataError(str(error)) from None
+    return Clip(name, round(start / rate, 3), round(end / rate, 3), sound)

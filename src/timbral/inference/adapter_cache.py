@@ -1,0 +1,53 @@
+"""AdapterCache of one model: its own, and those of fine-tuned voices, whose weights are other ones."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import replace
+
+from timbral.inference.engine import SpeechEngine
+from timbral.inference.loading import open_acoustic, open_engine, open_semantic
+from timbral.inference.sessions import SessionOptions
+from timbral.models import Bundle
+from timbral.models.weights import Adapter
+
+KEPT = 4
+"""Fine-tuned voices that stay ready; each takes about as much memory as the stages that it changes."""
+_SEMANTIC = "semantic"
+"""The part that is stage one; all others are stage two."""
+
+
+class AdapterCache:
+    """The engine of each voice, opened when it first speaks. May be shared by threads."""
+
+    def __init__(self, bundle: Bundle, options: SessionOptions) -> None:
+        self.base = open_engine(bundle, options)
+        self._bundle, self._options = bundle, options
+        self._tuned: OrderedDict[str, SpeechEngine] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, adapter: Adapter | None) -> SpeechEngine:
+        """The engine that speaks with these changes. Who is speaking keeps theirs, though it be dropped here.
+
+        Raises VoiceError: the changes do not fit the model.
+        """
+        if adapter is None:
+            return self.base
+        with self._lock:
+            engine = self._tuned.get(adapter.digest)
+            if engine is None:
+                engine = self._opened(adapter)
+                self._tuned[adapter.digest] = engine
+            self._tuned.move_to_end(adapter.digest)
+            if len(self._tuned) > KEPT:
+                self._tuned.popitem(last=False)
+            return engine
+
+    def _opened(self, adapter: Adapter) -> SpeechEngine:
+        """An engine whose changed stages are its own; one that is not changed is shared, and its batches with it."""
+        options = replace(self._options, adapter=adapter)
+        semantic, acoustic = self.base.semantic, self.base.acoustic
+        if _SEMANTIC in adapter.parts:
+            semantic = open_semantic(self._bundle, options)
+        if adapter.parts.keys() - {_SEMANTIC}:
+            acoustic = open_acoustic(self._bundle, options)
+        return SpeechEngine(semantic, acoustic, self.base.guard)

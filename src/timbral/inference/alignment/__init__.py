@@ -1,0 +1,1 @@
+"""Which token speaks which phone: the HMM aligner and the duration model."""

@@ -1,0 +1,1 @@
+"""Hallucination checks of generated tokens, and the policy of retries."""

@@ -1,0 +1,1 @@
+"""Stage one: phones to semantic tokens, batched across requests."""

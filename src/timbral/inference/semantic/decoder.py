@@ -1,0 +1,151 @@
+"""Stage one for many requests at once: joins a scheduler, without tensors, to a runner, without requests.
+
+There is no thread of its own: whoever waits for a token drives the batch for everyone until they have it.
+"""
+
+import threading
+import time
+from collections.abc import Hashable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timbral.inference.semantic.backend import Backend
+from timbral.inference.semantic.scheduler import Scheduler
+from timbral.inference.semantic.sequence import Finish, TokenSequence
+
+
+class SemanticDecoder:
+    """Phones to semantic tokens for any number of callers, who may be threads.
+
+    A sequence gets the same tokens whoever else is in the batch.
+    """
+
+    def __init__(self, runner: Backend) -> None:
+        self._runner = runner
+        self._scheduler: Scheduler[TokenSequence] = Scheduler(runner.rows)
+        self._condition = threading.Condition()
+        self._driving = False
+
+    @property
+    def capacity(self) -> int:
+        """Phones, prompt and tokens that one sequence may have together."""
+        return self._runner.capacity
+
+    @property
+    def max_batch(self) -> int:
+        """Sequences that run together."""
+        return self._runner.rows
+
+    def submit(self, sequence: TokenSequence, group: Hashable = None) -> None:
+        """Lets a sequence wait for its turn; turns go round between groups."""
+        if sequence.positions > self.capacity:
+            raise ValueError(f"a sequence of {sequence.positions} positions for a cache of {self.capacity}")
+        with self._condition:
+            self._scheduler.submit(sequence, group)
+
+    def cancel(self, sequence: TokenSequence) -> None:
+        """Ends a sequence that nobody wants any more; one that is over stays as it is."""
+        with self._condition:
+            if sequence.finished is None:
+                sequence.finished = Finish.CANCELLED
+            if not self._driving:
+                self._sweep()
+
+    def wait(self, sequence: TokenSequence, known: int) -> None:
+        """Returns when a submitted sequence has more than `known` tokens or has finished.
+
+        Raises what made the sequence fail; those of other callers go on.
+        """
+        with self._condition:
+            while len(sequence.tokens) <= known and sequence.finished is None:
+                if self._driving:
+                    self._condition.wait()
+                else:
+                    self._drive()
+        if sequence.error is not None:
+            raise sequence.error
+
+    def tokens(self, sequence: TokenSequence) -> Iterator[int]:
+        """A submitted sequence's tokens as they come, without those that it began with."""
+        known = len(sequence.spoken)
+        while True:
+            self.wait(sequence, known)
+            if known == len(sequence.tokens):
+                return
+            yield sequence.tokens[known]
+            known += 1
+
+    def decode(self, sequence: TokenSequence) -> NDArray[np.int64]:
+        """Submits a sequence and runs it to its end; all of its tokens [T]."""
+        self.submit(sequence, id(sequence))
+        try:
+            self.wait(sequence, sequence.limit)
+        finally:
+            self.cancel(sequence)
+        return np.asarray(sequence.tokens, np.int64)
+
+    def _drive(self) -> None:
+        """One step for all; entered and left with the lock held, which is free while the graphs run."""
+        self._driving = True
+        self._sweep()
+        running, admitted = self._scheduler.running, self._scheduler.admit()
+        self._condition.release()
+        try:
+            self._step(running)
+            self._prefill(admitted, running)
+        finally:
+            self._condition.acquire()
+            self._driving = False
+            self._sweep()
+            self._condition.notify_all()
+
+    def _step(self, running: tuple[TokenSequence, ...]) -> None:
+        if not running:
+            return
+        began = time.perf_counter()
+        try:
+            logits = self._runner.step(np.array([sequence.tokens[-1] for sequence in running]))
+        except Exception as error:
+            # Whatever it is, it belongs to these sequences, not to the one who happens to drive.
+            for sequence in running:
+                sequence.fail(error)
+            return
+        for sequence, row in zip(running, logits, strict=True):
+            if sequence.finished is None:
+                sequence.accept(row)
+        share = (time.perf_counter() - began) / len(running)
+        for sequence in running:
+            sequence.decode_s += share
+
+    def _prefill(self, admitted: list[tuple[int, TokenSequence]], running: tuple[TokenSequence, ...]) -> None:
+        """Starts new rows; takes of one line begin alike, so that one prefill does for them, though some run already."""
+        if not admitted:
+            return
+        begun: dict[Hashable, tuple[int, int, NDArray[np.float32]]] = {
+            twin.beginning: (row, len(twin.tokens) - len(twin.spoken) - 1, twin.first_logits)
+            for row, twin in enumerate(running)
+            if twin.finished is None and twin.first_logits is not None
+        }
+        for row, sequence in admitted:
+            began = time.perf_counter()
+            try:
+                if sequence.beginning in begun:
+                    twin_row, steps, logits = begun[sequence.beginning]
+                    self._runner.move(twin_row, row, back=steps)
+                else:
+                    logits = self._runner.prefill(row, sequence.phones, sequence.features, sequence.context)
+                    begun[sequence.beginning] = row, 0, logits
+                sequence.first_logits = logits
+                sequence.accept(logits.copy())
+            except Exception as error:
+                sequence.fail(error)
+            sequence.prefill_s = time.perf_counter() - began
+
+    def _sweep(self) -> None:
+        """Gives back the rows and places of sequences that are over."""
+        for sequence in (*self._scheduler.running, *self._scheduler.waiting):
+            if sequence.finished is not None:
+                move = self._scheduler.release(sequence)
+                if move is not None:
+                    self._runner.move(move.source, move.target)

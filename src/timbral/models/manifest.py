@@ -1,0 +1,257 @@
+"""What `bundle.json` may say: strict types, so that a typo or a newer format fails here, not in a graph."""
+
+import hashlib
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from timbral.paths import is_plain_name
+
+MANIFEST = "bundle.json"
+
+SYMBOLS = {"v1": 322, "v2": 732}
+"""Number of phones in each symbol table."""
+
+Language = Literal["zh", "en", "ja", "ko", "yue"]
+Precision = Literal["fp32", "fp16", "int8", "int4"]
+"""In which the weights are stored."""
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Count = Annotated[int, Field(gt=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class FileEntry(_Strict):
+    """What a file of the bundle must be."""
+
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    bytes: Count
+
+
+class SamplingDefaults(_Strict):
+    """How stage one draws tokens unless the caller says otherwise."""
+
+    top_k: Annotated[int, Field(ge=0)] = 15
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    repetition_penalty: Annotated[float, Field(gt=0)] = 1.35
+
+
+class Semantic(_Strict):
+    """Shape of stage one: phones to semantic tokens.
+
+    capacity: positions in the KV cache, text and audio together.
+    bert: whether stage one takes BERT features beside the phones.
+    prompts: whether stage one continues a reference with a transcript; otherwise a transcript changes nothing.
+    longest: seconds of speech that a piece of text may last; longer sentences are spoken in several pieces.
+    """
+
+    layers: Count
+    heads: Count
+    hidden: Count
+    vocabulary: Count
+    eos: Annotated[int, Field(ge=0)]
+    phonemes: Count
+    capacity: Count
+    bert: bool = False
+    prompts: bool = True
+    longest: Annotated[float, Field(ge=2, le=30)] = 10.0
+    sampling: SamplingDefaults = SamplingDefaults()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Semantic":
+        if self.eos != self.vocabulary - 1:
+            raise PydanticCustomError("eos", "eos must be the last of the vocabulary")
+        if self.hidden % self.heads:
+            raise PydanticCustomError("heads", "hidden must be a multiple of heads")
+        return self
+
+
+class SourceFilter(_Strict):
+    """Shape of stage two of the embedded family: tokens and timbre to samples.
+
+    hop: samples a frame; frames_per_token: frames a semantic token.
+    context_tokens: tokens on each side that the sound of a token depends on, both graphs together.
+    chunk_tokens: tokens of the first chunk of a stream; later ones grow.
+    timbre_size: length D of the timbre vector. phones: whether it is told which phones are spoken when, which the bundle's
+    `listener.safetensors` and `durations.onnx` then say. envelope: points of the envelopes that a voice's residuals correct, and
+    that `recalled.onnx` says of a recording; 0 where voices have none.
+    """
+
+    kind: Literal["source-filter"]
+    hop: Count
+    frames_per_token: Count
+    context_tokens: Annotated[int, Field(ge=0)]
+    chunk_tokens: Count
+    timbre_size: Count
+    phones: bool = False
+    envelope: Annotated[int, Field(ge=0)] = 0
+
+
+class Vits(_Strict):
+    """Shape of stage two of v1, v2, v2Pro and v2ProPlus: frames, flow, HiFi-GAN.
+
+    hop: samples a frame; frames_per_token: frames a semantic token. timbre_size: length D of the timbre vector.
+    latent: channels of the noise; noise_scale: its deviation. speaker: whether the timbre needs `speaker.onnx`.
+    reach: frames on each side that the vocoder sees around a sample; 0 where that is not known.
+    """
+
+    kind: Literal["vits"]
+    hop: Count
+    frames_per_token: Count
+    timbre_size: Count
+    latent: Count
+    noise_scale: Annotated[float, Field(ge=0)] = 0.5
+    speaker: bool = False
+    reach: Annotated[int, Field(ge=0)] = 0
+
+
+class FlowMatching(_Strict):
+    """Shape of stage two of v3 and v4: frames, mel by flow matching, a vocoder.
+
+    frames_per_token: frames of the prior a semantic token; mel_rate: frames of mel for each of them.
+    mel_sample_rate: Hz, of the recording whose mel is continued. timbre_size: length D of the timbre vector.
+    reference_frames: of mel, which a chunk goes on from at most; chunk_frames: these and the new ones.
+    steps: of the solver, unless a request says otherwise.
+    """
+
+    kind: Literal["flow-matching"]
+    frames_per_token: Literal[2]
+    mel_rate: Annotated[float, Field(gt=0)]
+    mel_sample_rate: Count
+    timbre_size: Count
+    reference_frames: Count
+    chunk_frames: Count
+    steps: Annotated[int, Field(ge=1, le=128)]
+
+
+class TokenRate(_Strict):
+    """Tokens that a phone of a language takes: outside `low` to `high` words were dropped or repeated."""
+
+    low: Annotated[float, Field(gt=0)]
+    typical: Annotated[float, Field(gt=0)]
+    high: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "TokenRate":
+        if not self.low < self.typical < self.high:
+            raise PydanticCustomError("order", "low, typical and high must be in this order")
+        return self
+
+
+class ReferenceFormat(_Strict):
+    """What the graphs that hear a reference recording expect: mono at `rate` Hz.
+
+    silence: samples of it behind the recording, for the tokens only; official models are used to 9600.
+    timbre_rate: Hz, of what `timbre.onnx` hears; None for `rate`.
+    """
+
+    rate: Count
+    silence: Annotated[int, Field(ge=0)] = 0
+    timbre_rate: Count | None = None
+
+
+class SemanticLoss(_Strict):
+    """What stage one has lost to its precision, read off the logits of each next token while it is told what was said.
+
+    agreement: share of places at which the likeliest token is that of float32; places: how many were compared.
+    error: length of the difference of the logits over the length of those of float32.
+    """
+
+    agreement: Annotated[float, Field(ge=0, le=1)]
+    error: Annotated[float, Field(ge=0)]
+    places: Count
+
+
+class AcousticLoss(_Strict):
+    """What stage two has lost to its precision, read off the sound of the same tokens.
+
+    signal_to_noise: power of the sound in float32 over that of the difference, in dB, at most 120.
+    log_mel: mean difference of the log-mel spectrograms, in dB. seconds: of sound that was compared.
+    """
+
+    signal_to_noise: Annotated[float, Field(le=120)]
+    log_mel: Annotated[float, Field(ge=0)]
+    seconds: Annotated[float, Field(gt=0)]
+
+
+class Losses(_Strict):
+    """What a model has lost to its precision against float32 weights of the same checkpoints; voices: heard for it."""
+
+    semantic: SemanticLoss
+    acoustic: AcousticLoss
+    voices: Count
+
+
+class Manifest(_Strict):
+    """The whole of `bundle.json`.
+
+    family and version: which voices fit; a voice made by one version of a family is no use to another.
+    sample_rate: of the speech, in Hz; token_rate: semantic tokens a second.
+    reading: how Chinese and Cantonese are read: "best", or "official", as the official front end does, mistakes included.
+    precisions: of most of the weights of each graph, where they are known; graphs that hear recordings lose less than others.
+    losses: against float32, where they were measured.
+    guard: what the guard takes for normal, measured on the model. files: all files but the manifest itself.
+    weights: names the weights of stage one and of stage two, eight digits each, whatever the precision they are stored in; None
+    where nobody said.
+    """
+
+    format: Literal[1]
+    name: Name
+    family: Literal["sovits-tiny", "gpt-sovits"]
+    version: Name
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)]
+    symbols: Literal["v1", "v2"]
+    sample_rate: Count
+    token_rate: Count
+    precision: Precision
+    precisions: dict[str, Precision] = {}
+    losses: Losses | None = None
+    semantic: Semantic
+    acoustic: Annotated[SourceFilter | Vits | FlowMatching, Field(discriminator="kind")]
+    reference: ReferenceFormat
+    reading: Literal["best", "official"] = "best"
+    guard: dict[Language, TokenRate] = {}
+    weights: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
+    files: Annotated[dict[str, FileEntry], Field(min_length=1)]
+    licence: str
+    attribution: str
+
+    @property
+    def base(self) -> str:
+        """What a voice that was fine-tuned on this model calls it: `weights`, or else the hash of the files of weights."""
+        if self.weights is not None:
+            return self.weights
+        hashes = [entry.sha256 for name, entry in sorted(self.files.items()) if name.endswith(".weights")]
+        return hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]
+
+    @field_validator("files")
+    @classmethod
+    def _plain_names(cls, files: dict[str, FileEntry]) -> dict[str, FileEntry]:
+        for name in files:
+            if not is_plain_name(name) or name == MANIFEST:
+                raise PydanticCustomError("name", "{name} is not a plain file name", {"name": ascii(name)})
+        if len({name.casefold() for name in files}) < len(files):
+            raise PydanticCustomError("name", "two file names differ in case only")
+        return files
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Manifest":
+        if self.semantic.phonemes != SYMBOLS[self.symbols]:
+            raise PydanticCustomError("phonemes", "semantic.phonemes does not fit the symbol table")
+        if not self.precisions.keys() <= self.files.keys():
+            raise PydanticCustomError("precisions", "precisions names a file that the model does not have")
+        shape = self.acoustic
+        if shape.kind == "flow-matching":
+            if not shape.reference_frames < shape.chunk_frames:
+                raise PydanticCustomError("frames", "chunk_frames must be more than reference_frames")
+            if not self.semantic.prompts:
+                raise PydanticCustomError(
+                    "prompts", "flow-matching goes on from prompts, and semantic.prompts is false"
+                )
+        elif self.token_rate * shape.frames_per_token * shape.hop != self.sample_rate:
+            raise PydanticCustomError("rate", "token_rate x frames_per_token x hop is not sample_rate")
+        return self

@@ -1,0 +1,62 @@
+"""Where models are kept: the one inside the package, the user's own folder of named ones, or any folder."""
+
+from pathlib import Path
+
+from timbral.errors import BundleError
+from timbral.models.bundle import Bundle, read_bundle
+from timbral.models.manifest import MANIFEST
+from timbral.paths import data_folder, is_folder, is_plain_name
+
+EMBEDDED = "sovits-tiny"
+"""Name of the model that comes with the package."""
+
+
+def models_folder() -> Path:
+    """The user's folder of named models, which need not exist."""
+    return data_folder() / "models"
+
+
+def embedded_path() -> Path:
+    """Folder of the model inside the package."""
+    return Path(__file__).parent / EMBEDDED
+
+
+def find(model: str | Path | None) -> Path:
+    """Folder of a model: None is the embedded one, otherwise a name or a path.
+
+    A plain name is looked up among the named models first, so that a folder of the same name beside the
+    user cannot take its place. Raises BundleError where there is no such model.
+    """
+    if model is None or model == EMBEDDED:
+        return embedded_path()
+    if isinstance(model, str) and is_plain_name(model) and model in _names():
+        return models_folder() / model
+    if is_folder(model):
+        return Path(model)
+    known = ", ".join([EMBEDDED, *_names()])
+    raise BundleError(f"no model {str(model)[:80]!r}: neither a folder nor one of {known}")
+
+
+def open_bundle(model: str | Path | None = None) -> Bundle:
+    """Finds a model (see `find`) and checks its manifest and files. Raises BundleError."""
+    return read_bundle(find(model))
+
+
+def list_bundles() -> list[tuple[str, Bundle | BundleError]]:
+    """Every model by name, embedded first: its bundle (files not checked), or what is wrong with it."""
+    found: list[tuple[str, Bundle | BundleError]] = []
+    for name in [EMBEDDED, *_names()]:
+        try:
+            found.append((name, read_bundle(find(name), verify=False)))
+        except BundleError as error:
+            found.append((name, error))
+    return found
+
+
+def _names() -> list[str]:
+    folder = models_folder()
+    if not folder.is_dir():
+        return []
+    found = {path.parent.name for path in folder.glob(f"*/{MANIFEST}")}
+    # One that is being written has a name that is not plain until it is whole.
+    return sorted(name for name in found if is_plain_name(name) and name != EMBEDDED)

@@ -1,0 +1,131 @@
+"""The compiled functions, called by ctypes: they let other threads of Python run meanwhile. `model.h` has the same structures."""
+
+import ctypes
+import importlib.util
+from ctypes import POINTER, c_char_p, c_float, c_int32, c_uint64, c_void_p
+from functools import cache
+
+VARIANTS = ("avx512", "avx2", "neon")
+"""Instructions that there is a variant for, the fastest first."""
+
+
+class Product(ctypes.Structure):
+    """`Product` of model.h."""
+
+    _fields_ = (
+        ("form", c_int32),
+        ("inputs", c_int32),
+        ("outputs", c_int32),
+        ("block", c_int32),
+        ("wide_scales", c_int32),
+        ("weights", c_void_p),
+        ("scales", c_void_p),
+        ("bias", c_void_p),
+    )
+
+
+class Layer(ctypes.Structure):
+    """`Layer` of model.h."""
+
+    _fields_ = (
+        ("queries", Product),
+        ("attended", Product),
+        ("inner", Product),
+        ("outer", Product),
+        ("norm1_weight", c_void_p),
+        ("norm1_bias", c_void_p),
+        ("norm2_weight", c_void_p),
+        ("norm2_bias", c_void_p),
+    )
+
+
+class Model(ctypes.Structure):
+    """`Model` of model.h."""
+
+    _fields_ = (
+        ("layers", c_int32),
+        ("hidden", c_int32),
+        ("heads", c_int32),
+        ("head_size", c_int32),
+        ("feed_forward", c_int32),
+        ("rows", c_int32),
+        ("capacity", c_int32),
+        ("epsilon", c_float),
+        ("layer", POINTER(Layer)),
+        ("predict", Product),
+        ("keys", c_void_p),
+        ("values", c_void_p),
+        ("key_scales", c_void_p),
+        ("value_scales", c_void_p),
+    )
+
+
+class Batch(ctypes.Structure):
+    """`Batch` of model.h."""
+
+    _fields_ = (
+        ("count", c_int32),
+        ("predicted", c_int32),
+        ("x", c_void_p),
+        ("rows", c_void_p),
+        ("places", c_void_p),
+        ("seen", c_void_p),
+        ("logits", c_void_p),
+    )
+
+
+class Choice(ctypes.Structure):
+    """`Choice` of model.h."""
+
+    _fields_ = (
+        ("logits", c_void_p),
+        ("previous", c_void_p),
+        ("tokens", c_void_p),
+        ("likely", c_void_p),
+        ("best", c_void_p),
+        ("count", c_int32),
+        ("previous_count", c_int32),
+        ("top_k", c_int32),
+        ("top_p", c_float),
+        ("temperature", c_float),
+        ("penalty", c_float),
+    )
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The compiled functions; None where the package was installed without them, or with those of another version."""
+    found = importlib.util.find_spec("timbral.native._native")
+    if found is None or found.origin is None:
+        return None
+    try:
+        functions = ctypes.CDLL(found.origin)
+        functions.timbral_layout.restype = c_uint64
+        layout = functions.timbral_layout()
+    except (OSError, AttributeError):
+        return None
+    sizes = 0
+    for structure in (Product, Layer, Model, Batch, Choice):
+        sizes = sizes << 12 | ctypes.sizeof(structure)
+    if layout != sizes:
+        return None
+    functions.timbral_can_run.argtypes = (c_char_p,)
+    functions.timbral_can_run.restype = c_int32
+    functions.timbral_open.argtypes = (POINTER(Model), c_char_p, c_int32, c_int32)
+    functions.timbral_open.restype = c_void_p
+    functions.timbral_close.argtypes = (c_void_p,)
+    functions.timbral_close.restype = None
+    functions.timbral_run.argtypes = (c_void_p, POINTER(Batch))
+    functions.timbral_run.restype = c_int32
+    functions.timbral_finder.argtypes = (c_char_p,)
+    functions.timbral_finder.restype = c_void_p
+    return functions
+
+
+@cache
+def usable_variants() -> tuple[str, ...]:
+    """The variants that this installation has and this processor can run, the fastest first."""
+    functions = library()
+    if functions is None:
+        return ()
+    return tuple(name for name in VARIANTS if functions.timbral_can_run(name.encode()))

@@ -1,0 +1,290 @@
+"""Stage one for rows of a batch, with keys and values in caches of its own."""
+
+import ctypes
+import os
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timbral.errors import BundleError
+from timbral.models.weights import Adapter
+from timbral.models.weights.graph_file import read_graph_file
+from timbral.models.weights.parameters import Parameter, read_parameters
+from timbral.native.binding import Batch, Layer, Model, Product, library
+from timbral.native.packing import TILE, block, filled_up, pack, readable
+from timbral.native.pages import pages
+
+Floats = NDArray[np.float32]
+Ids = NDArray[np.int64]
+
+LARGEST_HEAD = 512
+"""Channels of a head, at most."""
+MOST_MEMBERS = 8
+"""Threads, beyond which there is too little to share out."""
+_EPSILON = 1e-5
+"""Of the layer norms: what torch has by default, and the official networks with it."""
+_PRODUCTS = ("self_attn.in_proj_weight", "self_attn.out_proj.weight", "linear1.weight", "linear2.weight")
+_BIASES = ("self_attn.in_proj_bias", "self_attn.out_proj.bias", "linear1.bias", "linear2.bias")
+_NORMS = ("norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias")
+_PREDICT = "ar_predict_layer.weight"
+_FEATURES = "bert_proj.weight", "bert_proj.bias"
+_POSITIONS = "ar_text_position", "ar_audio_position"
+_PHONES, _TOKENS = "ar_text_embedding.word_embeddings", "ar_audio_embedding.word_embeddings"
+
+
+@dataclass(frozen=True)
+class StageOneWeights:
+    """What a kernel is made of.
+
+    parameters: by the names of the network. changed: constants of the graph in place of its own. heads: of attention.
+    """
+
+    parameters: Mapping[str, Parameter]
+    changed: Mapping[str, NDArray[Any]]
+    heads: int
+
+    @staticmethod
+    def of(prefill: Path, step: Path, adapter: Adapter | None = None) -> "StageOneWeights | None":
+        """The weights of the two graphs of `timbral.conversion.export.semantic`, with the changes of a fine-tuned voice.
+
+        None where a kernel cannot read them: matrices of other than few bits, other shapes, no attention over caches.
+        Raises BundleError: weights are missing. VoiceError: changes do not fit.
+        """
+        parameters, heads = read_parameters(prefill), read_graph_file(step).heads
+        try:
+            if heads is None or heads < 1 or not _readable(parameters, heads):
+                return None
+        except KeyError as error:
+            raise BundleError(f"{prefill} has no {error.args[0]}: get the model again") from None
+        return StageOneWeights(parameters, adapter.constants(prefill) if adapter else {}, heads)
+
+    def read(self, name: str) -> Floats:
+        """A weight as numbers, changed where it is."""
+        return self.parameters[name].read(self.changed)
+
+
+class StageOneKernel:
+    """`timbral.nets.semantic.SemanticTransformer` with 8-bit keys and values.
+
+    Each key and each value of a head has a scale of its own, as have blocks of what goes into products with weights of 8 and 4
+    bits. A row's numbers depend neither on other rows nor on the count of threads. Not safe for threads: its owner takes turns.
+
+    rows, capacity: rows that run together, and places that each can hold. threads: with the caller's. spin_us: how long an idle
+    one keeps its core busy. variant: of `usable_variants`.
+    """
+
+    def __init__(
+        self,
+        weights: StageOneWeights,
+        *,
+        rows: int,
+        capacity: int,
+        threads: int,
+        spin_us: int,
+        variant: str,
+    ) -> None:
+        self._kept: list[NDArray[Any]] = []
+        count, heads = _layers(weights.parameters), weights.heads
+        layers = (Layer * count)(*(self._layer(weights, f"h.layers.{index}.") for index in range(count)))
+        predict = self._product(weights, _PREDICT, None)
+        hidden: int = layers[0].queries.inputs
+        size, places = hidden // heads, -(-capacity // TILE) * TILE
+        cache = (count, rows, heads, places)
+        self._keys = pages((count, rows, heads, places // TILE, size // 4, TILE, 4), np.uint8)
+        self._values = pages((*cache, size), np.int8)
+        self._key_scales, self._value_scales = pages(cache, np.float32), pages(cache, np.float32)
+        self._vocabulary: int = predict.outputs
+        self._logits = np.zeros((rows, -(-predict.outputs // TILE) * TILE), np.float32)
+        self._fronts: dict[int, _Front] = {}
+        self._phones = weights.read(f"{_PHONES}.weight")
+        self._tokens = weights.read(f"{_TOKENS}.weight")
+        self._phone_waves = _waves(weights, _POSITIONS[0], places)
+        self._token_waves = _waves(weights, _POSITIONS[1], places)
+        self._features = (
+            (weights.read(_FEATURES[0]).T.copy(), weights.read(_FEATURES[1]))
+            if _FEATURES[0] in weights.parameters
+            else None
+        )
+        self._model = Model(
+            layers=count,
+            hidden=hidden,
+            heads=heads,
+            head_size=size,
+            feed_forward=layers[0].inner.outputs,
+            rows=rows,
+            capacity=places,
+            epsilon=_EPSILON,
+            layer=layers,
+            predict=predict,
+            keys=self._keys.ctypes.data,
+            values=self._values.ctypes.data,
+            key_scales=self._key_scales.ctypes.data,
+            value_scales=self._value_scales.ctypes.data,
+        )
+        functions = library()
+        assert functions is not None
+        self._run_batch = functions.timbral_run
+        members = min(threads, MOST_MEMBERS)
+        self._opened = functions.timbral_open(ctypes.byref(self._model), variant.encode(), members, spin_us)
+        if not self._opened:
+            raise MemoryError("no memory for stage one")
+        closing = weakref.finalize(self, _close, functions, self._opened, os.getpid())
+        closing.atexit = False  # at the end of the program, somebody may be in the middle of a step
+
+    def prefill(self, row: int, phones: Ids, features: Floats | None, tokens: Ids) -> Floats:
+        """Starts a row: phones [n], features [n, d], tokens [t] to logits [vocabulary], valid until the next call.
+
+        Where a model takes features and there are none, they are zeros, as officially for all but Chinese.
+        """
+        x = np.empty((len(phones) + len(tokens), self._model.hidden), np.float32)
+        said, spoken = x[: len(phones)], x[len(phones) :]
+        said[:] = self._phones[phones] + self._phone_waves[: len(phones)]
+        if self._features is not None:
+            weight, bias = self._features
+            said += bias if features is None else features @ weight + bias
+        spoken[:] = self._tokens[tokens] + self._token_waves[: len(tokens)]
+        places = np.arange(len(x), dtype=np.int32)
+        seen = np.maximum(places + 1, len(phones), dtype=np.int32)
+        rows = np.full(len(x), row, np.int32)
+        self._run(_batch(x, rows, places, seen, self._logits[:1]))
+        logits: Floats = self._logits[0, : self._vocabulary]
+        return logits
+
+    def step(self, tokens: Ids, positions: Ids, lengths: NDArray[np.int32]) -> Floats:
+        """Adds a token to each of the first rows: tokens, positions among the semantic tokens, places held so far [r].
+
+        Returns logits [r, vocabulary], valid until the next call.
+        """
+        count = len(tokens)
+        if count not in self._fronts:
+            self._fronts[count] = _Front(count, self._model.hidden, self._logits, self._vocabulary)
+        front = self._fronts[count]
+        np.add(self._tokens[tokens], self._token_waves[positions], out=front.x)
+        front.places[:] = lengths
+        self._run(front.batch)
+        return front.logits
+
+    def copy(self, source: int, target: int, count: int) -> None:
+        """The first places of a row to another one."""
+        groups = -(-count // TILE)
+        self._keys[:, target, :, :groups] = self._keys[:, source, :, :groups]
+        for cache in (self._values, self._key_scales, self._value_scales):
+            cache[:, target, :, :count] = cache[:, source, :, :count]
+
+    def _run(self, batch: Batch) -> None:
+        fault = self._run_batch(self._opened, batch)
+        if fault == 1:
+            raise ValueError(f"no places, or more than the {self._model.capacity} of a row")
+        if fault:
+            raise MemoryError("no memory for stage one")
+
+    def _layer(self, weights: StageOneWeights, prefix: str) -> Layer:
+        products = (
+            self._product(weights, prefix + name, prefix + bias)
+            for name, bias in zip(_PRODUCTS, _BIASES, strict=True)
+        )
+        return Layer(*products, *(self._address(weights.read(prefix + name)) for name in _NORMS))
+
+    def _product(self, weights: StageOneWeights, name: str, bias: str | None) -> Product:
+        packed = pack(weights.parameters[name], weights.changed)
+        added = np.zeros(packed.outputs, np.float32) if bias is None else weights.read(bias)
+        return Product(
+            packed.form,
+            packed.inputs,
+            packed.outputs,
+            packed.block,
+            packed.scales.dtype == np.float32,
+            self._address(packed.weights),
+            self._address(packed.scales),
+            self._address(filled_up(added)),
+        )
+
+    def _address(self, array: NDArray[Any]) -> int:
+        """Where an array lies, which is kept for as long as this is."""
+        kept = np.ascontiguousarray(array)
+        self._kept.append(kept)
+        return int(kept.ctypes.data)
+
+
+class _Front:
+    """The first `count` rows: buffers of a step, whose addresses are found once and for all."""
+
+    def __init__(self, count: int, hidden: int, logits: Floats, vocabulary: int) -> None:
+        self.x = np.zeros((count, hidden), np.float32)
+        self.places = np.zeros(count, np.int32)
+        self.logits = logits[:count, :vocabulary]
+        self._rows = np.arange(count, dtype=np.int32)
+        self.batch = _batch(self.x, self._rows, self.places, None, logits[:count])
+
+
+def _batch(
+    x: Floats,
+    rows: NDArray[np.int32],
+    places: NDArray[np.int32],
+    seen: NDArray[np.int32] | None,
+    logits: Floats,
+) -> Batch:
+    """A batch of these arrays, which have to live as long; logits of the last ones go to `logits`."""
+    return Batch(
+        len(x),
+        len(logits),
+        x.ctypes.data,
+        rows.ctypes.data,
+        places.ctypes.data,
+        None if seen is None else seen.ctypes.data,
+        logits.ctypes.data,
+    )
+
+
+def _layers(parameters: Mapping[str, Parameter]) -> int:
+    return sum(name.endswith(".linear1.bias") for name in parameters)
+
+
+def _readable(parameters: Mapping[str, Parameter], heads: int) -> bool:
+    """Whether matrices have few bits in whole blocks, and all shapes go together. Raises KeyError: one is missing."""
+    prefixes = [f"h.layers.{index}." for index in range(_layers(parameters))]
+    products = [parameters[prefix + name] for prefix in prefixes for name in _PRODUCTS]
+    small = all(readable(product) and product.form != "_half" for product in products)
+    if not small or not readable(parameters[_PREDICT]) or len({block(product) for product in products}) != 1:
+        return False
+    hidden, inner, vocabulary = products[0].inputs, products[3].inputs, parameters[_PREDICT].shape[0]
+    shapes: dict[str, tuple[int, ...]] = {
+        _PREDICT: (vocabulary, hidden),
+        f"{_TOKENS}.weight": (vocabulary, hidden),
+        f"{_PHONES}.weight": (parameters[f"{_PHONES}.weight"].shape[0], hidden),
+    }
+    for name in _POSITIONS:
+        shapes |= {f"{name}.rates": (hidden // 2,), f"{name}.alpha": (1,)}
+    if _FEATURES[0] in parameters:
+        shapes |= {_FEATURES[0]: (hidden, parameters[_FEATURES[0]].shape[1]), _FEATURES[1]: (hidden,)}
+    for prefix in prefixes:
+        inputs, outputs = (hidden, hidden, hidden, inner), (3 * hidden, hidden, inner, hidden)
+        both = zip(outputs, inputs, strict=True)
+        shapes |= {prefix + name: shape for name, shape in zip(_PRODUCTS, both, strict=True)}
+        shapes |= {prefix + name: (length,) for name, length in zip(_BIASES, outputs, strict=True)}
+        shapes |= {prefix + name: (hidden,) for name in _NORMS}
+    size, rest = divmod(hidden, heads)
+    return (
+        all(parameters[name].shape == shape for name, shape in shapes.items())
+        and (rest, size % TILE, inner % TILE) == (0, 0, 0)
+        and 0 < size <= LARGEST_HEAD
+        and inner > 0
+    )
+
+
+def _waves(weights: StageOneWeights, name: str, places: int) -> Floats:
+    """What `SinePositions` adds at each place, [places, hidden]."""
+    angles = np.arange(places, dtype=np.float32)[:, None] * weights.read(f"{name}.rates")
+    waves = np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(places, -1)
+    return np.asarray(weights.read(f"{name}.alpha") * waves, np.float32)
+
+
+def _close(functions: ctypes.CDLL, opened: int, process: int) -> None:
+    """In a forked process there are no threads that could be waited for."""
+    if os.getpid() == process:
+        functions.timbral_close(opened)

@@ -1,0 +1,1 @@
+"""Grapheme to phoneme: normalised text to phones, one room a language."""

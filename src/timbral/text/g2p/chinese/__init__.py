@@ -1,0 +1,1 @@
+"""Mandarin text to initials and finals with tone."""

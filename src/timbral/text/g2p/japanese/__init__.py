@@ -1,0 +1,1 @@
+"""Japanese text to OpenJTalk phones with prosody marks."""

@@ -1,0 +1,1 @@
+"""Korean text to jamo as spoken."""

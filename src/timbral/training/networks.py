@@ -1,0 +1,120 @@
+"""The networks of a bundle, in torch again: fine-tuning starts from the very weights that speak, widened to float32."""
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from timbral.errors import BundleError
+from timbral.models import Bundle
+from timbral.models.weights import Parameter, read_parameters
+from timbral.nets.semantic import SemanticConfig, SemanticTransformer
+from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder
+from timbral.nets.tiny_content import ContentConfig, ReferenceEncoder
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+
+
+def restore_semantic(bundle: Bundle) -> SemanticTransformer:
+    """Stage one of any bundle. Raises BundleError: its graphs do not name their weights."""
+    shape = bundle.manifest.semantic
+    held = _parameters(bundle, "semantic_prefill.onnx", "semantic_step.onnx")
+    network = SemanticTransformer(
+        SemanticConfig(
+            hidden=shape.hidden,
+            layers=shape.layers,
+            heads=shape.heads,
+            feed_forward=_sizes(held, "h.layers.0.linear1.weight")[0],
+            vocabulary=shape.vocabulary,
+            bert=shape.bert,
+        )
+    )
+    return _filled(network, held)
+
+
+def restore_source_filter(bundle: Bundle) -> tuple[LatentNet, SourceFilterVocoder]:
+    """Stage two of the embedded family. Raises BundleError as above."""
+    latent, vocoder = _parameters(bundle, "latent.onnx"), _parameters(bundle, "vocoder.onnx")
+    shape = bundle.manifest.acoustic
+    assert shape.kind == "source-filter"
+    vocabulary, hidden = _sizes(latent, "tokens.weight")
+    config = SourceFilterConfig(
+        vocabulary=vocabulary,
+        phonemes=bundle.manifest.semantic.phonemes if shape.phones else 0,
+        timbre=shape.timbre_size,
+        hidden=hidden,
+        latent=_sizes(latent, "to_latent.weight")[0],
+        token_blocks=_count(latent, "token_blocks"),
+        frame_blocks=_count(latent, "frame_blocks"),
+        vocoder_blocks=_count(vocoder, "blocks"),
+        kernel=_sizes(latent, "frame_blocks.0.mix.weight")[2],
+        token_kernel=_sizes(latent, "token_blocks.0.mix.weight")[2],
+        expansion=_sizes(latent, "frame_blocks.0.up.weight")[0] // hidden,
+        envelope=_sizes(vocoder, "to_envelope.weight")[0],
+        aperiodicity=_sizes(vocoder, "to_aperiodicity.weight")[0],
+        rate=bundle.manifest.sample_rate,
+        hop=shape.hop,
+        frames_per_token=shape.frames_per_token,
+    )
+    return _filled(LatentNet(config), latent), _filled(SourceFilterVocoder(config), vocoder)
+
+
+def restore_reference(bundle: Bundle) -> ReferenceEncoder:
+    """What hears recordings in the embedded family. Raises BundleError as above."""
+    held = _parameters(bundle, "content.onnx", "timbre.onnx")
+    vocabulary, hidden = _sizes(held, "content.to_tokens.weight")
+    up = _sizes(held, "content.blocks.0.up.weight")[0]
+    config = ContentConfig(
+        vocabulary=vocabulary,
+        hidden=hidden,
+        blocks=_count(held, "content.blocks"),
+        kernel=_sizes(held, "content.blocks.0.mix.weight")[2],
+        expansion=up // hidden,
+        bands=_sizes(held, "content.enter.weight")[1],
+    )
+    return _filled(ReferenceEncoder(config), held)
+
+
+def _parameters(bundle: Bundle, *graphs: str) -> dict[str, Parameter]:
+    found: dict[str, Parameter] = {}
+    for graph in graphs:
+        found |= read_parameters(bundle.path(graph))
+    return found
+
+
+def _sizes(held: Mapping[str, Parameter], name: str) -> tuple[int, ...]:
+    if name not in held:
+        raise _unnamed(name)
+    return held[name].read().shape
+
+
+def _count(held: Iterable[str], stem: str) -> int:
+    """How many blocks of a stack there are."""
+    numbers = [
+        int(name.removeprefix(stem + ".").split(".")[0]) for name in held if name.startswith(stem + ".")
+    ]
+    return max(numbers, default=-1) + 1
+
+
+def _filled(network: NetworkT, held: Mapping[str, Parameter]) -> NetworkT:
+    """The network with the weights that are held; what they do not name must be nothing that was learned."""
+    values = {name: parameter.read() for name, parameter in held.items()}
+    for name in [name for name in values if ".bias_l" in name]:
+        stem, _, layer = name.rpartition("_l")
+        # ONNX keeps both biases in one row, gates in the order input, output, forget, cell; torch has the output last.
+        both = values.pop(name).reshape(2, 4, -1)[:, [0, 2, 3, 1]].reshape(2, -1)
+        values |= {f"{stem}_ih_l{layer}": both[0], f"{stem}_hh_l{layer}": both[1]}
+    with torch.no_grad():
+        for name, tensor in network.state_dict().items():
+            if name not in values:
+                raise _unnamed(name)
+            tensor.copy_(torch.from_numpy(values[name].reshape(tensor.shape).copy()))
+    return network.eval()
+
+
+def _unnamed(name: str) -> BundleError:
+    return BundleError(
+        f"the graphs of this model do not name {name}: import it again with this version of timbral; linear layers that "
+        "are equal, as before any training, share one name and cannot be told apart"
+    )

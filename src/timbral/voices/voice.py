@@ -1,0 +1,255 @@
+"""What a model knows of a speaker, as a file: safetensors with JSON metadata, which cannot carry code."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_bytes
+
+from timbral.errors import VoiceError
+from timbral.models import Manifest
+from timbral.models.weights import Adapter
+
+SUFFIX = ".voice"
+STATEMENT = "The speaker has agreed that their voice is cloned from this recording."
+
+_KEY = "timbral_voice"
+_LARGEST = 64 << 20
+_MOST_TOKENS, _LARGEST_TIMBRE = 10_000, 65_536
+_FEATURES, _BANDS = 1024, 100
+"""Width of BERT features, and bands of mel, in all official families."""
+
+
+class Consent(BaseModel):
+    """Who agreed that their voice is cloned, when, and to what."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    who: Annotated[str, Field(min_length=1, max_length=200)]
+    when: datetime = Field(default_factory=lambda: datetime.now(timezone.utc))
+    statement: Annotated[str, Field(min_length=1, max_length=2000)] = STATEMENT
+
+    @classmethod
+    def of(cls, who: str) -> "Consent":
+        """The usual consent of `who`, given now. Raises VoiceError for a name that cannot be one."""
+        try:
+            return cls(who=who.strip())
+        except ValidationError:
+            raise VoiceError("consent needs the name of the speaker, of 1 to 200 characters") from None
+
+
+class _Metadata(BaseModel):
+    """The JSON of a voice file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal[1] = 1
+    family: Annotated[str, Field(max_length=64)]
+    version: Annotated[str, Field(max_length=64)]
+    model: Annotated[str, Field(max_length=64)]
+    symbols: Literal["v1", "v2"]
+    prompt_text: Annotated[str, Field(max_length=2000)]
+    prompt_language: Annotated[str, Field(max_length=8)]
+    sources: Annotated[tuple[str, ...], Field(max_length=100)]
+    created: datetime
+    consent: Consent | None
+    base: Annotated[str, Field(max_length=64)] = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """What of a voice comes from its first recording and the transcript; `Voice` says what each means."""
+
+    prompt_tokens: NDArray[np.int64]
+    prompt_phones: NDArray[np.int64]
+    prompt_features: NDArray[np.float16] | None = None
+    mel: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Voice:
+    """A speaker, as one family of models hears them.
+
+    timbre: float32 [D]. prompt_tokens: semantic tokens of the first recording, int64 [T], and prompt_phones:
+    ids of its phones, int64 [m]; both are empty where no transcript was given, and then the prompt's manner
+    of speaking is not imitated. prompt_features: BERT features of these phones, float16 [m, 1024], where the
+    model has a BERT. mel: of the first recording, normalised, float32 [100, R], where stage two goes on from
+    it. residuals: what the embedded model's stage two lacks of the voice, float16 [sounds, 2, points], of each
+    sound of the recordings the shape of its envelope and what to add. family, version, symbols: the models that
+    it fits; model: which one made it. sources: file names of the recordings. adapter: what fine-tuning changes
+    in the weights of the model whose `Manifest.base` is `base`; None, and "", for a voice that was only heard.
+    """
+
+    timbre: NDArray[np.float32]
+    prompt_tokens: NDArray[np.int64]
+    prompt_phones: NDArray[np.int64]
+    family: str
+    version: str
+    symbols: Literal["v1", "v2"]
+    model: str
+    prompt_text: str = ""
+    prompt_language: str = "auto"
+    sources: tuple[str, ...] = ()
+    created: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    consent: Consent | None = None
+    prompt_features: NDArray[np.float16] | None = None
+    mel: NDArray[np.float32] | None = None
+    residuals: NDArray[np.float16] | None = None
+    adapter: Adapter | None = None
+    base: str = ""
+
+    @staticmethod
+    def neutral(manifest: Manifest) -> "Voice":
+        """A voice in the middle of a model's timbres, for trying the model without a recording."""
+        # A model that goes on from a recording gets half a second of silence.
+        silent = manifest.acoustic.kind == "flow-matching"
+        return Voice(
+            timbre=np.zeros(manifest.acoustic.timbre_size, np.float32),
+            prompt_tokens=np.zeros(12 if silent else 0, np.int64),
+            prompt_phones=np.zeros(1 if silent else 0, np.int64),
+            mel=np.full((_BANDS, 45), -1, np.float32) if silent else None,
+            family=manifest.family,
+            version=manifest.version,
+            symbols=manifest.symbols,
+            model=manifest.name,
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Writes a .voice file, wholly or not at all. Raises VoiceError where `path` cannot be written."""
+        path = Path(path)
+        if path.suffix != SUFFIX:
+            raise VoiceError(f"{path}: the name of a voice file has to end in {SUFFIX}")
+        known = _Metadata.model_fields.keys() - {"format"}
+        try:
+            metadata = _Metadata(**{name: getattr(self, name) for name in known})
+        except ValidationError as error:
+            raise VoiceError(f"{path}: {error.errors()[0]['loc'][0]} is too long for a voice file") from None
+        held = {name: getattr(self, name) for name in _TENSORS}
+        tensors = {name: np.ascontiguousarray(array) for name, array in held.items() if array is not None}
+        if self.adapter is not None:
+            changes = self.adapter.tensors().items()
+            tensors |= {_ADAPTER + name: np.ascontiguousarray(array) for name, array in changes}
+        part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+        try:
+            part.write_bytes(to_bytes(tensors, {_KEY: metadata.model_dump_json()}))
+            part.replace(path)
+        except OSError as error:
+            raise VoiceError(f"{path}: cannot be written ({error.strerror})") from None
+        finally:
+            part.unlink(missing_ok=True)
+
+    @staticmethod
+    def load(path: str | Path) -> "Voice":
+        """Reads a .voice file. Raises VoiceError: no such file, not a voice, damaged, of a newer format."""
+        path = Path(path)
+        try:
+            if path.stat().st_size > _LARGEST:
+                raise VoiceError(f"{path}: too large for a voice file")
+            with safe_open(path, "numpy") as file:
+                names, metadata = set(file.keys()), file.metadata() or {}
+                changes = {name for name in names if name.startswith(_ADAPTER)}
+                known = _TENSORS.keys() - _OPTIONAL <= names - changes <= _TENSORS.keys()
+                _expect(path, known and _KEY in metadata, "not a Timbral voice file")
+                tensors = {name: file.get_tensor(name) for name in names - changes}
+                adapter = {name.removeprefix(_ADAPTER): file.get_tensor(name) for name in changes}
+        except (OSError, SafetensorError) as error:
+            cause = error.strerror if isinstance(error, OSError) and error.strerror else "not a voice file"
+            raise VoiceError(f"{path}: cannot be read ({cause.lower()}); clone the voice again") from None
+        described = _described(path, metadata[_KEY])
+        _expect(
+            path, bool(adapter) == bool(described["base"]), "its changes and its model do not belong together"
+        )
+        return Voice(**_checked(path, tensors), **described, adapter=_adapter(path, adapter))
+
+    def check_fit(self, manifest: Manifest) -> None:
+        """Raises VoiceError where a model cannot speak with this voice."""
+        mine, its = (self.family, self.version), (manifest.family, manifest.version)
+        if mine != its:
+            raise VoiceError(
+                f"this voice was made for {' '.join(mine)} and the model {manifest.name} is {' '.join(its)}; "
+                "clone it again from its recording with this model"
+            )
+        fits = (
+            self.symbols == manifest.symbols
+            and len(self.timbre) == manifest.acoustic.timbre_size
+            and self.prompt_tokens.max(initial=0) < manifest.semantic.eos
+            and self.prompt_phones.max(initial=0) < manifest.semantic.phonemes
+        )
+        if manifest.acoustic.kind == "flow-matching":
+            fits = fits and self.mel is not None and len(self.prompt_tokens) > 0
+        if self.residuals is not None:
+            points = manifest.acoustic.envelope if manifest.acoustic.kind == "source-filter" else 0
+            fits = fits and self.residuals.shape[2] == points
+        if not fits:
+            raise VoiceError(f"this voice does not fit the shapes of {manifest.name}; clone it again")
+        if self.base not in ("", manifest.base):
+            raise VoiceError(
+                f"this voice was fine-tuned on {self.model} with other weights than {manifest.name} has; speak with that "
+                "model, or fine-tune the voice on this one"
+            )
+
+
+_TENSORS: Mapping[str, tuple[Any, int, int]] = {
+    "timbre": (np.float32, 1, _LARGEST_TIMBRE),
+    "prompt_tokens": (np.int64, 1, _MOST_TOKENS),
+    "prompt_phones": (np.int64, 1, _MOST_TOKENS),
+    "prompt_features": (np.float16, 2, _MOST_TOKENS),
+    "mel": (np.float32, 2, _MOST_TOKENS),
+    "residuals": (np.float16, 3, _MOST_TOKENS),
+}
+"""Type, dimensions and greatest length of each tensor of a voice file."""
+_OPTIONAL = frozenset(("prompt_features", "mel", "residuals"))
+_ADAPTER = "adapter/"
+"""Before the names of what fine-tuning changes."""
+
+
+def _adapter(path: Path, tensors: dict[str, NDArray[Any]]) -> Adapter | None:
+    try:
+        return Adapter.of(tensors) if tensors else None
+    except ValueError as error:
+        raise VoiceError(f"{path}: {error}; train the voice again") from None
+
+
+def _checked(path: Path, tensors: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    for name, tensor in tensors.items():
+        dtype, dimensions, longest = _TENSORS[name]
+        right = tensor.dtype == dtype and tensor.ndim == dimensions
+        _expect(path, right, f"{name} has the wrong type or shape")
+        _expect(path, max(tensor.shape) <= longest, f"{name} is too long")
+        if dtype is np.int64:
+            _expect(path, tensor.min(initial=0) >= 0, f"{name} holds negative numbers")
+        else:
+            sound = tensor.size > 0 and bool(np.isfinite(tensor).all())
+            _expect(path, sound, f"{name} is empty or not finite")
+    tokens, phones = tensors["prompt_tokens"], tensors["prompt_phones"]
+    _expect(path, bool(len(tokens)) == bool(len(phones)), "prompt tokens and phones do not belong together")
+    features, mel = tensors.get("prompt_features"), tensors.get("mel")
+    fits = features is None or features.shape == (len(phones), _FEATURES)
+    _expect(path, fits, "prompt_features do not belong to the phones")
+    _expect(path, mel is None or len(mel) == _BANDS, "mel has the wrong type or shape")
+    residuals = tensors.get("residuals")
+    _expect(path, residuals is None or residuals.shape[1] == 2, "residuals have the wrong type or shape")
+    return tensors
+
+
+def _described(path: Path, text: str) -> dict[str, Any]:
+    try:
+        if json.loads(text).get("format") != 1:
+            raise VoiceError(f"{path}: made by a newer version of timbral; upgrade timbral")
+        metadata = _Metadata.model_validate_json(text)
+    except (ValueError, AttributeError, RecursionError, ValidationError):
+        raise VoiceError(f"{path}: its description is damaged; clone the voice again") from None
+    return {name: getattr(metadata, name) for name in _Metadata.model_fields if name != "format"}
+
+
+def _expect(path: Path, holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise VoiceError(f"{path}: {otherwise}; clone the voice again")
