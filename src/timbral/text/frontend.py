@@ -23,13 +23,16 @@ from timbral.text.splitting import LONGEST, SHORTEST, split_text
 from timbral.text.symbols import PAUSES, known_phones, phone_ids
 
 _MODULES: dict[Language, str] = {
-    "zh": "timbral.text.g2p.chinese.pronounce",
+    "zh": "timbral.text.g2p.chinese",
     "en": "timbral.text.g2p.english.pronounce",
     "ja": "timbral.text.g2p.japanese.pronounce",
     "ko": "timbral.text.g2p.korean.pronounce",
     "yue": "timbral.text.g2p.cantonese",
 }
-_READ_IN_TWO_WAYS = frozenset(("zh", "yue"))
+_NORMALIZERS: dict[Language, str] = {
+    "zh": "timbral.text.normalize.chinese",
+    "yue": "timbral.text.normalize.cantonese",
+}
 _SPOKEN_BY: dict[SymbolVersion, tuple[Language, ...]] = {"v1": ("zh", "en", "ja"), "v2": LANGUAGES}
 _FEWEST_PHONES = 6
 _LONGEST_SPAN = 200
@@ -137,12 +140,13 @@ def _pronouncer(version: SymbolVersion, reading: Reading, polyphones: Polyphones
 
     def pronounce(span: Span) -> Segment:
         module = import_module(_MODULES[span.language])
-        officially = reading == "official" and span.language in _READ_IN_TWO_WAYS
-        read: Callable[..., Pronunciation] = module.pronounce_officially if officially else module.pronounce
+        read: Callable[..., Pronunciation] = module.pronounce
         if span.language == "zh":
             read = partial(read, polyphones=polyphones)
         # Long ones part by part, since dictionaries and rules of a language may not scale.
         parts = [span.text] if len(span.text) <= _LONGEST_SPAN else split_text(span.text)
+        if span.language in _NORMALIZERS:
+            parts = [import_module(_NORMALIZERS[span.language]).normalize(part) for part in parts]
         spoken = [read(part, version) for part in parts]
         word2ph = None
         if all(part.word2ph is not None for part in spoken):

@@ -3,11 +3,13 @@
 import re
 from functools import cache
 
-from timbral.text.normalize.chinese.official import simplify as simplify_characters
 from timbral.text.resources import read_lines
 
 # 著 is the particle 着 except in words about fame and writing.
 _PARTICLE = re.compile("(?<![显顯名原巨译譯土昭卓编編论論合遗遺专專拙所])著(?![名作者述书書称稱有重录錄])")
+
+# Characters beyond the tables that people write in names, and the usual forms of them.
+_VARIANTS = str.maketrans("𠮷㐂𡈽𣘺濵髙𥔎堃", "吉喜土桥滨高琦坤")
 
 
 @cache
@@ -22,5 +24,15 @@ def _words() -> tuple[re.Pattern[str], dict[str, str]]:
 def simplify(text: str) -> str:
     """The text in simplified characters, each replaced by one."""
     expression, pairs = _words()
-    text = expression.sub(lambda match: pairs[match[0]], _PARTICLE.sub("着", text))
+    text = expression.sub(lambda match: pairs[match[0]], _PARTICLE.sub("着", text.translate(_VARIANTS)))
     return simplify_characters(text)
+
+
+@cache
+def _characters() -> dict[int, str]:
+    return {ord(pair[0]): pair[1] for line in read_lines("zh_simplified.txt") for pair in line.split()}
+
+
+def simplify_characters(text: str) -> str:
+    """The text with traditional characters replaced one by one, whatever word they are in."""
+    return text.translate(_characters())
