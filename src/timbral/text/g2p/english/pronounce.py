@@ -11,19 +11,18 @@ _TOKEN = re.compile(r"[A-Z](?: [A-Z])+(?![A-Za-z'])|[A-Za-z]+(?:['-][A-Za-z]+)*'
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
 _NUMBER = re.compile("(?:twen|thir|for|fif|six|seven|eigh|nine)ty-[a-z]+")
 _SENTENCE_ENDS = frozenset(".?!")
-_FEWEST_PHONES = 4
 
 
 def pronounce(text: str, version: SymbolVersion) -> Pronunciation:
-    """ARPAbet phones of a normalised English text; both symbol tables have them all.
-
-    Fewer than four phones get a comma in front, which models of this family are used to.
-    """
-    tokens = _TOKEN.findall(text)
+    """ARPAbet phones of a normalised English text; both symbol tables have them all."""
+    tokens = tokens_of(text)
     phones = [phone for start, end in _sentences(tokens) for phone in _sentence(tokens[start:end])]
-    if len(phones) < _FEWEST_PHONES:
-        phones = [",", *phones]
     return Pronunciation(tuple(phones), text)
+
+
+def tokens_of(text: str) -> list[str]:
+    """The words and marks of a normalised text."""
+    return _TOKEN.findall(text)
 
 
 def _sentences(tokens: list[str]) -> list[tuple[int, int]]:
@@ -45,7 +44,8 @@ def _token(tokens: list[str], index: int, *, shouted: bool) -> tuple[str, ...]:
     if " " in token:
         return spell(token.replace(" ", ""))
     if len(token) == 1:
-        return ("AH0",) if token == "a" else spell(token)
+        article = token == "a" and any(map(str.isalpha, "".join(tokens[:index] + tokens[index + 1 :])))
+        return ("AH0",) if article else spell(token)
     chosen = homograph(tokens, index)
     if chosen and not (token.isupper() and is_spelled(token, shouted=shouted)):
         return chosen

@@ -1,5 +1,7 @@
 """Which words in capitals are read letter by letter: GPU, but not NASA, nor a word that is only shouted."""
 
+import re
+
 from timbral.text.g2p.english import lexicon
 from timbral.text.g2p.english.lexicon import Phones
 
@@ -27,6 +29,11 @@ _SHORT_WORDS = frozenset(
 """Words of two and three letters that are shouted rather than spelled."""
 _SHORTEST_WORD = 4
 _SHORTEST_UNKNOWN_WORD = 6
+_UNSPEAKABLE = re.compile(
+    "[^aeiouy]{4}|(?!s[cpt][hlr]|[cst]h[rlm]|tch|ght|n[cdgkst][hlrs]|[lnr][cdfgklmnpstvz][hlrst]|m[bp][hlrst]|sch|ck[lnrs]"
+    "|pph|[dt]t[hl]|ss[t]|x[ct]r)[^aeiouy]{3}"
+)
+"""Consonants in a row that no English word has."""
 _VOWELS = frozenset("AEIOUY")
 
 
@@ -47,7 +54,7 @@ def is_spelled(capitals: str, *, shouted: bool) -> bool:
         return word not in _SHORT_WORDS
     if known:
         return False
-    return len(word) < _SHORTEST_UNKNOWN_WORD or _VOWELS.isdisjoint(capitals)
+    return len(word) < _SHORTEST_UNKNOWN_WORD or _VOWELS.isdisjoint(capitals) or bool(_UNSPEAKABLE.search(word))
 
 
 def spell(letters: str) -> Phones:

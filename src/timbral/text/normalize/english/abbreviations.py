@@ -37,7 +37,7 @@ _PHRASES = {
     r"r\.s\.v\.p\.": "R S V P",
 }  # fmt: skip
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
-_ROMAN = r"(?=[IVXLCDM])M{0,3}(?:C[MD]|D?C{0,3})(?:X[CL]|L?X{0,3})(?:I[XV]|V?I{0,3})"
+_ROMAN = r"(?=[IVXLCDM]{1,12}\b)M{0,3}(?:C[MD]|D?C{0,3})(?:X[CL]|L?X{0,3})(?:I[XV]|V?I{0,3})(?!\w)"
 _NUMBERED = (
     r"(?:World War|Chapter|Part|Act|Scene|Type|Phase|Class|Volume|Book|Appendix|Section|Article|Grade|Level|Title|Figure|"
     r"Table|Stage|Schedule|Unit|Episode|Season|Round|Category|Mark|Super Bowl|Formula|Vatican|Element|Lesson|Division|Tier)"
