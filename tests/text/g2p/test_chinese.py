@@ -94,7 +94,7 @@ def test_signs_and_scripts(text: str, normalized: str) -> None:
         # polyphones
         ("银行行长", "yin2 hang2 hang2 zhang3"),
         ("还没还钱", "hai2 mei2 huan2 qian2"),
-        ("我得走了", "wo3 dei5 zou3 le5"),
+        ("我得走了", "wo3 dei2 zou3 le5"),
         ("他为我们服务", "ta1 wei4 wo3 men5 fu2 wu4"),
         ("他被选为队长", "ta1 bei4 xvan3 wei2 dui4 zhang3"),
         ("脖子很长", "bo2 zi05 hen3 chang2"),

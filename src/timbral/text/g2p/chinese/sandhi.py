@@ -17,7 +17,7 @@ _PUNCTUATION = "：，；。？！“”‘’':,;.?!"
 
 _DIGIT = "[零一二三四五六七八九]"
 _DIGIT_ONE = re.compile(
-    rf"(?<=[零一二三四五六七八九十第周初之])一|(?<=星期)一|(?<=礼拜)一|(?<={_DIGIT}点)一(?!刻)"
+    rf"(?<=[零一二三四五六七八九十第周初之统唯专])一|(?<=星期)一|(?<=礼拜)一|(?<={_DIGIT}点)一(?![刻滴起直些样般定边下会点])"
     rf"|(?<=月)一(?=[日号])|一(?={_DIGIT}|[到至]{_DIGIT}|十|[月号楼级流]|年级|等[奖舱品于]|[加减乘除比]{_DIGIT})"
 )
 _COUNTING_ONE = re.compile(r"(?<=[有是又每另这那某任哪各了着来多再就])一(?=\w)")
@@ -74,7 +74,7 @@ def _neutralise(word: Word, finals: list[str]) -> None:
                 _set_tone(finals, at, "5")
     counter = text.find("个")
     if (
-        text[-1] in _PARTICLES
+        (text[-1] in _PARTICLES and tag != "m")
         or (text in {"了", "着", "过"} and tag in {"ul", "uz", "ug"})
         or (len(text) > 1 and text[-1] in "们子" and tag in {"r", "n"} and not keeps_tone)
         or (len(text) > 1 and text[-1] in "上下里" and tag in {"s", "l", "f"})
@@ -149,7 +149,7 @@ def restore_tones(clause: str, pinyin: Sequence[str], finals: Sequence[str]) -> 
     """The spoken finals of a clause with the tones that the rules above miss or take by mistake.
 
     一 changes after 有, 这 and the like, and keeps its tone as a digit or an ordinal (一九九八年, 十一月,
-    一号); 的 and 地 keep theirs in words where they are no particles (目的, 土地), 得 in 获得, and a doubled
+    一号); 的 and 地 keep theirs in words where they are no particles (目的, 土地), 得 in 获得 and 得走了, and a doubled
     character where two words meet (今天天气, 医院院长).
     """
     restored = list(finals)
@@ -166,6 +166,8 @@ def restore_tones(clause: str, pinyin: Sequence[str], finals: Sequence[str]) -> 
     for at, char in enumerate(clause):
         if char in "的地" and pinyin[at] == "di4":
             restored[at] = "i4"
+        elif pinyin[at] == "dei3":
+            restored[at] = "ei2" if pinyin[at + 1 : at + 2] and pinyin[at + 1].endswith("3") else "ei3"
     return restored
 
 

@@ -209,7 +209,10 @@ CALENDAR_RULES: tuple[Rule, ...] = (
         pattern(r"(?<!\d) ([5-9][05]|0[05]|10) ([后後]) (?![来來天续續面方半卫衛])"),
         lambda match: spell(match[1]) + match[2],
     ),
-    (pattern(r"(?<!\d) (\d{4}) (?= \s? 年代)"), lambda match: spell(match[1])),
+    (
+        pattern(r"(?<!\d) (\d{3}0|[1-9]0) (?= \s? 年代)"),
+        lambda match: spell(match[1]) if len(match[1]) > 2 else cardinal(match[1]),
+    ),
     (
         pattern(
             r"(?<![\d.,]) (?P<year>\d{2,4}) \s? 年 (?P<span>[来來以多余]|的?[历歷]史|[间間])?"
@@ -230,7 +233,7 @@ CALENDAR_RULES: tuple[Rule, ...] = (
     ),
     (pattern(rf"(?<![\d:.]) (?P<hour>1[0-2]|0?[1-9]) {_HALF}"), _hour),
     (
-        pattern(r"(?<=[点點时時]) (\d{1,2}) \s? (?=[分秒])"),
+        pattern(r"(?<=[点點时時分]) (\d{1,2}) \s? (?=[分秒])"),
         lambda match: number(match[1]) if match[1][0] != "0" else spell(match[1]),
     ),
 )

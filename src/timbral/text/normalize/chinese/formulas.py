@@ -27,8 +27,9 @@ def _operator(match: re.Match[str]) -> str | None:
 
 def _power(match: re.Match[str]) -> str:
     digits = match["digits"] or "".join(_SUPERSCRIPTS[sign] for sign in match["superscript"])
-    sign = "负" if match["minus"] else ""
-    return "的" + (_POWER_NAMES.get(digits, "") if not sign else "") or f"的{sign}{number(digits)}次方"
+    if digits in _POWER_NAMES and not match["minus"]:
+        return f"的{_POWER_NAMES[digits]}"
+    return f"的{'负' if match['minus'] else ''}{number(digits)}次方"
 
 
 SUBTRACTION: Rule = (

@@ -110,13 +110,14 @@ def _falls(first: str, last: str) -> bool:
 
 def _range(match: re.Match[str]) -> str | None:
     first, last = match["first"], match["last"]
-    if _falls(first, last) and match["to"].strip() not in {"~", "～", "至", "到"}:
+    sign = match["to"].strip()
+    if _falls(first, last) and sign not in {"~", "至", "到"}:
         return None
     counts = _COUNTS_AS_WELL.match(match.string[match.end() : match.end() + 3].lstrip())
     if not counts and is_score(match) and "." not in match[0]:
         return f"{number(first)}比{number(last)}"
     read = _measured if counts else _signed
-    return f"{read(first)}到{read(last)}"
+    return f"{read(first)}{'至' if sign == '至' else '到'}{read(last)}"
 
 
 def _to(match: re.Match[str]) -> str | None:
@@ -178,7 +179,7 @@ MEASURE_RULES: tuple[Rule, ...] = (
         ),
         _money,
     ),
-    (pattern(rf"{_FIRST} (?: \s? [%％‰]? {TO} {_LAST} )? \s? (?P<unit>[%％‰‱])"), _share),
+    (pattern(rf"{_FIRST} (?: \s? [%％‰]? (?: {TO} | [至到] ) {_LAST} )? \s? (?P<unit>[%％‰‱])"), _share),
     (
         pattern(
             rf"{_FIRST} (?: \s? (?:°C?|℃|度)? {TO} {_LAST} )? \s?"
@@ -206,7 +207,7 @@ MEASURE_RULES: tuple[Rule, ...] = (
 
 NUMBER_RULES: tuple[Rule, ...] = (
     (
-        pattern(rf"(?<![\d.:/-]) {_FIRST} (?P<to>{TO}) {_LAST} (?! \s?[=＝] | [\d:/] | -\d | [等]于)"),
+        pattern(rf"(?<![\d.:/-]) {_FIRST} (?P<to> {TO} | [至到] ) {_LAST} (?! \s?[=＝] | [\d:/] | -\d | [等]于)"),
         _range,
     ),
     (pattern(rf"{TO} (?= (?:[-+]|{CURRENCY})? \d) "), _to),

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str | None]]
 """An expression and the words for a match of it, or None if the match is something else after all."""
 
-TO = r"\s* (?: [-~～–—−‐至到] | —— ) \s*"
-"""What stands between the ends of a range."""
+TO = r"\s* (?: [-~–—‐] | —— ) \s*"
+"""The sign between the ends of a range."""
 
 _START = re.compile(r"\d | (?<![A-Za-z]) [A-Za-z] | [^\w\s] | [~～—·]", re.ASCII | re.VERBOSE)
 _WORD = re.compile("[A-Za-z]+")
