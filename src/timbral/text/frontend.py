@@ -8,7 +8,7 @@ published models were trained.
 import re
 import warnings
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -29,6 +29,7 @@ _FEWEST_PHONES = 6
 _FEWEST_ENGLISH_PHONES = 4
 _LONGEST_SPAN = 200
 _MOST_NAMED = 5
+_AROUND_WORDS = " \n.,!?;:…。，！？；：、"
 _LINE_BREAK = re.compile(r"(?P<last>\S)\s*\n\s*(?=(?P<next>\S?))")
 _IDEOGRAPH_OR_KANA = re.compile(f"[{HAN}{KANA}]")
 _LATIN = re.compile(f"[{LATIN}]")
@@ -98,13 +99,14 @@ class _Reader:
 
     def __post_init__(self) -> None:
         speaks = [spoken for spoken in SPOKEN_BY[self.version] if spoken in self.languages]
-        if self.language.endswith("yue"):
-            speaks.sort(key=lambda spoken: spoken != "yue")
         object.__setattr__(self, "speaks", speaks)
 
     def prepare(self, source: str) -> MarkedText:
         """A text cleaned, its marks and the words of the lexicon as placeholders, its line breaks audible."""
-        marked = read_marks(source, self.version, self.speaks)
+        # What may be pinyin or jyutping is jyutping in a Cantonese text.
+        first = "yue" if self.language.endswith("yue") else "zh"
+        languages = sorted(self.speaks, key=lambda spoken: spoken != first)
+        marked = read_marks(source, self.version, languages)
         cleaned = MarkedText(_with_audible_breaks(clean(marked.text)), marked.marks)
         return self.lexicon.apply(cleaned, self.version, self.speaks) if self.lexicon else cleaned
 
@@ -129,7 +131,8 @@ class _Reader:
 
     def silent(self, spans: Sequence[Span | _MarkedSpan]) -> list[str]:
         """The words of spans in languages that the model does not speak."""
-        return [span.text.strip() for span in spans if span.language not in self.speaks and _has_words(span.text)]
+        texts = (span.text.strip(_AROUND_WORDS) for span in spans if span.language not in self.speaks)
+        return list(filter(_has_words, texts))
 
     def utterance(self, source: str, spans: Sequence[_MarkedSpan]) -> Utterance | None:
         """The spans pronounced; None if nothing in them can be spoken."""
@@ -154,7 +157,7 @@ class _Reader:
                 if isinstance(spoken, str):
                     parts += self._pronounce(mark.language, clean(spoken), prefix)
                 else:
-                    parts.append(_prefixed(spoken, prefix))
+                    parts.append(_prefixed(replace(spoken, text=mark.written), prefix))
             else:
                 parts += self._pronounce(span.language, run, prefix)
             prefix = ""

@@ -22,6 +22,7 @@ _PAUSE = re.compile(r"\[pause\s+(?P<number>\d{1,4}(?:\.\d{1,4})?)\s?(?P<unit>ms|
 _ANY_PAUSE = re.compile(r"\[pause\b[^\[\]\n]{0,40}\]", re.IGNORECASE)
 _NAMED = re.compile(rf"(?P<language>{'|'.join(LANGUAGES)}):\s*(?P<reading>.+)")
 _ARPABET = re.compile(r"[A-Z]{1,2}[0-2]?(?:\s+[A-Z]{1,2}[0-2]?)*")
+_PHONE = re.compile(r"[A-Za-zü:][0-9](?![A-Za-z0-9])")
 _SYLLABLES = re.compile(r"[A-Za-zü:]{1,7}[0-9](?:\s*[A-Za-zü:]{1,7}[0-9])*")
 
 
@@ -57,7 +58,11 @@ def split_at_pauses(text: str) -> list[tuple[float | None, str]]:
             pause, start = None, match.start()
         seconds = float(match["number"]) / (1000 if match["unit"].lower() == "ms" else 1)
         pause = min((pause or 0.0) + seconds, LONGEST_PAUSE)
-    return [*stretches, (pause, text[start:])]
+    rest = text[start:]
+    if stretches and not any(map(str.isalnum, without_pauses(rest))):
+        last_pause, last = stretches.pop()
+        return [*stretches, (last_pause, last + rest)]
+    return [*stretches, (pause, rest)]
 
 
 def without_pauses(text: str) -> str:
@@ -121,9 +126,7 @@ def _languages_of(reading: str) -> tuple[Language, ...]:
 
 def is_respelling(reading: str) -> bool:
     """Whether a reading is words to read and not phones that are wrong."""
-    return any(map(str.isalpha, reading)) and not _NAMED.fullmatch(reading) and not _SYLLABLES.fullmatch(reading) and (
-        " " not in reading or not _ARPABET.fullmatch(reading)
-    )
+    return any(map(str.isalpha, reading)) and not _NAMED.fullmatch(reading) and not _PHONE.search(reading)
 
 
 def pronunciation_of(
