@@ -88,12 +88,19 @@ def _arc(match: re.Match[str]) -> str:
     return f"{number(match[1])}分" + (f"{number(match[2])}秒" if match[2] else "")
 
 
-def _measure(match: re.Match[str]) -> str:
+def _measure(match: re.Match[str]) -> str | None:
+    name = unit_name(match["unit"])
+    if name is None:
+        return None
     spoken = _measured(match["first"])
     if match["last"]:
         spoken += f"到{_measured(match['last'])}"
-    multiple = match["multiple"] or ""
-    return spoken + multiple + unit_name(match["unit"])
+    return spoken + (match["multiple"] or "") + name
+
+
+def _per_unit(match: re.Match[str]) -> str | None:
+    name = unit_name(match["unit"])
+    return name and "每" + name
 
 
 def _fraction(match: re.Match[str]) -> str:
@@ -195,7 +202,7 @@ MEASURE_RULES: tuple[Rule, ...] = (
         ),
         _measure,
     ),
-    (pattern(rf"/ \s? (?P<unit>{UNIT})"), lambda match: "每" + unit_name(match["unit"])),
+    (pattern(rf"/ \s? (?P<unit>{UNIT})"), _per_unit),
     (
         pattern(
             r"(?<![\d./]) (?: (?P<whole>\d{1,4}) (?:\s|又) )? (?P<above>\d{1,9}) \s?/\s? (?P<below>\d{1,9}) (?![\d/])"
@@ -207,7 +214,9 @@ MEASURE_RULES: tuple[Rule, ...] = (
 
 NUMBER_RULES: tuple[Rule, ...] = (
     (
-        pattern(rf"(?<![\d.:/-]) {_FIRST} (?P<to> {TO} | [至到] ) {_LAST} (?! \s?[=＝] | [\d:/] | -\d | [等]于)"),
+        pattern(
+            rf"(?<![\d.:/-]) {_FIRST} (?P<to> {TO} | [至到] ) {_LAST} (?! \s?[=＝] | [\d:/] | -\d | [等]于)"
+        ),
         _range,
     ),
     (pattern(rf"{TO} (?= (?:[-+]|{CURRENCY})? \d) "), _to),

@@ -3,13 +3,18 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from timbral.text.scripts import HAN
+
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str | None]]
 """An expression and the words for a match of it, or None if the match is something else after all."""
 
 TO = r"\s* (?: [-~–—‐] | —— ) \s*"
 """The sign between the ends of a range."""
 
-_START = re.compile(r"\d | (?<![A-Za-z]) [A-Za-z] | [^\w\s] | [~～—·]", re.ASCII | re.VERBOSE)
+# Figures, words, the sign of an ordinal, and signs but those of East Asian typography.
+_START = re.compile(
+    rf"[0-9第]|(?<![A-Za-z])[A-Za-z]|[￠-￦]|[^\w\s{HAN}\u3000-\u303f\uff00-\uffef]", re.ASCII
+)
 _WORD = re.compile("[A-Za-z]+")
 
 

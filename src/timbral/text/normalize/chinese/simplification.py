@@ -8,9 +8,6 @@ from timbral.text.resources import read_lines
 # 著 is the particle 着 except in words about fame and writing.
 _PARTICLE = re.compile("(?<![显顯名原巨译譯土昭卓编編论論合遗遺专專拙所])著(?![名作者述书書称稱有重录錄])")
 
-# Characters beyond the tables that people write in names, and the usual forms of them.
-_VARIANTS = str.maketrans("𠮷㐂𡈽𣘺濵髙𥔎堃", "吉喜土桥滨高琦坤")
-
 
 @cache
 def _words() -> tuple[re.Pattern[str], dict[str, str]]:
@@ -24,7 +21,7 @@ def _words() -> tuple[re.Pattern[str], dict[str, str]]:
 def simplify(text: str) -> str:
     """The text in simplified characters, each replaced by one."""
     expression, pairs = _words()
-    text = expression.sub(lambda match: pairs[match[0]], _PARTICLE.sub("着", text.translate(_VARIANTS)))
+    text = expression.sub(lambda match: pairs[match[0]], _PARTICLE.sub("着", text))
     return simplify_characters(text)
 
 

@@ -43,17 +43,19 @@ def _names() -> dict[str, str]:
 
 
 UNITS = _names()
-_UNIT = f"(?:{'|'.join(sorted(map(re.escape, UNITS), key=len, reverse=True))})"
 _POWER = r"(?:\^?[23](?![0-9])|[²³])"
-UNIT = rf"(?:{_UNIT}{_POWER}?(?:[/·⋅*](?:100)?{_UNIT}{_POWER}?){{0,3}}(?![A-Za-z0-9²³]))"
-"""Expression of a unit, simple or composed (`kg·m/s²`), without capturing groups; for verbose expressions."""
-_FACTOR = re.compile(rf"([/·⋅*]?)(100)?({_UNIT})({_POWER}?)(?![A-Za-z])")
+_FACTOR = rf"[A-Za-zμµΩ]{{1,6}}{_POWER}?"
+UNIT = rf"(?:{_FACTOR}(?:[/·⋅*](?:100)?{_FACTOR}){{0,3}}(?![A-Za-z0-9²³]))"
+"""Expression of what may be a unit, simple or composed (`kg·m/s²`), without capturing groups; for verbose expressions."""
+_FACTORS = re.compile(rf"([/·⋅*]?)(100)?([A-Za-zμµΩ]{{1,6}})({_POWER}?)")
 
 
-def unit_name(symbol: str) -> str:
-    """The name of what `UNIT` matches: `km/h` is 千米每小时, `cm³` 立方厘米."""
+def unit_name(symbol: str) -> str | None:
+    """The name of what `UNIT` matches: `km/h` is 千米每小时, `cm³` 立方厘米; None if it is no unit."""
     spoken = ""
-    for sign, hundred, unit, power in _FACTOR.findall(symbol):
+    for sign, hundred, unit, power in _FACTORS.findall(symbol):
+        if unit not in UNITS:
+            return None
         spoken += (
             ("每" if sign == "/" else "") + ("百" if hundred else "") + _POWERS.get(power, "") + UNITS[unit]
         )
@@ -84,7 +86,7 @@ LETTER_MAGNITUDES = {
 
 # Words that count things, simplified and traditional: a number before one is an amount.
 COUNTED = (
-    "(?:[个個位名人只隻条條张張本件块塊元圆圓毛天周週年岁歲次回遍场場顿頓口杯碗瓶盒包箱袋根支枝辆輛台臺架艘"
+    "(?:[个個位名人蚊文只隻条條张張本件块塊元圆圓毛天周週年岁歲次回遍场場顿頓口杯碗瓶盒包箱袋根支枝辆輛台臺架艘"
     "座栋棟层層间間家户戶套双雙对對群排组組队隊批届屆期册冊页頁篇首部集章节節段句字词詞行项項种種类類样樣份"
     "束朵棵株颗顆粒滴片面幅头頭匹斤克吨噸米尺寸丈里亩畝升度倍成折股所处處步秒刻吋呎磅码碼门門道题題枚起宗桩"
     "把扇顶頂身颱轮輪桌盘盤碟壶壺罐串堆堂餐招关關把趟阵陣款局票桶卷捆滩盏盞尊樽]|分(?!之)|[点點]"

@@ -91,7 +91,10 @@ def _doctor_or_drive(match: re.Match[str]) -> str:
 
 def _saint_or_street(match: re.Match[str]) -> str:
     before = match.string[max(match.start() - 24, 0) : match.start()]
-    named = re.search(r"(?:\b(?!(?:In|At|To|From|On|The|And|Of|Visit|See|For|By|With|Near|Is|Are|Or)\b)[A-Z][a-z']+|\d(?:st|nd|rd|th)|[a-z](?:first|third|second|th)\b)\s$", before)
+    named = re.search(
+        r"(?:\b(?!(?:In|At|To|From|On|The|And|Of|Visit|See|For|By|With|Near|Is|Are|Or)\b)[A-Z][a-z']+|\d(?:st|nd|rd|th)|[a-z](?:first|third|second|th)\b)\s$",
+        before,
+    )
     before_name = re.match(r"\s+[A-Z][a-z]", match.string[match.end() : match.end() + 5])
     if named or not before_name:
         ends = match["dot"] and (before_name or match.end() == len(match.string))
@@ -122,10 +125,19 @@ def _initials(match: re.Match[str]) -> str:
 
 
 ABBREVIATIONS: tuple[Rule, ...] = (
-    *(rule(rf"(?<![\w.]){pattern}(?!\w)" if not pattern.endswith("/") else rf"(?<![\w.]){pattern}(?=\s|\w)", lambda m, w=words: w, re.IGNORECASE) for pattern, words in _PHRASES.items()),
+    *(
+        rule(
+            rf"(?<![\w.]){pattern}(?!\w)" if not pattern.endswith("/") else rf"(?<![\w.]){pattern}(?=\s|\w)",
+            lambda m, w=words: w,
+            re.IGNORECASE,
+        )
+        for pattern, words in _PHRASES.items()
+    ),
     rule(r"\bPh\.\s?D\.?(?!\w)", lambda _: "P H D"),
-    rule(r"(?i)(?<![\w.])(?P<word>nos?|figs?|vols?|pp?|ch|sec|eq|art|ed|pt|par|app|ca|c|apt|ext|nr|op|rm|fl|ste|gen|v)\.\s?(?=\d)",
-         lambda m: _BEFORE_NUMBER[m["word"].lower()] + " "),
+    rule(
+        r"(?i)(?<![\w.])(?P<word>nos?|figs?|vols?|pp?|ch|sec|eq|art|ed|pt|par|app|ca|c|apt|ext|nr|op|rm|fl|ste|gen|v)\.\s?(?=\d)",
+        lambda m: _BEFORE_NUMBER[m["word"].lower()] + " ",
+    ),
     rule(r"(?<!\w)(?P<sign>[§№])\s?(?=\d)", lambda m: _BEFORE_NUMBER[m["sign"]] + " "),
     rule(r"(?<!\w)#\s?(?=\d)", lambda _: "number "),
     rule(r"\bDr(?P<dot>\.?)(?![\w'])", _doctor_or_drive),
@@ -136,7 +148,10 @@ ABBREVIATIONS: tuple[Rule, ...] = (
     rule(r"\bCo\.(?!\w)", _company),
     rule(rf"(?<![\w.])(?P<word>{'|'.join(_WORDS)})\.(?!\w)", _word, re.IGNORECASE),
     rule(r"(?<![\w.])vs?(?=\s)(?<=vs)", lambda _: "versus"),
-    rule(r"(?<![\w.])(?:[A-Za-z]\.\s?){1,6}[A-Za-z]\.(?![\w])|(?<![\w.])(?:[A-Z]\.){1,6}[A-Z](?![\w.])|\b[A-Z]\.(?=\s?[A-Z][a-z])", _initials),
+    rule(
+        r"(?<![\w.])(?:[A-Za-z]\.\s?){1,6}[A-Za-z]\.(?![\w])|(?<![\w.])(?:[A-Z]\.){1,6}[A-Z](?![\w.])|\b[A-Z]\.(?=\s?[A-Z][a-z])",
+        _initials,
+    ),
 )
 NUMERALS: tuple[Rule, ...] = (
     rule(rf"\b(?P<word>{_NUMBERED})\s(?P<numeral>{_ROMAN})\b(?!')", _after_keyword, re.IGNORECASE),

@@ -5,9 +5,7 @@ import re
 from timbral.text.normalize.english.numbers import cardinal, decade, ordinal, year
 from timbral.text.normalize.english.rules import AFTER, BEFORE, Rule, ends_sentence, rule
 
-_MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
+_MONTHS = ("January February March April May June July August September October November December").split()
 _MONTH_OF = {name[:3].lower(): name for name in _MONTHS}
 _MONTH_NAME = (
     r"(?:Jan(?:uary|\.)?|Feb(?:ruary|\.)?|Mar(?:ch|\.)?|Apr(?:il|\.)?|May|June?\.?|July?\.?|Aug(?:ust|\.)?"
@@ -118,13 +116,18 @@ def _time(match: re.Match[str]) -> str:
 
 def _time_range(match: re.Match[str]) -> str:
     """The first time of "9-5 pm" or "2:30-4pm" is of the same half of the day, unsaid."""
-    first = cardinal(match["from"]) if not match["from_minute"] else _clock(match["from"], match["from_minute"], None)
+    first = (
+        cardinal(match["from"])
+        if not match["from_minute"]
+        else _clock(match["from"], match["from_minute"], None)
+    )
     return f"{first.removesuffix(' o' + chr(39) + 'clock')} to {_time(match)}"
 
 
 def _long_time(match: re.Match[str]) -> str:
     hour, minute, second = (
-        f"{cardinal(match[name])} {name}{'' if int(match[name]) == 1 else 's'}" for name in ("hour", "minute", "second")
+        f"{cardinal(match[name])} {name}{'' if int(match[name]) == 1 else 's'}"
+        for name in ("hour", "minute", "second")
     )
     ending = f" {match['half'][0].upper()} M" if match["half"] else ""
     return _with_zone(f"{hour} {minute} and {second}{ending}", match["zone"])
@@ -155,9 +158,15 @@ DATES: tuple[Rule, ...] = (
         rf"\b(?P<first>{_WEEKDAY})\.?(?:{_TO}(?P<last>{_WEEKDAY})\b\.?(?=\s|$|[,;:)]))",
         _weekdays,
     ),
-    rule(rf"\b(?P<first>{_WEEKDAY})(?P<last>)(?:\.(?=,?\s(?:{_MONTH_NAME}|\d))|(?=,?\s{_MONTH_NAME}\s\d))", _weekdays),
+    rule(
+        rf"\b(?P<first>{_WEEKDAY})(?P<last>)(?:\.(?=,?\s(?:{_MONTH_NAME}|\d))|(?=,?\s{_MONTH_NAME}\s\d))",
+        _weekdays,
+    ),
     rule(rf"{BEFORE}{_YEAR}(?P<sep>[-/.])(?P<number>{_MIDDLE})(?P=sep){_DAY}{_ENDS}", _iso_date),
-    rule(rf"{BEFORE}(?P<first>\d\d?)(?P<sep>[-/.])(?P<second>\d\d?)(?P=sep)(?P<year>[12]\d{{3}}){_ENDS}", _numeric_date),
+    rule(
+        rf"{BEFORE}(?P<first>\d\d?)(?P<sep>[-/.])(?P<second>\d\d?)(?P=sep)(?P<year>[12]\d{{3}}){_ENDS}",
+        _numeric_date,
+    ),
     rule(rf"{BEFORE}(?P<first>\d\d?)(?P<sep>/)(?P<second>\d\d?)/(?P<year>\d\d){_ENDS}", _numeric_date),
     rule(
         rf"(?P<the>\bthe\s)?{BEFORE}{_DAY}(?:st|nd|rd|th)?(?:\s|-)(?:of\s)?{_MONTH}(?![a-z])(?:,?(?:\s|-){_YEAR}{AFTER})?",
@@ -188,7 +197,10 @@ DATES: tuple[Rule, ...] = (
         lambda match: match["lead"] + decade(match["decade"]),
         re.IGNORECASE,
     ),
-    rule(rf"{BEFORE}(?P<first>1[1-9]\d\d|20\d\d)\s?[-~]\s?(?P<last>1[1-9]\d\d|20\d\d)(?![\w%])(?!\s?[-/+=×]\s?\w)(?!\.\d)", _years),
+    rule(
+        rf"{BEFORE}(?P<first>1[1-9]\d\d|20\d\d)\s?[-~]\s?(?P<last>1[1-9]\d\d|20\d\d)(?![\w%])(?!\s?[-/+=×]\s?\w)(?!\.\d)",
+        _years,
+    ),
     rule(rf"{BEFORE}{_YEAR}-(?P<number>\d\d){AFTER}(?!-)", _year_and_month),
 )
 
@@ -196,7 +208,8 @@ TIMES: tuple[Rule, ...] = (
     rule(r"(?<=\d:[0-5]\d)\s?[-~]\s?(?=\d?\d:[0-5]\d)", lambda _: " to "),
     rule(r"(?<=[\d\s][AaPp][Mm])\s?[-~]\s?(?=\d)", lambda _: " to "),
     rule(
-        rf"{BEFORE}{_HOUR}:(?P<minute>[0-5]?\d):(?P<second>[0-5]\d)(?:\s?{_HALF_DAY})?{_ZONE}(?![\w:])", _long_time
+        rf"{BEFORE}{_HOUR}:(?P<minute>[0-5]?\d):(?P<second>[0-5]\d)(?:\s?{_HALF_DAY})?{_ZONE}(?![\w:])",
+        _long_time,
     ),
     rule(
         rf"{BEFORE}(?P<from>1[0-2]|[1-9])(?:[:.](?P<from_minute>[0-5]\d))?\s?[-~]\s?{_HOUR}(?:[:.](?P<minute>[0-5]\d))?"

@@ -28,7 +28,9 @@ _COMPASS = {"N": "North", "S": "South", "E": "East", "W": "West", "NE": "Northea
 
 def _groups(text: str) -> str:
     """Groups of digits one by one, with a pause between; a round hundred as it is called."""
-    said = [cardinal(group) if group == "800" else digits_in_words(group) for group in re.findall(r"\d+", text)]
+    said = [
+        cardinal(group) if group == "800" else digits_in_words(group) for group in re.findall(r"\d+", text)
+    ]
     return ", ".join(said)
 
 
@@ -57,7 +59,11 @@ def _after_word(match: re.Match[str]) -> str:
 
 def _house_number(digits: str) -> str:
     if len(digits) == 3:
-        return f"{cardinal(digits[0])} {pairs('1' + digits[1:]).removeprefix('one hundred').strip()}" if False else digits
+        return (
+            f"{cardinal(digits[0])} {pairs('1' + digits[1:]).removeprefix('one hundred').strip()}"
+            if False
+            else digits
+        )
     return pairs(digits) if len(digits) == 4 and digits[0] != "0" else cardinal(digits)
 
 
@@ -109,12 +115,18 @@ _PHONE = r"(?:\+?\d{1,3}[\s.-]?)?(?:\(\d{2,4}\)[\s.-]?|\d{3}[\s.-])\d{3}[\s.-]\d
 CODES: tuple[Rule, ...] = (
     rule(rf"(?<![\w.,-]){_PHONE}(?![\w-])(?!\.\d)", _phone),
     rule(r"(?<![\w.,-])\+\d{1,3}(?:[\s.-]?\(?\d{2,5}\)?){2,5}(?![\w-])(?!\.\d)", _phone),
-    rule(r"(?<![\w.,-])(?P<digits>1-\d{3})-(?P<letters>[A-Z\d]{1,7}(?:-[A-Z\d]{1,7}){0,3})(?![\w-])", _lettered_phone),
+    rule(
+        r"(?<![\w.,-])(?P<digits>1-\d{3})-(?P<letters>[A-Z\d]{1,7}(?:-[A-Z\d]{1,7}){0,3})(?![\w-])",
+        _lettered_phone,
+    ),
     rule(r"(?<![\w.,-])\d{3}-\d{2}-\d{4}(?![\w-])", _phone),
     rule(r"(?<![\w.,$€£-])\d{3}-\d{4}(?![\w%-])(?!\.\d)(?!\s[a-z]+s\b)", _phone),
     rule(r"(?<![\w.,-])0\d{2,4}[\s-]\d{3,4}(?:[\s-]\d{3,4})?(?![\w-])", _phone),
     rule(rf"{BEFORE}\d{{1,3}}(?:\.\d{{1,3}}){{3}}{AFTER}", _network_address),
-    rule(rf"(?<![\w.,])(?P<name>[vV](?:er(?:sion)?)?\.?\s?)?(?P<digits>\d{{1,4}}(?:\.\d{{1,4}}){{2}}){AFTER}", _version),
+    rule(
+        rf"(?<![\w.,])(?P<name>[vV](?:er(?:sion)?)?\.?\s?)?(?P<digits>\d{{1,4}}(?:\.\d{{1,4}}){{2}}){AFTER}",
+        _version,
+    ),
     rule(rf"(?<![\w.,])(?P<name>[vV])(?P<digits>\d{{1,4}}(?:\.\d{{1,4}})?){AFTER}", _version),
     rule(
         r"(?P<lead>\b(?:[Dd]ial|[Cc]all|PIN|[Pp]in|OTP|otp|[Cc]ode|[Pp]asscode|[Ee]nding in|[Ee]xt\.?|[Ee]xtension)\s(?:is\s|number\s)?)"
@@ -130,9 +142,10 @@ ADDRESSES: tuple[Rule, ...] = (
         _address,
         re.IGNORECASE,
     ),
-    rule(rf",\s(?P<state>{'|'.join(_STATES)})(?P<comma>,?)\s(?P<code>\d{{5}}(?:-\d{{4}})?)(?!\d)", _state_and_code),
+    rule(
+        rf",\s(?P<state>{'|'.join(_STATES)})(?P<comma>,?)\s(?P<code>\d{{5}}(?:-\d{{4}})?)(?!\d)",
+        _state_and_code,
+    ),
     rule(rf"(?<=[a-z]),\s(?P<state>{'|'.join(_STATES)})(?=[,.;]|$)", _state),
 )
-NAMES: tuple[Rule, ...] = (
-    rule(r"(?<![\w.,])[A-Za-z\d]{1,30}(?:-[A-Za-z\d]{1,30}){0,8}(?![\w])", _name),
-)
+NAMES: tuple[Rule, ...] = (rule(r"(?<![\w.,])[A-Za-z\d]{1,30}(?:-[A-Za-z\d]{1,30}){0,8}(?![\w])", _name),)

@@ -151,7 +151,10 @@ MEASURES: tuple[Rule, ...] = (
         rf"{BEFORE}(?P<digits>{NUMBER})\"(?=\s[a-z]|[,.;]?$)(?<!\"\d\")",
         lambda m: m[0] if m.string.count('"') > 1 else f"{number(m['digits'])}-inch",
     ),
-    rule(rf"{BEFORE}(?P<sides>(?:{NUMBER})(?:{_BY}(?:{NUMBER})){{1,2}})\s?(?P<space>){_COMPOSED}{_UNIT_ENDS}", _size),
+    rule(
+        rf"{BEFORE}(?P<sides>(?:{NUMBER})(?:{_BY}(?:{NUMBER})){{1,2}})\s?(?P<space>){_COMPOSED}{_UNIT_ENDS}",
+        _size,
+    ),
     rule(
         rf"(?<![\w.,/])(?P<first>[-+±]?(?:{NUMBER})){_TO}(?P<digits>[-+±]?(?:{NUMBER}))(?P<space>\s?){_COMPOSED}{_UNIT_ENDS}",
         _measures,

@@ -25,7 +25,9 @@ _SENTENCE_STARTS = frozenset(
 
 def ends_sentence(match: re.Match[str]) -> bool:
     """Whether the text ends after a match, or goes on with a word that begins sentences."""
-    following = re.match(r"[)\"']*(?:\s+[\"'(]?([A-Z][a-z]*)|\s*$)", match.string[match.end() : match.end() + 24])
+    following = re.match(
+        r"[)\"']*(?:\s+[\"'(]?([A-Z][a-z]*)|\s*$)", match.string[match.end() : match.end() + 24]
+    )
     return following is not None and (following[1] is None or following[1].lower() in _SENTENCE_STARTS)
 
 
