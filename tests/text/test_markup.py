@@ -45,7 +45,7 @@ def test_a_pause_ends_a_piece_and_is_data_of_the_next() -> None:
     pieces = list(to_utterances(text))
     assert "".join(piece.source for piece in pieces) == text
     assert [piece.pause for piece in pieces] == [None, 0.5, 1.3]
-    assert [piece.text for piece in pieces] == ["One moment.", "Here it is.", "at last."]
+    assert [piece.text for piece in pieces] == ["One moment.", "Here it is,", "at last."]
     assert to_phones("One[pause 1s] two").text == "One, two"
 
 
