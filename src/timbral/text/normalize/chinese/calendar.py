@@ -10,10 +10,11 @@ _YEAR = r"(?:1[0-9]|20)\d\d"
 _MONTH = r"(?:0?[1-9]|1[0-2])"
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
 _CLOCK = r"(?:[01]?\d|2[0-4])[:：][0-5]\d(?:[:：][0-5]\d)?"
-_ALONE = r"(?<![\d.,/:·-])"
+_ALONE = r"(?<![\d.,/·-])(?<!\d:)"
 _END = r"(?![\d/:·]|[.,-]\d)"
 _LASTS = re.compile("[了過过約近约超满滿达達有是的这這那前后後每又随隨为為用花经經历歷时時隔长長共]$")
 _DURATION = re.compile("(?:用时|時長|时长|耗时|成绩|配速|片长|全长|历时|长度)[^，。]{0,4}$")
+_DAY_CUE = re.compile("(?:截[至止]到?|日期|生日|定在|(?<![大小等低高多少近])于)[是为：:]?$")
 _BEFORE_DATE = re.compile("(?:[到至于在从自期止截]|日期|生日|时间)[是为：:]?$")
 
 
@@ -35,6 +36,13 @@ def _year_and_month(match: re.Match[str]) -> str:
     return f"{_year(match['year'])}{cardinal(match['month'])}月"
 
 
+def _dotted_months(match: re.Match[str]) -> str:
+    first, last = (
+        f"{_year(year)}{cardinal(month)}月" for year, month in re.findall(r"(\d{4})\.(\d+)", match[0])
+    )
+    return f"{first}到{last}"
+
+
 def _dotted_month(match: re.Match[str]) -> str | None:
     """2024.03, but not the amount 2024.5."""
     return _year_and_month(match) if len(match["month"]) == 2 or _BEFORE_DATE.search(_before(match)) else None
@@ -46,6 +54,10 @@ def _american_date(match: re.Match[str]) -> str | None:
     if int(month) > 12:
         month, day = day, month
     return None if int(month) > 12 else f"{_year(match['year'])}{cardinal(month)}月{cardinal(day)}日"
+
+
+def _day_after_cue(match: re.Match[str]) -> str | None:
+    return _month_and_day(match) if _DAY_CUE.search(_before(match)) else None
 
 
 def _month_and_day(match: re.Match[str]) -> str:
@@ -167,6 +179,7 @@ CALENDAR_RULES: tuple[Rule, ...] = (
         pattern(rf"{_ALONE} (?P<year>{_YEAR}) [-/] (?P<month>{_MONTH}) {_END} (?!赛|賽|学年|學年)"),
         _year_and_month,
     ),
+    (pattern(rf"{_ALONE} {_YEAR}\.{_MONTH} {TO} {_YEAR}\.{_MONTH} {_END}"), _dotted_months),
     (
         pattern(
             rf"{_ALONE} (?P<year>{_YEAR}) \. (?P<month>{_MONTH}) {_END} (?! \s?[%％A-Za-z万萬亿億元个個点點公米克])"
@@ -179,18 +192,19 @@ CALENDAR_RULES: tuple[Rule, ...] = (
         _month_and_day,
     ),
     (
-        pattern(
-            rf"{_ALONE} (9|3|5|7|12|2|4|1) [/·・] (\d\d?) (?=事件|恐怖|袭击|大?地震|事变|运动|惨案|晚会) "
-        ),
+        pattern(rf"{_ALONE} (\d\d?) [/·・]? (\d\d) (?=事件|恐怖|袭击|大?地震|事变|运动|惨案|晚会)"),
         _numbered_event,
     ),
     (pattern(rf"{_ALONE} (\d\d?) · (\d\d?) {_END}"), _numbered_event),
     (
         pattern(
-            rf"{_ALONE} (?P<month>{_MONTH}) / (?P<day>{_DAY}) (?= \s?(?:[日号號周上下早晚]|当天|之[前后])) [日号號]?"
+            rf"{_ALONE} (?P<month>{_MONTH}) / (?P<day>{_DAY}) (?= \s?(?:[日号號周上下早晚起]|当天|之[前后]|截止|到期"
+            r"|开[始售]|发售|放假|上线)) [日号號]?"
         ),
         _month_and_day,
     ),
+    (pattern(rf"{_ALONE} (?P<month>{_MONTH}) / (?P<day>{_DAY}) {_END}"), _day_after_cue),
+    (pattern(rf"(?<!\d) (?P<first>\d{{3,4}}) \s?年 {TO} (?P<last>\d{{3,4}}) (?P<unit>\s?年)"), _year_range),
     (pattern(rf"(?<!\d) (?P<first>\d{{4}}) \s?年? {TO} (?P<last>\d{{4}}) (?P<unit>\s?年)"), _year_range),
     (pattern(rf"{_ALONE} (?P<first>{_YEAR}) {TO} (?P<last>{_YEAR}) (?P<unit>) {_END}"), _year_range),
     (
@@ -226,7 +240,7 @@ CALENDAR_RULES: tuple[Rule, ...] = (
     ),
     (
         pattern(
-            rf"(?<![\d:：.]) (?P<first>{_CLOCK}) (?: {TO} (?P<last>{_CLOCK}) )? (?![\d:：])"
+            rf"(?<![\d.])(?<!\d[:：]) (?P<first>{_CLOCK}) (?: {TO} (?P<last>{_CLOCK}) )? (?![\d:：])"
             rf" {_HALF}? (?P<unit>[分秒](?![之钟鐘]))?"
         ),
         _clock,

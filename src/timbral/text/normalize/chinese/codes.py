@@ -117,6 +117,8 @@ CODE_RULES: tuple[Rule, ...] = (
         _name_with_hyphen,
     ),
     (pattern(r"(?<=[A-Za-z]) \d{1,6} (?![\d.,%])"), _after_letter),
+    (pattern(r"(?<=\*) \d{3,} (?!\d)"), _spelled),
+    (pattern(rf"(?<=\d) \# (?=[{_HAN}])"), lambda match: "号"),
     (pattern(r"(?<![\d.,]) \d{3,6} (?= [A-JM-UX-Z] (?![A-Za-z]) )"), _spelled),
     (
         pattern(
@@ -128,13 +130,13 @@ CODE_RULES: tuple[Rule, ...] = (
 )
 
 SCORE_RULES: tuple[Rule, ...] = (
-    (pattern(r"(?<![\d:：.]) (\d{1,3}) \s?[:：]\s? (\d{1,3}) (?![\d:：])"), _score),
-    (pattern(rf"(?<=[{_HAN}]\s) (\d{{1,3}}) / (\1) (?![\d/])"), _ratio),
+    (pattern(r"(?<![\d.])(?<!\d[:：]) (\d{1,3}) \s?[:：]\s? (\d{1,3}) (?![\d:：])"), _score),
+    (pattern(r"(?<![\d./]) ([1-9]\d{0,2}) / (\1) (?![\d/])"), _ratio),
 )
 
 RATIO_RULES: tuple[Rule, ...] = (
     (
-        pattern(r"(?<![\d:：]) (\d+(?:\.\d+)?) ((?:\s?[:：]\s?\d+(?:\.\d+)?){1,4}) (?![\d:：])"),
+        pattern(r"(?<!\d)(?<!\d[:：]) (\d+(?:\.\d+)?) ((?:\s?[:：]\s?\d+(?:\.\d+)?){1,4}) (?![\d:：])"),
         lambda match: "比".join(number(part) for part in re.findall(r"[\d.]+", match[0])),
     ),
     (pattern(r"(?<![\d.-]) (\d{1,4})[-–](\d{1,4}) (?![\d.-])"), _hyphenated),

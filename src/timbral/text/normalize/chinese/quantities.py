@@ -29,7 +29,10 @@ _AMOUNT_CUE = re.compile("[共约約超达達近有增减減多过過仅僅花�
 _WITH_UNIT = re.compile(
     rf"[0-9]\s?(?:{COUNTED}|[%％‰°℃℉月日号號年点點分时時秒]|[A-Za-z/²³]{{1,6}}){{0,3}}\s*$".replace(" ", "")
 )
-_PER = "年月日天周时時分秒次人个個斤克升米度晚位份杯箱盒件只隻条條张張套户戶亩畝吨噸公平千毫小股页頁字课課"
+_PER = (
+    "(?:[年月日天周时時分秒次人个個斤克升米度位份杯箱盒件只隻条條张張套户戶亩畝吨噸股页頁字课課]"
+    "|小[时時]|公[斤里顷頃升吨噸]|平[米方]|千[克米瓦]|毫升)"
+)
 _COUNTS_AS_WELL = re.compile(COUNTED)
 
 
@@ -135,8 +138,11 @@ def _to(match: re.Match[str]) -> str | None:
 def _counted(match: re.Match[str]) -> str:
     more = {"+": "多"}.get(match["more"] or "", match["more"] or "")
     value = match["first"]
-    unit = match.string[match.end() : match.end() + 1]
-    return (number(value) if value == "2" and unit in "两兩" else amount(value)) + more
+    after = match.string[match.end() :][:2]
+    is_name = value == "2" and (
+        after[:1] in {"两", "兩"} or (after[:1] in {"栋", "棟", "座"} and after[1:].isdigit())
+    )
+    return (number(value) if is_name else amount(value)) + more
 
 
 def _plus(match: re.Match[str]) -> str:
@@ -236,5 +242,9 @@ NUMBER_RULES: tuple[Rule, ...] = (
     (pattern(rf"{_NO_OPERAND} [-±+] \s? (?={_VALUE} | [百千万]分之)"), lambda match: _SIGNS[match[0][0]]),
     (pattern(rf"(?<![\d.]) {_VALUE}"), _plain),
     (pattern(r"\d+"), lambda match: spell(match[0], telephone=True)),
-    (pattern(rf"(?<=[{_HAN}]) / (?=[{_PER}])"), lambda match: "每"),
+    (
+        pattern(rf"(?<=[0-9A-Za-z²³元圆块塊角分钱錢次人个個米克升吨度台件万亿费币]) / (?={_PER})"),
+        lambda match: "每",
+    ),
+    (pattern(r"(?<=[元块]) / (?=[美欧英港日]元?|人民币)"), lambda match: "每"),
 )
