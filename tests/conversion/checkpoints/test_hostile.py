@@ -1,5 +1,6 @@
 """Files that want to run something, to fill the memory, or that are damaged: one clear error, nothing else."""
 
+import encodings.cp437  # noqa: F401  (zipfile imports it for the first name that it reads)
 import io
 import os
 import pickle

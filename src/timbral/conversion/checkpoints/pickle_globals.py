@@ -1,7 +1,7 @@
-"""What a pickle of a checkpoint may name, and the inert value that stands for each.
+"""Globals that the pickle of a checkpoint may name, and the inert value that stands for each.
 
-Nothing here is the thing that is named: `utils.HParams` becomes a dictionary, a storage a record of where its
-bytes lie. A name that is not in these tables is refused, so adding a name means adding a harmless function.
+`utils.HParams` becomes a dictionary, a storage a record of where its bytes are. A name that is not in these tables is
+refused.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from timbral.conversion.checkpoints.defects import UNSAFE, DefectError, shown
+from timbral.conversion.checkpoints.defects import UNSAFE, DefectError, quoted
 from timbral.conversion.checkpoints.tensors import Storage, storage, view
 
 
@@ -30,10 +30,10 @@ class ScalarType:
     def __init__(self, code: str) -> None:
         self.dtype = np.dtype(code)
 
-    def order(self, state: object) -> None:
+    def set_byte_order(self, state: object) -> None:
         """Takes the byte order from a dtype's pickled state: (version, order, ...)."""
         if not isinstance(state, tuple) or len(state) < 2 or state[1] not in ("<", ">", "|", "="):
-            raise DefectError(f"a numpy type has the state {shown(state)}; {UNSAFE}")
+            raise DefectError(f"a numpy type has the state {quoted(state)}; {UNSAFE}")
         self.dtype = self.dtype.newbyteorder(state[1])
 
 
@@ -58,7 +58,7 @@ NAMESPACES = frozenset({"utils.HParams", "GPT_SoVITS.utils.HParams", "__main__.H
 """Classes whose instances are nothing but attributes."""
 
 
-def stored(identity: object) -> Storage:
+def storage_of(identity: object) -> Storage:
     """The storage that a persistent id means: ("storage", type, key, location, count).
 
     The old stream format has a sixth part, for storages within storages, which torch writes no longer.
@@ -67,26 +67,26 @@ def stored(identity: object) -> Storage:
         kind = identity[1]
         if isinstance(kind, Name) and kind.text in STORAGES and identity[5:] in ((), (None,)):
             return storage(identity[2], STORAGES[kind.text], identity[4])
-    raise DefectError(f"it refers to {shown(identity)}, which is no storage of numbers; {UNSAFE}")
+    raise DefectError(f"it refers to {quoted(identity)}, which is no storage of numbers; {UNSAFE}")
 
 
 def _dictionary(pairs: object = ()) -> object:
     """An OrderedDict; Python 2 wrote its items as a list of lists."""
     if not isinstance(pairs, list | tuple):
-        raise DefectError(f"a dictionary is made of {shown(pairs)}; {UNSAFE}")
+        raise DefectError(f"a dictionary is made of {quoted(pairs)}; {UNSAFE}")
     made: dict[object, object] = {}
     for pair in pairs:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise DefectError(f"a dictionary is made of {shown(pair)}; {UNSAFE}")
-        made[key(pair[0])] = pair[1]
+            raise DefectError(f"a dictionary is made of {quoted(pair)}; {UNSAFE}")
+        made[dictionary_key(pair[0])] = pair[1]
     return made
 
 
-def key(value: object) -> str | int:
+def dictionary_key(value: object) -> str | int:
     """A value that may be a key of a dictionary: others can be made slow or impossible to look up."""
     if isinstance(value, str) or (isinstance(value, int) and abs(value) < 1 << 32):
         return value
-    raise DefectError(f"a dictionary has the key {shown(value)}; {UNSAFE}")
+    raise DefectError(f"a dictionary has the key {quoted(value)}; {UNSAFE}")
 
 
 def _tensor(*parts: object) -> object:
@@ -102,7 +102,7 @@ def _parameter(data: object, *_autograd: object) -> object:
 
 def _size(shape: object) -> object:
     if not isinstance(shape, list | tuple):
-        raise DefectError(f"a size is {shown(shape)}; {UNSAFE}")
+        raise DefectError(f"a size is {quoted(shape)}; {UNSAFE}")
     return tuple(shape)
 
 
@@ -114,7 +114,7 @@ def _path(*parts: object) -> object:
 def _bytes(text: object, encoding: object) -> object:
     """How protocol 2 writes bytes."""
     if not isinstance(text, str) or encoding != "latin1":
-        raise DefectError(f"bytes are written as {shown(encoding)}; {UNSAFE}")
+        raise DefectError(f"bytes are written as {quoted(encoding)}; {UNSAFE}")
     try:
         return text.encode("latin1")
     except UnicodeEncodeError:
@@ -126,7 +126,7 @@ _SCALARS = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2"
 
 def _scalar_type(code: object, *_flags: object) -> object:
     if not isinstance(code, str) or code not in _SCALARS:
-        raise DefectError(f"a numpy type is {shown(code)}; {UNSAFE}")
+        raise DefectError(f"a numpy type is {quoted(code)}; {UNSAFE}")
     return ScalarType(code)
 
 
