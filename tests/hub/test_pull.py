@@ -21,7 +21,7 @@ import pytest
 from tests.helpers.loopback_hub import LoopbackHub
 from timbral.hub import catalog
 
-SCRIPT = Path(__file__).parent / "pull_small.py"
+SCRIPT = Path(__file__).parents[1] / "helpers" / "pull_small.py"
 ROLES = ("gpt", "sovits", "hubert", "bert", "speaker", "vocoder", "g2pw")
 BERT = "chinese-roberta-wwm-ext-large/pytorch_model.bin"
 HUBERT = "chinese-hubert-base/pytorch_model.bin"
@@ -86,7 +86,7 @@ class Desk:
             "HF_HOME": str(self.folder / "hf"),
             "HF_ENDPOINT": self.hub.endpoint,
             "TIMBRAL_HOME": str(self.folder / "timbral"),
-            "PYTHONPATH": str(SCRIPT.parents[1]),
+            "PYTHONPATH": str(SCRIPT.parents[2]),
             "NO_PROXY": "*",
         }
         return {**inherited, **own, **self.environment, **more}
