@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.losses import losses, with_losses
 from timbral.cli.options import Json, read_precision
+from timbral.cli.quantization import precision_with_error, quantization
 from timbral.errors import InstallationError, SettingError
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def import_checkpoints(
     else:
         manifest = bundle.manifest
         print(
-            f"{folder}: {manifest.name}, {manifest.version}, {' '.join(manifest.languages)}, {with_losses(facts)}, "
+            f"{folder}: {manifest.name}, {manifest.version}, {' '.join(manifest.languages)}, {precision_with_error(facts)}, "
             f"{bundle.size / 1e6:.0f} MB; `timbral say TEXT --model {model} --voice me.wav` speaks with it"
         )
 
@@ -121,6 +121,6 @@ def _facts(bundle: "Bundle") -> dict[str, object]:
         "family": f"{manifest.family} {manifest.version}",
         "languages": list(manifest.languages),
         "precision": manifest.precision,
-        "losses": losses(manifest),
+        "quantization": quantization(manifest),
         "mb": round(bundle.size / 1e6, 1),
     }

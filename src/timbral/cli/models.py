@@ -3,8 +3,8 @@
 from typing import Any
 
 from timbral.cli import terminal
-from timbral.cli.losses import losses, with_losses
 from timbral.cli.options import Json
+from timbral.cli.quantization import precision_with_error, quantization
 from timbral.errors import BundleError
 from timbral.models import Bundle, list_bundles, models_folder
 
@@ -21,7 +21,7 @@ def models(json: Json = False) -> None:
         else:
             languages = " ".join(row["languages"])
             print(
-                f"{row['name']}  {row['family']}  {row['mb']} MB  {languages}  {with_losses(row)}  {row['licence']}"
+                f"{row['name']}  {row['family']}  {row['mb']} MB  {languages}  {precision_with_error(row)}  {row['licence']}"
             )
 
 
@@ -35,7 +35,7 @@ def _row(name: str, found: Bundle | BundleError) -> dict[str, Any]:
         "mb": round(found.size / 1e6, 1),
         "languages": list(manifest.languages),
         "precision": manifest.precision,
-        "losses": losses(manifest),
+        "quantization": quantization(manifest),
         "licence": manifest.licence,
         "path": str(found.folder),
     }

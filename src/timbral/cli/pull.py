@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.losses import losses, with_losses
 from timbral.cli.options import Json, read_precision
+from timbral.cli.quantization import precision_with_error, quantization
 from timbral.errors import SettingError
 from timbral.models import Bundle, Precision
 
@@ -88,14 +88,14 @@ def _row(name: str, bundle: Bundle, new: bool) -> dict[str, Any]:
         "state": "pulled" if new else "already here",
         "mb": round(bundle.size / 1e6, 1),
         "precision": bundle.manifest.precision,
-        "losses": losses(bundle.manifest),
+        "quantization": quantization(bundle.manifest),
         "path": str(bundle.folder),
     }
 
 
 def _shown(row: dict[str, Any]) -> list[str]:
     if "state" in row:
-        return [row["name"], row["state"], f"{row['mb']} MB", with_losses(row), row["path"]]
+        return [row["name"], row["state"], f"{row['mb']} MB", precision_with_error(row), row["path"]]
     here = f"installed ({row['installed']})" if row["installed"] else "not installed"
     size, rate = f"{row['download_mb'] / 1000:.2f} GB", f"{row['sample_rate'] // 1000} kHz"
     return [f"{row['name']:<9}", size, rate, f"{' '.join(row['languages']):<15}", row["licence"], here]

@@ -19,7 +19,7 @@ RECORDINGS: tuple[tuple[str, Language, str], ...] = (
     ("chinese.flac", "zh", "美国并没有统一的全国高中联赛。"),
 )
 """File, language, and what is said; sources and licences lie beside them."""
-HEARD_AT = 16_000
+ENCODER_RATE = 16_000
 """Hz, of what HuBERT and the speaker network hear."""
 TOKENS = 20
 """Of an utterance: 0.8 s."""
@@ -33,8 +33,8 @@ def utterances(
     spectrum, found = LinearSpectrogram(TIMBRE), []
     for name, language, text in RECORDINGS:
         path = Path(__file__).with_name("recordings") / name
-        heard = read_reference(path, HEARD_AT, TIMBRE.rate).sounds
-        audio, full = (torch.from_numpy(heard[rate])[None] for rate in (HEARD_AT, TIMBRE.rate))
+        heard = read_reference(path, ENCODER_RATE, TIMBRE.rate).sounds
+        audio, full = (torch.from_numpy(heard[rate])[None] for rate in (ENCODER_RATE, TIMBRE.rate))
         tokens = network.codes_of(hubert(audio).transpose(1, 2))
         timbre = network.timbre(spectrum(full), speaker(audio) if speaker else None)[:, :, 0]
         phones = torch.from_numpy(to_phones(text, language, symbols).ids)[None]

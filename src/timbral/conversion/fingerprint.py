@@ -11,11 +11,11 @@ from torch import nn
 
 from timbral.nets.prior import PriorNetwork
 
-_HEARING = ("ssl_proj.", "ref_enc.", "sv_emb.", "prelu.", "quantizer.vq.layers.0._codebook.embed")
+_ENCODER_WEIGHTS = ("ssl_proj.", "ref_enc.", "sv_emb.", "prelu.", "quantizer.vq.layers.0._codebook.embed")
 """Beginnings of the names in stage two that tokens and timbre depend on; `embed_avg` is left out by its name's end."""
 _LEARNING = "embed_avg"
 
-HEARING, WEIGHTS = 8, 8
+ENCODERS, WEIGHTS = 8, 8
 """Hexadecimal digits of what names the networks that hear, and the weights of a stage."""
 
 
@@ -32,9 +32,9 @@ class Fingerprint:
                 self._hash.update(f"{part}.{name}{tuple(tensor.shape)}".encode())
                 self._hash.update(tensor.detach().half().numpy().tobytes())
 
-    def add_hearing(self, stage_two: PriorNetwork) -> None:
+    def add_encoders(self, stage_two: PriorNetwork) -> None:
         """Takes in what makes tokens and timbre in a stage two."""
-        self.add("stage two", stage_two, _HEARING)
+        self.add("stage two", stage_two, _ENCODER_WEIGHTS)
 
     def digest(self, length: int) -> str:
         """So many hexadecimal digits."""

@@ -11,7 +11,7 @@ from onnx import TensorProto
 
 from tests.helpers.nets_weights import fill
 from timbral.conversion.export import quantization_error as losses
-from timbral.conversion.export.fp16 import in_half
+from timbral.conversion.export.fp16 import to_fp16
 from timbral.conversion.export.precision import Precision
 from timbral.conversion.export.semantic import HALF_STEP, PREFILL, STEP, WEIGHTS, export_semantic
 from timbral.conversion.export.weights import write_graphs
@@ -111,7 +111,7 @@ def test_prefill_computes_in_half(folders: dict[Precision, Path]) -> None:
     }
     reference, found = (
         onnxruntime.InferenceSession(graph.SerializeToString()).run(["logits"], inputs)[0]
-        for graph in (model, in_half(model))
+        for graph in (model, to_fp16(model))
     )
     assert losses.relative_error(reference, found) < 0.01
 

@@ -2,6 +2,7 @@
 
 import tempfile
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -314,3 +315,50 @@ def test_damaged_changes_are_refused(
     save_file(spoiled(tensors), path, metadata)
     with pytest.raises(VoiceError, match=message):
         timbral.Voice.load(path)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[SemanticTransformer, dict[Precision, Path]]:
+    """A network whose weights and scales have far less than a page, in all precisions."""
+    model = SemanticTransformer(SemanticConfig(hidden=32, layers=1, heads=2, feed_forward=48)).eval()
+    fill(model, seed=1)
+    folders = {precision: tmp_path_factory.mktemp(precision) for precision in PRECISIONS}
+    for precision, folder in folders.items():
+        export_semantic(model, folder, precision)
+    return model, folders
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_voice_fits_every_precision_of_a_model_however_small(
+    small: tuple[SemanticTransformer, dict[Precision, Path]], precision: Precision
+) -> None:
+    model, folders = small
+    matrices = {name: weight for name, weight in model.named_parameters() if weight.ndim > 1}
+    changes = {name: change(*weight.shape, 0.01) for name, weight in matrices.items()}
+    options = replace(CPU, adapter=Adapter({"semantic": changes}))
+    folder = folders[precision]
+    held = read_parameters(folder / STEP) | read_parameters(folder / PREFILL)
+    assert all(held[name].exchangeable for name in matrices)
+    runner = OnnxBackend.open(folder / PREFILL, folder / STEP, options, rows=1, capacity=40)
+    runner.prefill(0, np.arange(10), None, np.arange(5))
+    assert np.isfinite(runner.step(np.array([7]))).all()
+
+
+def test_a_change_of_another_shape_is_not_multiplied(folders: dict[Precision, Path]) -> None:
+    """A file of 200 kB would ask for 10 GB."""
+    sides = np.ones((1, 50_000), np.float16)
+    adapter = Adapter({"semantic": {CHANGED[0]: LowRank(sides, sides.T)}})
+    tracemalloc.start()
+    try:
+        with pytest.raises(VoiceError, match="another shape"):
+            adapter.constants(folders["int8"] / STEP)
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_change_that_half_precision_cannot_hold_is_refused(folders: dict[Precision, Path]) -> None:
+    name = "ar_text_embedding.word_embeddings.weight"
+    huge = LowRank(np.full((1, 256), 6e4, np.float16), np.full((732, 1), 6e4, np.float16))
+    with pytest.raises(VoiceError, match="cannot hold"):
+        Adapter({"semantic": {name: huge}}).constants(folders["fp16"] / PREFILL)

@@ -71,7 +71,7 @@ class _Family:
 
     kind: Kind
     signature: str
-    measure: Callable[[ShapeReader], Any]
+    infer_sizes: Callable[[ShapeReader], Any]
     shapes: Callable[[Any], Shapes]
     version: Callable[[Any], str | None]
     prefix: str = ""

@@ -95,6 +95,11 @@ def _described(value: object) -> str:
 
 
 class _Unpickler(pickle._Unpickler):
+    stack: list[Any]
+    append: Callable[[object], None]
+    read: Callable[[int], bytes]
+    pop_mark: Callable[[], list[object]]
+
     def __init__(self, data: bytes, start: int) -> None:
         self.file = _File(data)
         self.file.seek(start)
@@ -148,14 +153,14 @@ class _Unpickler(pickle._Unpickler):
         self._extend([self.stack.pop()])
 
     def append_items(self) -> None:
-        self._extend(self.pop_mark())  # type: ignore[attr-defined]
+        self._extend(self.pop_mark())
 
     def set_item(self) -> None:
         value, key = self.stack.pop(), self.stack.pop()
         self._update([key, value])
 
     def set_items(self) -> None:
-        self._update(self.pop_mark())  # type: ignore[attr-defined]
+        self._update(self.pop_mark())
 
     def _extend(self, values: list[object]) -> None:
         if not isinstance(self.stack[-1], list):

@@ -41,9 +41,9 @@ import torch
 from torch import Tensor, nn
 
 from timbral.conversion.export.calibration import Example, quantize_convolutions
+from timbral.conversion.export.conv2d import convolutions_to_2d
 from timbral.conversion.export.graph import to_graph
-from timbral.conversion.export.planes import flatten_convolutions
-from timbral.conversion.export.precision import Precision, hearing
+from timbral.conversion.export.precision import Precision, encoder_precision
 from timbral.conversion.export.weights import write_graphs
 from timbral.nets.acoustic import AcousticNetwork, joined
 from timbral.nets.normalization import fold_weight_norm
@@ -82,7 +82,7 @@ def export_acoustic(
     examples = vocoder_examples(network, calibration)
     network = copy.deepcopy(network)
     fold_weight_norm(network)
-    flatten_convolutions(network.dec)
+    convolutions_to_2d(network.dec)
     config = network.config
 
     def latent(
@@ -134,7 +134,7 @@ def export_acoustic(
         },
         WEIGHTS,
         precision,
-        {TIMBRE: hearing(precision)},
+        {TIMBRE: encoder_precision(precision)},
     )
 
 

@@ -30,7 +30,7 @@ import torch
 from torch import nn
 
 from timbral.conversion.export.graph import to_graph
-from timbral.conversion.export.precision import Precision, hearing
+from timbral.conversion.export.precision import Precision, encoder_precision
 from timbral.conversion.export.weights import write_graphs
 from timbral.nets.bert import Bert
 from timbral.nets.eres2net import SpeakerNetwork
@@ -55,7 +55,7 @@ def export_content(
         ("tokens",),
         {"audio": {1: "samples"}},
     )
-    _write(folder, CONTENT, graph, hearing(precision))
+    _write(folder, CONTENT, graph, encoder_precision(precision))
 
 
 def export_speaker(network: SpeakerNetwork, folder: Path, precision: Precision = "fp32") -> None:
@@ -67,7 +67,7 @@ def export_speaker(network: SpeakerNetwork, folder: Path, precision: Precision =
         ("speaker",),
         {"audio": {1: "samples"}},
     )
-    _write(folder, SPEAKER, graph, hearing(precision))
+    _write(folder, SPEAKER, graph, encoder_precision(precision))
 
 
 def export_bert(network: Bert, folder: Path, precision: Precision = "fp32") -> None:

@@ -54,7 +54,7 @@ import torch
 from torch import Tensor, nn
 
 from timbral.conversion.export.graph import to_graph
-from timbral.conversion.export.precision import Precision, hearing
+from timbral.conversion.export.precision import Precision, encoder_precision
 from timbral.conversion.export.weights import write_graphs
 from timbral.nets.bigvgan import BigVgan
 from timbral.nets.hifigan import Generator
@@ -105,7 +105,7 @@ def export_mel_acoustic(
         },
         WEIGHTS,
         precision,
-        {MEL: "fp32", TIMBRE: hearing(precision)},
+        {MEL: "fp32", TIMBRE: encoder_precision(precision)},
     )
 
 

@@ -65,10 +65,10 @@ import onnx
 import torch
 from torch import Tensor
 
-from timbral.conversion.export.fp16 import in_half
+from timbral.conversion.export.fp16 import to_fp16
 from timbral.conversion.export.graph import to_graph
-from timbral.conversion.export.int8_kv_cache import cache_scales, narrowed
-from timbral.conversion.export.precision import Precision, compact
+from timbral.conversion.export.int8_kv_cache import cache_scales, with_int8_cache
+from timbral.conversion.export.precision import Precision, to_precision
 from timbral.conversion.export.weights import write_graphs
 from timbral.nets.semantic import BERT_CHANNELS, SelfAttention, SemanticTransformer
 
@@ -130,14 +130,14 @@ def export_semantic(network: SemanticTransformer, folder: Path, precision: Preci
     graphs |= _stored(STEP, HALF_STEP, step, precision)
     scales = cache_scales(network) if precision in ("int8", "int4") else None
     if scales is not None:
-        graphs[NARROW_PREFILL], graphs[NARROW_STEP] = narrowed(graphs[PREFILL], graphs[STEP], scales)
+        graphs[NARROW_PREFILL], graphs[NARROW_STEP] = with_int8_cache(graphs[PREFILL], graphs[STEP], scales)
     write_graphs(folder, graphs, WEIGHTS)
 
 
 def _stored(name: str, half: str, graph: onnx.ModelProto, precision: Precision) -> dict[str, onnx.ModelProto]:
     """A graph in the precision, which changes it, and beside fp16 what computes in it; so early, to hold float32 no longer."""
-    halves = {half: in_half(graph)} if precision == "fp16" else {}
-    return {name: compact(graph, precision), **halves}
+    halves = {half: to_fp16(graph)} if precision == "fp16" else {}
+    return {name: to_precision(graph, precision), **halves}
 
 
 def _prefill(network: SemanticTransformer, *inputs: Tensor) -> tuple[Tensor, ...]:

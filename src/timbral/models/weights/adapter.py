@@ -25,7 +25,11 @@ class LowRank:
     up: NDArray[np.floating[Any]]
 
     def added_to(self, weight: Floats) -> Floats:
-        """The changed weight. Raises ValueError for another shape."""
+        """The changed weight. Raises ValueError for another shape, before anything is multiplied."""
+        if len(self.up) != len(weight) or len(self.up) * self.down.shape[1] != weight.size:
+            raise ValueError(
+                f"a change of {len(self.up)} x {self.down.shape[1]} for a weight of {weight.shape}"
+            )
         change = self.up.astype(np.float32) @ self.down.astype(np.float32)
         return weight + change.reshape(weight.shape)
 
@@ -81,7 +85,8 @@ class Adapter:
     def constants(self, graph: Path) -> dict[str, NDArray[Any]]:
         """What the graph at `graph` has to be opened with, by name; {} where nothing of it changes.
 
-        Graphs of one part need not hold all of its weights. Raises VoiceError: a change that does not fit the graph.
+        Graphs of one part need not hold all of its weights. Raises VoiceError: a change that does not fit the graph, or
+        that the graph's precision cannot hold.
         """
         changes = self.parts.get(part_of(graph))
         if not changes:
@@ -95,8 +100,16 @@ class Adapter:
             except ValueError:
                 raise VoiceError(f"this voice changes {name} in another shape than {graph} has it") from None
             if not parameter.exchangeable:
-                raise VoiceError(f"this voice changes {name}, which {graph} cannot exchange; train it again")
-            found |= parameter.packed(changed)
+                raise VoiceError(
+                    f"this voice changes {name}, which {graph} cannot exchange; pull or import the model again"
+                )
+            with np.errstate(over="ignore"):
+                packed = parameter.packed(changed)
+            if not all(np.isfinite(array).all() for array in packed.values()):
+                raise VoiceError(
+                    f"this voice changes {name} to numbers that {graph} cannot hold; train it again at a lower rate"
+                )
+            found |= packed
         return found
 
 

@@ -3,6 +3,7 @@
 Only the fields that are needed are described to protobuf, with their numbers in onnx.proto3; others are skipped.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -64,14 +65,15 @@ class Constant:
 
     def read(self) -> NDArray[Any]:
         """Its values. Raises BundleError where the file is too short."""
-        count = int(np.prod(self.shape, dtype=np.int64))
-        if self.data is not None:
-            values = np.frombuffer(self.data, self.dtype)
-        else:
-            values = np.fromfile(self.path, self.dtype, count, offset=self.offset)
-        if values.size != count:
-            raise BundleError(f"{self.path} is shorter than its graphs say: get the model again")
-        return values.reshape(self.shape)
+        count = math.prod(self.shape)
+        try:
+            if self.data is not None:
+                values = np.frombuffer(self.data, self.dtype)
+            else:
+                values = np.fromfile(self.path, self.dtype, count, offset=self.offset)
+            return values.reshape(self.shape)
+        except (OSError, ValueError, OverflowError):
+            raise BundleError(f"{self.path} does not hold what its graphs say: get the model again") from None
 
 
 @dataclass(frozen=True)
@@ -117,10 +119,10 @@ def _constant(path: Path, tensor: Any) -> Constant | None:
         listed = np.array([*tensor.float_data, *tensor.int32_data])
         return Constant(dtype, shape, path, data=tensor.raw_data or listed.astype(dtype).tobytes())
     place = {entry.key: entry.value for entry in tensor.external_data}
-    location = place.get("location", "")
-    if Path(location).name != location:
+    location, offset = place.get("location", ""), place.get("offset", "0")
+    if Path(location).name != location or not location or not offset.isdecimal():
         raise BundleError(f"{path} points out of its folder: get the model again")
-    return Constant(dtype, shape, path.with_name(location), int(place.get("offset", 0)))
+    return Constant(dtype, shape, path.with_name(location), int(offset))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""In which precision a graph holds its weights, read off the graph itself: parts of a model differ, and a manifest says how."""
+"""The precision of a graph's weights, read off the graph: those of one model differ."""
 
 import math
 from pathlib import Path
@@ -19,7 +19,7 @@ _PACKED: dict[int, Precision] = {4: "int4", 8: "int8"}
 """Of matrix products with several weights to a byte, by bits."""
 
 
-def stored_precision(path: Path) -> Precision:
+def graph_precision(path: Path) -> Precision:
     """The precision of most of the weights of a graph; fp32 where it has none. Files of weights are not read."""
     graph = onnx.load(path, load_external_data=False).graph
     bits = {

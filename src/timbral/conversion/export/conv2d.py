@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 
-def flatten_convolutions(module: nn.Module) -> None:
+def convolutions_to_2d(module: nn.Module) -> None:
     """Replaces convolutions inside `module`, which then takes [batch, channels, 1, time] for [batch, channels, time].
 
     What lies between the convolutions has to work element by element.
@@ -16,7 +16,7 @@ def flatten_convolutions(module: nn.Module) -> None:
         if isinstance(child, (nn.Conv1d, nn.ConvTranspose1d)):
             setattr(module, name, _over_planes(child))
         else:
-            flatten_convolutions(child)
+            convolutions_to_2d(child)
 
 
 def _over_planes(line: nn.Conv1d | nn.ConvTranspose1d) -> nn.Conv2d | nn.ConvTranspose2d:

@@ -1,4 +1,4 @@
-"""What a model reads Chinese with beside its networks: the vocabulary of BERT, and a G2PW model as it was published."""
+"""Assets of the Chinese front end: the vocabulary of BERT, and a G2PW model as it is published."""
 
 import shutil
 from collections.abc import Sequence

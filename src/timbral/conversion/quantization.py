@@ -1,7 +1,7 @@
-"""What a model has lost to its precision: both stages beside their float32 networks, on voices that calibration has not heard.
+"""Quantisation error of a bundle: both stages against their float32 networks, on recordings that calibration does not use.
 
-The recordings are heard by the model itself, so that both sides are given the same: stage one is told, token by token, what was
-said, and stage two says it again. Sound is compared as a whole, with the noise of one seed.
+The bundle's own encoders encode the recordings, so that both sides get the same inputs. Stage one is compared under teacher
+forcing, stage two by the sound of the same tokens and the noise of one seed.
 """
 
 import gc
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from timbral.audio import read_reference
-from timbral.conversion.components import Parts, read_again, read_stage_two
+from timbral.conversion.components import Components, read_network, read_stage_two
 from timbral.conversion.export.quantization_error import (
     argmax_agreement,
     log_mel_distance,
@@ -42,7 +42,7 @@ from timbral.inference.request import UtteranceRequest
 from timbral.inference.semantic.backend import open_backend
 from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle
-from timbral.models.manifest import SYMBOLS, AcousticLoss, Losses, SemanticLoss
+from timbral.models.manifest import SYMBOLS, AcousticError, QuantizationReport, SemanticError
 from timbral.nets.semantic import BERT_CHANNELS, SemanticTransformer
 from timbral.nets.spectrogram import denormalized
 from timbral.text.segmentation import Language
@@ -55,15 +55,15 @@ HELD_OUT: tuple[tuple[str, Language, str], ...] = (
     ),
     ("held_out_chinese.flac", "zh", "粉丝还要打造慈善捐赠事业的阳光工程。"),
 )
-"""File, language, and what is said; sources and licences lie beside them."""
-QUIETEST = 120.0
-"""dB: the rounding of float32 itself is near."""
+"""File, language and transcript; sources and licences lie beside the files."""
+_MAX_SIGNAL_TO_NOISE = 120.0
+"""dB: near the rounding of float32 itself."""
 PROMPT = 25
-"""Tokens that stage one reads at once, and v3 and v4 go on from: a second."""
-LEAST_AGREEMENT, MOST_LOG_MEL = 0.97, 1.0
-"""A listener may notice less agreement of tokens, or spectra that differ by more dB, the least step of level that is heard."""
-FLOW_TOKENS, FLOW_STEPS = 25, 4
-"""What v3 and v4 say of a recording, and how finely: a step for a second of sound takes seconds."""
+"""Tokens of the prompt: a second."""
+_MIN_AGREEMENT, _MAX_LOG_MEL = 0.97, 1.0
+"""Beyond these a listener may notice the error; 1 dB is the least audible step of level."""
+_FLOW_TOKENS, _FLOW_STEPS = 25, 4
+"""Tokens that v3 and v4 speak, and steps of their solver: a step for a second of sound takes seconds."""
 _CPU = SessionOptions(device="cpu")
 
 Floats = NDArray[np.float32]
@@ -71,8 +71,8 @@ Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A recording as the model hears it: tokens [T], phones [P], features [P, d], timbre [D], mel [bands, R]."""
+class EncodedRecording:
+    """Inputs of both stages: tokens [T], phones [P], BERT features [P, d], timbre [D], mel [bands, R]."""
 
     tokens: Ids
     phones: Ids
@@ -81,40 +81,43 @@ class Heard:
     mel: Floats | None
 
 
-def measure(bundle: Bundle, parts: Parts) -> Losses:
-    """What `bundle` has lost against the checkpoints that it was made of."""
-    heard = _listen(bundle)
+def measure(bundle: Bundle, components: Components) -> QuantizationReport:
+    """Quantisation error of `bundle` against the checkpoints that it was made of."""
+    recordings = _encode_recordings(bundle)
     gc.collect()
-    semantic = _semantic_loss(bundle, parts, heard)
+    semantic = _semantic_error(bundle, components, recordings)
     gc.collect()
-    return Losses(semantic=semantic, acoustic=_acoustic_loss(bundle, parts, heard), voices=len(heard))
+    acoustic = _acoustic_error(bundle, components, recordings)
+    return QuantizationReport(semantic=semantic, acoustic=acoustic, recordings=len(recordings))
 
 
-def is_noticeable(losses: Losses) -> bool:
-    """Whether a model has lost so much that it may be heard."""
-    return losses.semantic.agreement < LEAST_AGREEMENT or losses.acoustic.log_mel > MOST_LOG_MEL
+def is_audible(report: QuantizationReport) -> bool:
+    """Whether the error is so large that it may be recording."""
+    return report.semantic.agreement < _MIN_AGREEMENT or report.acoustic.log_mel > _MAX_LOG_MEL
 
 
-def _listen(bundle: Bundle) -> list[Heard]:
-    """The recordings, each in its own timbre."""
+def _encode_recordings(bundle: Bundle) -> list[EncodedRecording]:
+    """The held-out recordings, each in its own timbre."""
     references = open_references(bundle, _CPU)
-    found = []
+    encoded = []
     for name, _, _ in HELD_OUT:
         path = Path(__file__).with_name("recordings") / name
         sounds = read_reference(path, *references.config.rates).sounds
-        found.append((references.tokens(sounds), references.timbre([sounds]), references.mel(sounds)))
+        encoded.append((references.tokens(sounds), references.timbre([sounds]), references.mel(sounds)))
     del references
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TimbralWarning)  # whoever imports without BERT has been told
+        warnings.simplefilter("ignore", TimbralWarning)  # the importer has warned of a missing BERT
         reader = Frontend.open(bundle, _CPU)
-    heard = []
-    for (_, language, text), (tokens, timbre, mel) in zip(HELD_OUT, found, strict=True):
+    recordings = []
+    for (_, language, text), (tokens, timbre, mel) in zip(HELD_OUT, encoded, strict=True):
         utterance = reader.transcript(text, language)
-        heard.append(Heard(tokens, utterance.ids, reader.features(utterance), timbre, mel))
-    return heard
+        recordings.append(EncodedRecording(tokens, utterance.ids, reader.features(utterance), timbre, mel))
+    return recordings
 
 
-def _semantic_loss(bundle: Bundle, parts: Parts, heard: Sequence[Heard]) -> SemanticLoss:
+def _semantic_error(
+    bundle: Bundle, components: Components, recordings: Sequence[EncodedRecording]
+) -> SemanticError:
     runner = open_backend(
         bundle.path("semantic_prefill.onnx"),
         bundle.path("semantic_step.onnx"),
@@ -122,74 +125,76 @@ def _semantic_loss(bundle: Bundle, parts: Parts, heard: Sequence[Heard]) -> Sema
         rows=1,
         capacity=bundle.manifest.semantic.capacity,
     )
-    found = [teacher_forced(runner, one.phones, one.features, one.tokens, PROMPT) for one in heard]
+    found = [teacher_forced(runner, each.phones, each.features, each.tokens, PROMPT) for each in recordings]
     del runner
-    network = semantic_network(read_again(parts.semantic), SYMBOLS[symbols_of(parts.version)])
-    expected = [_logits(network, one) for one in heard]
+    network = semantic_network(read_network(components.semantic), SYMBOLS[symbols_of(components.version)])
+    expected = [_logits(network, each) for each in recordings]
     reference, other = np.concatenate(expected), np.concatenate(found)
-    _check(other, parts.semantic.path)
-    return SemanticLoss(
+    _check(other, components.semantic.path)
+    return SemanticError(
         agreement=_digits(argmax_agreement(reference, other)),
         error=_digits(relative_error(reference, other)),
-        places=len(reference),
+        positions=len(reference),
     )
 
 
 @torch.inference_mode()
-def _logits(network: SemanticTransformer, heard: Heard) -> Floats:
-    """What `teacher_forced` gives, of the float32 network."""
-    phones, tokens = torch.from_numpy(heard.phones)[None], torch.from_numpy(heard.tokens)[None]
+def _logits(network: SemanticTransformer, recording: EncodedRecording) -> Floats:
+    """Logits of the float32 network, as `teacher_forced` gives those of graphs."""
+    phones, tokens = torch.from_numpy(recording.phones)[None], torch.from_numpy(recording.tokens)[None]
     features = None
     if network.config.bert:
         features = torch.zeros(1, BERT_CHANNELS, phones.shape[1])
-        if heard.features is not None:
-            features = torch.from_numpy(heard.features).T[None]
+        if recording.features is not None:
+            features = torch.from_numpy(recording.features).T[None]
     lengths = torch.tensor([phones.shape[1]]), torch.tensor([tokens.shape[1]])
     logits: Floats = network(phones, lengths[0], tokens, lengths[1], features)[0, PROMPT:].numpy()
     return logits
 
 
-def _acoustic_loss(bundle: Bundle, parts: Parts, heard: Sequence[Heard]) -> AcousticLoss:
+def _acoustic_error(
+    bundle: Bundle, components: Components, recordings: Sequence[EncodedRecording]
+) -> AcousticError:
     decoder = open_acoustic(bundle, _CPU)
-    say = _say_whole if isinstance(decoder, VitsDecoder) else _say_after_prompt
-    found = np.concatenate([say(decoder, one) for one in heard])
+    synthesize = _synthesize if isinstance(decoder, VitsDecoder) else _synthesize_after_prompt
+    found = np.concatenate([synthesize(decoder, each) for each in recordings])
     if isinstance(decoder, VitsDecoder):
-        peer: VitsDecoder | FlowDecoder = _float_vits(parts, decoder)
+        peer: VitsDecoder | FlowDecoder = _float_vits(components, decoder)
     else:
         assert isinstance(decoder, FlowDecoder)
-        peer = _float_flow(parts, decoder)
+        peer = _float_flow(components, decoder)
     del decoder
     gc.collect()
-    expected = np.concatenate([say(peer, one) for one in heard])
-    _check(found, parts.acoustic.path)
+    expected = np.concatenate([synthesize(peer, each) for each in recordings])
+    _check(found, components.acoustic.path)
     rate = bundle.manifest.sample_rate
-    return AcousticLoss(
-        signal_to_noise=round(min(QUIETEST, signal_to_noise(expected, found)), 1),
+    return AcousticError(
+        signal_to_noise=round(min(_MAX_SIGNAL_TO_NOISE, signal_to_noise(expected, found)), 1),
         log_mel=_digits(log_mel_distance(expected, found, rate)),
         seconds=round(len(expected) / rate, 1),
     )
 
 
-def _say_whole(decoder: Any, heard: Heard) -> Floats:
-    stream = decoder.stream(UtteranceRequest(phones=heard.phones, timbre=heard.timbre), seed=0)
-    for token in heard.tokens:
+def _synthesize(decoder: Any, recording: EncodedRecording) -> Floats:
+    stream = decoder.stream(UtteranceRequest(phones=recording.phones, timbre=recording.timbre), seed=0)
+    for token in recording.tokens:
         stream.push(int(token))
     return np.concatenate([*stream.finish()])
 
 
-def _say_after_prompt(decoder: Any, heard: Heard) -> Floats:
-    """The second that follows the first one."""
-    assert heard.mel is not None
-    known = heard.mel[:, : int(2 * PROMPT * decoder.config.mel_rate)]
-    reference = decoder.reference(known, heard.timbre, heard.tokens[:PROMPT], heard.phones)
-    following = heard.tokens[PROMPT : PROMPT + FLOW_TOKENS]
-    sound: Floats = decoder.whole(following, heard.phones, reference, steps=FLOW_STEPS)
+def _synthesize_after_prompt(decoder: Any, recording: EncodedRecording) -> Floats:
+    """The second that follows the prompt."""
+    assert recording.mel is not None
+    known = recording.mel[:, : int(2 * PROMPT * decoder.config.mel_rate)]
+    reference = decoder.reference(known, recording.timbre, recording.tokens[:PROMPT], recording.phones)
+    following = recording.tokens[PROMPT : PROMPT + _FLOW_TOKENS]
+    sound: Floats = decoder.whole(following, recording.phones, reference, steps=_FLOW_STEPS)
     return sound
 
 
-def _float_vits(parts: Parts, decoder: VitsDecoder) -> VitsDecoder:
+def _float_vits(components: Components, decoder: VitsDecoder) -> VitsDecoder:
     """The same decoder over the float32 network."""
-    network = acoustic_network(read_stage_two(parts))
+    network = acoustic_network(read_stage_two(components))
 
     def latent(
         tokens: Tensor, phones: Tensor, timbre: Tensor, select: Tensor, overlap: Tensor, noise: Tensor
@@ -203,11 +208,11 @@ def _float_vits(parts: Parts, decoder: VitsDecoder) -> VitsDecoder:
     return VitsDecoder(_by_name(latent), _by_name(vocoder), network.config.hidden, decoder.config)
 
 
-def _float_flow(parts: Parts, decoder: FlowDecoder) -> FlowDecoder:
+def _float_flow(components: Components, decoder: FlowDecoder) -> FlowDecoder:
     """The same decoder over the float32 networks."""
-    assert parts.vocoder is not None
-    network = mel_acoustic_network(read_stage_two(parts))
-    voice = vocoder_network(read_again(parts.vocoder))
+    assert components.vocoder is not None
+    network = mel_acoustic_network(read_stage_two(components))
+    voice = vocoder_network(read_network(components.vocoder))
     estimator = network.cfm.estimator
 
     def features(tokens: Tensor, phones: Tensor, timbre: Tensor, places: Tensor, length: Tensor) -> Tensor:
@@ -225,8 +230,9 @@ def _float_flow(parts: Parts, decoder: FlowDecoder) -> FlowDecoder:
         velocity: Tensor = estimator.velocity(mel, condition, rotation, time, step)
         return velocity
 
-    said, known, going = _by_name(features), _by_name(condition), _by_name(flow)
-    return FlowDecoder(said, known, going, _by_name(vocoder), decoder.config)
+    return FlowDecoder(
+        _by_name(features), _by_name(condition), _by_name(flow), _by_name(vocoder), decoder.config
+    )
 
 
 def _by_name(function: Callable[..., Tensor | tuple[Tensor, ...]]) -> Network:
@@ -242,7 +248,7 @@ def _by_name(function: Callable[..., Tensor | tuple[Tensor, ...]]) -> Network:
 
 
 def _check(made: Floats, path: Path) -> None:
-    """Raises CheckpointError where a network has not said anything: its weights are broken, or beyond what 16 bits hold."""
+    """Raises CheckpointError where the output is not finite or silent: broken weights, or values beyond float16."""
     if not np.isfinite(made).all() or not made.any():
         raise CheckpointError(
             f"{path} gives no numbers, or zeros only, in this precision; get the file again, or give --precision fp32"
@@ -250,5 +256,5 @@ def _check(made: Floats, path: Path) -> None:
 
 
 def _digits(value: float) -> float:
-    """Three digits: more would say nothing of other voices."""
+    """Rounded to three digits: the error differs more from voice to voice."""
     return float(f"{value:.3g}")
