@@ -35,11 +35,13 @@ def check_name(name: str) -> None:
 def check_free(target: Path) -> None:
     """Raises BundleError where a model cannot be put at `target`, so that it is known before the work."""
     try:
-        if is_folder(target):
-            if any(target.iterdir()):
-                raise BundleError(f"{target} is not empty; choose another folder, or remove it")
-        elif target.exists() or target.is_symlink():
+        target.lstat()
+        if not is_folder(target):
             raise BundleError(f"{target} is a file; choose another place for the model's folder")
+        if any(target.iterdir()):
+            raise BundleError(f"{target} is not empty; choose another folder, or remove it")
+    except FileNotFoundError:
+        pass
     except (OSError, ValueError) as error:
         raise _unusable(target, error) from None
 
@@ -82,7 +84,8 @@ def _remove_stale(folder: Path) -> None:
     for part in folder.iterdir():
         if _UNFINISHED.fullmatch(part.name) and part.is_dir() and not part.is_symlink():
             with suppress(OSError, Timeout):
-                FileLock(part / _LOCK, timeout=0).acquire().lock.release()
+                with FileLock(part / _LOCK, timeout=0):
+                    pass
                 shutil.rmtree(part, ignore_errors=True)
 
 

@@ -22,6 +22,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from timbral.errors import CheckpointError
+
 Precision = Literal["fp32", "fp16", "int8", "int4"]
 
 SMALLEST = 4096
@@ -116,9 +118,11 @@ def _halve(graph: onnx.GraphProto) -> None:
         if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < SMALLEST:
             continue
         name = weight.name
-        weight.CopyFrom(
-            numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float16), name + "_half")
-        )
+        with np.errstate(over="ignore"):
+            half = numpy_helper.to_array(weight).astype(np.float16)
+        if not name.startswith("/") and not np.isfinite(half).all():
+            raise CheckpointError(f"the weight {name} is beyond what float16 holds; import with --precision fp32")
+        weight.CopyFrom(numpy_helper.from_array(half, name + "_half"))
         casts.append(helper.make_node("Cast", [name + "_half"], [name], to=TensorProto.FLOAT))
     nodes = [*casts, *graph.node]
     del graph.node[:]
