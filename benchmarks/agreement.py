@@ -15,11 +15,12 @@ import numpy as np
 import torch
 
 from timbral.conversion.export import quantization_error as losses
-from timbral.conversion.export.semantic import PREFILL, STEP, export_semantic
+from timbral.conversion.export.semantic import export_semantic
 from timbral.inference.loading import open_engine
 from timbral.inference.semantic.backend import open_backend
 from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle, Precision, open_bundle
+from timbral.models.files import SEMANTIC_PREFILL, SEMANTIC_STEP
 from timbral.models.weights import read_parameters
 from timbral.nets.semantic import SemanticTransformer
 from timbral.training.drawn import draw_tokens
@@ -32,7 +33,7 @@ CAPACITY = 400
 
 def between_steps(bundle: Bundle) -> SemanticTransformer:
     """Stage one with weights that 8 bits cannot hold."""
-    held = read_parameters(bundle.path(STEP)) | read_parameters(bundle.path(PREFILL))
+    held = read_parameters(bundle.path(SEMANTIC_STEP)) | read_parameters(bundle.path(SEMANTIC_PREFILL))
     network, chance = restore_semantic(bundle), np.random.default_rng(0)
     with torch.no_grad():
         for name, weight in network.state_dict().items():
@@ -60,7 +61,9 @@ def main() -> None:
     for precision in ("fp32", "int8", "int4"):
         with tempfile.TemporaryDirectory() as folder:
             export_semantic(network, Path(folder), precision)
-            runner = open_backend(Path(folder) / PREFILL, Path(folder) / STEP, CPU, rows=2, capacity=CAPACITY)
+            runner = open_backend(
+                Path(folder) / SEMANTIC_PREFILL, Path(folder) / SEMANTIC_STEP, CPU, slots=2, capacity=CAPACITY
+            )
             found[precision] = [
                 losses.teacher_forced(runner, phones, None, tokens) for phones, tokens in pairs
             ]

@@ -33,6 +33,7 @@ from timbral.conversion.export.precision import Precision  # noqa: E402
 from timbral.inference.acoustic.vocoder_windows import vocode_in_rows  # noqa: E402
 from timbral.inference.semantic.backend import Backend, open_backend  # noqa: E402
 from timbral.inference.sessions import Graph, SessionOptions, usable_cores  # noqa: E402
+from timbral.models import files  # noqa: E402
 from timbral.nets.acoustic import AcousticNetwork  # noqa: E402
 from timbral.nets.semantic import BERT_CHANNELS, SemanticTransformer  # noqa: E402
 
@@ -49,7 +50,9 @@ console = Console()
 
 def opened(folder: Path, threads: int, rows: int) -> Backend:
     options = SessionOptions(device="cpu", threads=threads)
-    return open_backend(folder / semantic.PREFILL, folder / semantic.STEP, options, rows=rows, capacity=1024)
+    return open_backend(
+        folder / files.SEMANTIC_PREFILL, folder / files.SEMANTIC_STEP, options, slots=rows, capacity=1024
+    )
 
 
 def row(tokens: int) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
@@ -123,7 +126,7 @@ def vocoder_table(folder: Path, network: AcousticNetwork, threads: int, turns: i
     tensors = {name: torch.from_numpy(values) for name, values in example.items()}
     graphs = {
         precision: Graph(
-            folder / "v2" / precision / acoustic.VOCODER,
+            folder / "v2" / precision / files.VOCODER,
             ("latent", "timbre"),
             ("audio",),
             SessionOptions(device="cpu", threads=threads),

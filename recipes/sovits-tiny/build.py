@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 from align import PHONES
 from runs import learned
+from timbral.inference.guard.guard import Policy
 from train_durations import RECORDED
 from train_semantic import read_semantic
 
 from timbral.conversion.export.semantic import export_semantic
 from timbral.conversion.export.source_filter import export_acoustic, export_durations, export_reference
-from timbral.inference.guard.guard import Policy
 from timbral.inference.loading import LISTENER
 from timbral.models import write_manifest
 from timbral.nets.durations import DurationPredictor

@@ -34,14 +34,15 @@ from timbral.conversion.networks import (
 )
 from timbral.errors import CheckpointError, TimbralWarning
 from timbral.inference.acoustic.flow_matching import FlowDecoder
-from timbral.inference.acoustic.interface import Network
+from timbral.inference.acoustic.interface import Network, TimedTokens
 from timbral.inference.acoustic.vits import VitsDecoder
 from timbral.inference.frontend import Frontend
-from timbral.inference.loading import open_acoustic, open_references
-from timbral.inference.request import UtteranceRequest
+from timbral.inference.loading import open_acoustic
+from timbral.inference.reference_encoder import ReferenceEncoder
+from timbral.inference.request import Conditioning, UtteranceRequest
 from timbral.inference.semantic.backend import open_backend
 from timbral.inference.sessions import SessionOptions
-from timbral.models import Bundle
+from timbral.models import Bundle, files
 from timbral.models.manifest import SYMBOLS, AcousticError, QuantizationReport, SemanticError
 from timbral.nets.semantic import BERT_CHANNELS, SemanticTransformer
 from timbral.nets.spectrogram import denormalized
@@ -92,17 +93,17 @@ def measure(bundle: Bundle, components: Components) -> QuantizationReport:
 
 
 def is_audible(report: QuantizationReport) -> bool:
-    """Whether the error is so large that it may be recording."""
+    """Whether the error is so large that it may be heard."""
     return report.semantic.agreement < _MIN_AGREEMENT or report.acoustic.log_mel > _MAX_LOG_MEL
 
 
 def _encode_recordings(bundle: Bundle) -> list[EncodedRecording]:
     """The held-out recordings, each in its own timbre."""
-    references = open_references(bundle, _CPU)
+    references = ReferenceEncoder.open(bundle, _CPU)
     encoded = []
     for name, _, _ in HELD_OUT:
         path = Path(__file__).with_name("recordings") / name
-        sounds = read_reference(path, *references.config.rates).sounds
+        sounds = read_reference(path, *references.rates).sounds
         encoded.append((references.tokens(sounds), references.timbre([sounds]), references.mel(sounds)))
     del references
     with warnings.catch_warnings():
@@ -119,10 +120,10 @@ def _semantic_error(
     bundle: Bundle, components: Components, recordings: Sequence[EncodedRecording]
 ) -> SemanticError:
     runner = open_backend(
-        bundle.path("semantic_prefill.onnx"),
-        bundle.path("semantic_step.onnx"),
+        bundle.path(files.SEMANTIC_PREFILL),
+        bundle.path(files.SEMANTIC_STEP),
         _CPU,
-        rows=1,
+        slots=1,
         capacity=bundle.manifest.semantic.capacity,
     )
     found = [teacher_forced(runner, each.phones, each.features, each.tokens, PROMPT) for each in recordings]
@@ -176,20 +177,18 @@ def _acoustic_error(
 
 
 def _synthesize(decoder: Any, recording: EncodedRecording) -> Floats:
-    stream = decoder.stream(UtteranceRequest(phones=recording.phones, timbre=recording.timbre), seed=0)
-    for token in recording.tokens:
-        stream.push(int(token))
-    return np.concatenate([*stream.finish()])
+    request = UtteranceRequest(recording.phones, Conditioning(recording.timbre))
+    return np.concatenate([*decoder.synthesize(request, TimedTokens(recording.tokens))])
 
 
 def _synthesize_after_prompt(decoder: Any, recording: EncodedRecording) -> Floats:
     """The second that follows the prompt."""
     assert recording.mel is not None
-    known = recording.mel[:, : int(2 * PROMPT * decoder.config.mel_rate)]
-    reference = decoder.reference(known, recording.timbre, recording.tokens[:PROMPT], recording.phones)
-    following = recording.tokens[PROMPT : PROMPT + _FLOW_TOKENS]
-    sound: Floats = decoder.whole(following, recording.phones, reference, steps=_FLOW_STEPS)
-    return sound
+    known = recording.mel[:, : int(2 * PROMPT * decoder.shape.mel_rate)]
+    voice = Conditioning(recording.timbre, recording.tokens[:PROMPT], recording.phones, mel=known)
+    request = UtteranceRequest(recording.phones, voice, steps=_FLOW_STEPS)
+    following = TimedTokens(recording.tokens[PROMPT : PROMPT + _FLOW_TOKENS])
+    return np.concatenate([*decoder.synthesize(request, following)])
 
 
 def _float_vits(components: Components, decoder: VitsDecoder) -> VitsDecoder:
@@ -205,7 +204,9 @@ def _float_vits(components: Components, decoder: VitsDecoder) -> VitsDecoder:
     def vocoder(latent: Tensor, timbre: Tensor) -> Tensor:
         return network.vocode(latent, timbre.unsqueeze(2))
 
-    return VitsDecoder(_by_name(latent), _by_name(vocoder), network.config.hidden, decoder.config)
+    return VitsDecoder(
+        _by_name(latent), _by_name(vocoder), network.config.hidden, decoder.shape, decoder.sample_rate
+    )
 
 
 def _float_flow(components: Components, decoder: FlowDecoder) -> FlowDecoder:
@@ -230,9 +231,8 @@ def _float_flow(components: Components, decoder: FlowDecoder) -> FlowDecoder:
         velocity: Tensor = estimator.velocity(mel, condition, rotation, time, step)
         return velocity
 
-    return FlowDecoder(
-        _by_name(features), _by_name(condition), _by_name(flow), _by_name(vocoder), decoder.config
-    )
+    graphs = (_by_name(features), _by_name(condition), _by_name(flow), _by_name(vocoder))
+    return FlowDecoder(*graphs, decoder.shape, decoder.sample_rate)
 
 
 def _by_name(function: Callable[..., Tensor | tuple[Tensor, ...]]) -> Network:

@@ -15,11 +15,9 @@ from timbral.errors import TimbralWarning
 from timbral.inference.bert import PhoneFeatures
 from timbral.inference.g2pw import open_g2pw
 from timbral.inference.sessions import SessionOptions
-from timbral.models import Bundle, Manifest
+from timbral.models import Bundle, Manifest, files
 from timbral.text import Utterance, to_phones, to_utterances, with_mark
 from timbral.text.g2p.pronunciation import Polyphones
-
-BERT, VOCABULARY, G2PW = "bert.onnx", "bert_vocab.txt", "g2pw.onnx"
 
 
 class Frontend:
@@ -36,17 +34,19 @@ class Frontend:
     def open(cls, bundle: Bundle, options: SessionOptions) -> "Frontend":
         """Warns where a model that wants to know what Chinese words mean has no BERT to tell it."""
         manifest, features, polyphones = bundle.manifest, None, None
-        if BERT in manifest.files:
-            features = PhoneFeatures.open(bundle.path(BERT), bundle.path(VOCABULARY), options)
+        if bundle.has(files.BERT):
+            features = PhoneFeatures.open(
+                bundle.path(files.BERT), bundle.path(files.BERT_VOCABULARY), options
+            )
         elif manifest.semantic.bert and "zh" in manifest.languages:
             warnings.warn(
-                f"{manifest.name} has no {BERT}: Chinese will have less expression; import the model with BERT",
+                f"{manifest.name} has no {files.BERT}: Chinese will have less expression; import the model with BERT",
                 TimbralWarning,
                 stacklevel=2,
             )
         # The official front end asks G2PW for v2 only; v1 was trained with the readings of dictionaries.
-        if G2PW in manifest.files and manifest.symbols == "v2":
-            polyphones = open_g2pw(bundle.folder, bundle.path(VOCABULARY), options)
+        if bundle.has(files.G2PW) and manifest.symbols == "v2":
+            polyphones = open_g2pw(bundle.folder, bundle.path(files.BERT_VOCABULARY), options)
         return cls(manifest, features, polyphones)
 
     def transcript(self, text: str, language: str) -> Utterance:
@@ -57,8 +57,7 @@ class Frontend:
             language,
             manifest.symbols,
             manifest.languages,
-            manifest.reading,
-            self._polyphones,
+            polyphones=self._polyphones,
         )
 
     def utterances(self, text: str, language: str) -> Iterator[Utterance]:
@@ -70,8 +69,7 @@ class Frontend:
             manifest.symbols,
             manifest.languages,
             manifest.semantic.longest,
-            manifest.reading,
-            self._polyphones,
+            polyphones=self._polyphones,
         )
 
     def features(self, utterance: Utterance) -> NDArray[np.float32] | None:

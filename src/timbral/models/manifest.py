@@ -14,9 +14,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from timbral.config import SamplingConfig
+from timbral.models.files import MANIFEST
 from timbral.paths import is_plain_name
-
-MANIFEST = "bundle.json"
 
 SYMBOLS = {"v1": 322, "v2": 732}
 """Number of phones in each symbol table."""
@@ -44,15 +44,6 @@ class FileEntry(_Strict):
     bytes: Count
 
 
-class SamplingDefaults(_Strict):
-    """How stage one draws tokens unless the caller says otherwise."""
-
-    top_k: Annotated[int, Field(ge=0)] = 15
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    temperature: Annotated[float, Field(gt=0)] = 1.0
-    repetition_penalty: Annotated[float, Field(gt=0)] = 1.35
-
-
 class Semantic(_Strict):
     """Shape of stage one: phones to semantic tokens.
 
@@ -72,7 +63,7 @@ class Semantic(_Strict):
     bert: bool = False
     prompts: bool = True
     longest: Annotated[float, Field(ge=2, le=30)] = 10.0
-    sampling: SamplingDefaults = SamplingDefaults()
+    sampling: SamplingConfig = SamplingConfig()
 
     @model_validator(mode="after")
     def _consistent(self) -> "Semantic":
@@ -90,8 +81,8 @@ class SourceFilter(_Strict):
     context_tokens: tokens on each side that the sound of a token depends on, both graphs together.
     chunk_tokens: tokens of the first chunk of a stream; later ones grow.
     timbre_size: length D of the timbre vector. phones: whether it is told which phones are spoken when, which the bundle's
-    `listener.safetensors` and `durations.onnx` then say. envelope: points of the envelopes that a voice's residuals correct, and
-    that `recalled.onnx` says of a recording; 0 where voices have none.
+    aligner and duration model then say. envelope: points of the spectral envelopes that a voice's residuals correct; 0
+    where voices have none.
     """
 
     kind: Literal["source-filter"]

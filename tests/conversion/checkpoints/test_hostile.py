@@ -399,7 +399,12 @@ def test_an_embedding_may_share_the_storage_of_its_decoder(tmp_path: Path) -> No
 def test_pipes_devices_and_odd_paths_are_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.pth")
     (tmp_path / "endless.pth").symlink_to("/dev/zero")
-    for path in (tmp_path / "pipe.pth", tmp_path / "endless.pth", tmp_path / "a\0b", tmp_path / ("x" * 5_000)):
+    for path in (
+        tmp_path / "pipe.pth",
+        tmp_path / "endless.pth",
+        tmp_path / "a\0b",
+        tmp_path / ("x" * 5_000),
+    ):
         with pytest.raises(CheckpointError, match=r"cannot be read|is no path") as error:
             read_checkpoint(path)
         assert "\n" not in str(error.value)

@@ -275,7 +275,7 @@ def test_names_under_the_prefix_of_a_wrapper(tmp_path: Path, wrapper: str) -> No
 
 def test_a_stage_two_whose_phones_were_cut_is_not_of_v1() -> None:
     cut = {**official("s2_v2"), "enc_p.text_embedding.weight": (322, 192)}
-    with pytest.raises(CheckpointError, match="322 phones of v1, but .* 704 bins instead of 1025"):
+    with pytest.raises(CheckpointError, match=r"322 phones of v1, but .* 704 bins instead of 1025"):
         identify(checkpoint(cut))
     cut = {**official("s2_v3_v4"), "enc_p.text_embedding.weight": (322, 192)}
     with pytest.raises(CheckpointError, match="322 phones of v1"):

@@ -13,10 +13,11 @@ from tests.helpers.nets_weights import fill
 from timbral.conversion.export import quantization_error as losses
 from timbral.conversion.export.fp16 import to_fp16
 from timbral.conversion.export.precision import Precision
-from timbral.conversion.export.semantic import HALF_STEP, PREFILL, STEP, WEIGHTS, export_semantic
+from timbral.conversion.export.semantic import WEIGHTS, export_semantic
 from timbral.conversion.export.weights import write_graphs
 from timbral.inference.semantic.onnx_backend import OnnxBackend
 from timbral.inference.sessions import Device, SessionOptions
+from timbral.models.files import SEMANTIC_PREFILL, SEMANTIC_STEP, variant
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
 
 ERROR: dict[Precision, float] = {"fp32": 0.0, "fp16": 0.002, "int8": 0.03, "int4": 0.2}
@@ -35,7 +36,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[Precision, Path]:
     export_semantic(model, found["fp32"])
     for precision in ("fp16", "int8", "int4"):
         found[precision] = tmp_path_factory.mktemp(precision)
-        graphs = {name: onnx.load(found["fp32"] / name) for name in (PREFILL, STEP)}
+        graphs = {name: onnx.load(found["fp32"] / name) for name in (SEMANTIC_PREFILL, SEMANTIC_STEP)}
         write_graphs(found[precision], graphs, WEIGHTS, precision)
     return found
 
@@ -43,7 +44,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[Precision, Path]:
 def logits(folder: Path, device: Device = "cpu") -> NDArray[np.float32]:
     rng = np.random.default_rng(0)
     options = SessionOptions(device=device, threads=1)
-    runner = OnnxBackend.open(folder / PREFILL, folder / STEP, options, rows=1, capacity=100)
+    runner = OnnxBackend.open(
+        folder / SEMANTIC_PREFILL, folder / SEMANTIC_STEP, options, slots=1, capacity=100
+    )
     features = rng.standard_normal((20, 1024)).astype(np.float32)
     return losses.teacher_forced(
         runner, rng.integers(0, 732, 20), features, rng.integers(0, 1024, 50), prompt=10
@@ -63,7 +66,7 @@ def test_near_float32_and_small(folders: dict[Precision, Path], precision: Preci
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8", "int4"])
 def test_both_graphs_point_to_the_same_weights(folders: dict[Precision, Path], precision: Precision) -> None:
     places = []
-    for name in (PREFILL, STEP):
+    for name in (SEMANTIC_PREFILL, SEMANTIC_STEP):
         model = onnx.load(folders[precision] / name, load_external_data=False)
         places.append(
             {
@@ -74,7 +77,7 @@ def test_both_graphs_point_to_the_same_weights(folders: dict[Precision, Path], p
         )
     assert len(places[1]) > 8
     assert places[1] <= places[0], "prefill has all that step has, and bert_proj"
-    stored = sum((folders[precision] / name).stat().st_size for name in (PREFILL, STEP))
+    stored = sum((folders[precision] / name).stat().st_size for name in (SEMANTIC_PREFILL, SEMANTIC_STEP))
     assert stored < 0.1 * (folders["fp32"] / WEIGHTS).stat().st_size
 
 
@@ -93,14 +96,14 @@ def test_on_cuda_stage_one_computes_in_half_over_the_same_weights(
     )
     found = logits(tmp_path, device="auto")
     assert 0 < losses.relative_error(on_cpu, found) < 0.01
-    half = onnx.load(tmp_path / HALF_STEP, load_external_data=False)
+    half = onnx.load(tmp_path / variant(SEMANTIC_STEP, "fp16"), load_external_data=False)
     types = {item.name: item.type.tensor_type.elem_type for item in (*half.graph.input, *half.graph.output)}
     assert types["logits"] == TensorProto.FLOAT
     assert types["key_0"] == types["value_1_next"] == TensorProto.FLOAT16
 
 
 def test_prefill_computes_in_half(folders: dict[Precision, Path]) -> None:
-    model = onnx.load(folders["fp32"] / PREFILL)
+    model = onnx.load(folders["fp32"] / SEMANTIC_PREFILL)
     rng = np.random.default_rng(0)
     inputs = {
         "phones": rng.integers(0, 732, (1, 20)),

@@ -45,14 +45,12 @@ from timbral.conversion.export.conv2d import convolutions_to_2d
 from timbral.conversion.export.graph import to_graph
 from timbral.conversion.export.precision import Precision, encoder_precision
 from timbral.conversion.export.weights import write_graphs
+from timbral.models import files
 from timbral.nets.acoustic import AcousticNetwork, joined
 from timbral.nets.normalization import fold_weight_norm
 from timbral.nets.spectrogram import TIMBRE as SPECTRUM
 from timbral.nets.spectrogram import LinearSpectrogram
 
-TIMBRE = "timbre.onnx"
-LATENT = "latent.onnx"
-VOCODER = "vocoder.onnx"
 WEIGHTS = "acoustic.weights"
 
 
@@ -109,8 +107,8 @@ def export_acoustic(
     write_graphs(
         folder,
         {
-            TIMBRE: _timbre(network),
-            LATENT: to_graph(
+            files.TIMBRE: _timbre(network),
+            files.LATENT: to_graph(
                 network,
                 latent,
                 {
@@ -130,11 +128,11 @@ def export_acoustic(
                     "noise": {2: "F"},
                 },
             ),
-            VOCODER: voice,
+            files.VOCODER: voice,
         },
         WEIGHTS,
         precision,
-        {TIMBRE: encoder_precision(precision)},
+        {files.TIMBRE: encoder_precision(precision)},
     )
 
 

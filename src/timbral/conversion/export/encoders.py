@@ -32,15 +32,12 @@ from torch import nn
 from timbral.conversion.export.graph import to_graph
 from timbral.conversion.export.precision import Precision, encoder_precision
 from timbral.conversion.export.weights import write_graphs
+from timbral.models import files
 from timbral.nets.bert import Bert
 from timbral.nets.eres2net import SpeakerNetwork
 from timbral.nets.hubert import Hubert
 from timbral.nets.normalization import folded_copy
 from timbral.nets.prior import PriorNetwork
-
-CONTENT = "content.onnx"
-SPEAKER = "speaker.onnx"
-BERT = "bert.onnx"
 
 
 def export_content(
@@ -55,7 +52,7 @@ def export_content(
         ("tokens",),
         {"audio": {1: "samples"}},
     )
-    _write(folder, CONTENT, graph, encoder_precision(precision))
+    _write(folder, files.CONTENT, graph, encoder_precision(precision))
 
 
 def export_speaker(network: SpeakerNetwork, folder: Path, precision: Precision = "fp32") -> None:
@@ -67,7 +64,7 @@ def export_speaker(network: SpeakerNetwork, folder: Path, precision: Precision =
         ("speaker",),
         {"audio": {1: "samples"}},
     )
-    _write(folder, SPEAKER, graph, encoder_precision(precision))
+    _write(folder, files.SPEAKER, graph, encoder_precision(precision))
 
 
 def export_bert(network: Bert, folder: Path, precision: Precision = "fp32") -> None:
@@ -79,7 +76,7 @@ def export_bert(network: Bert, folder: Path, precision: Precision = "fp32") -> N
         ("features",),
         {"tokens": {0: "B", 1: "L"}, "lengths": {0: "B"}},
     )
-    _write(folder, BERT, graph, precision)
+    _write(folder, files.BERT, graph, precision)
 
 
 def _write(folder: Path, name: str, graph: onnx.ModelProto, precision: Precision) -> None:

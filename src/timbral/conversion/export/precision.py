@@ -121,7 +121,9 @@ def _halve(graph: onnx.GraphProto) -> None:
         with np.errstate(over="ignore"):
             half = numpy_helper.to_array(weight).astype(np.float16)
         if not name.startswith("/") and not np.isfinite(half).all():
-            raise CheckpointError(f"the weight {name} is beyond what float16 holds; import with --precision fp32")
+            raise CheckpointError(
+                f"the weight {name} is beyond what float16 holds; import with --precision fp32"
+            )
         weight.CopyFrom(numpy_helper.from_array(half, name + "_half"))
         casts.append(helper.make_node("Cast", [name + "_half"], [name], to=TensorProto.FLOAT))
     nodes = [*casts, *graph.node]

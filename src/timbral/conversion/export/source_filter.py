@@ -8,7 +8,7 @@
 `durations.onnx`   for such a network: phones int64 [1, n] → durations float32 [1, n] in tokens
 `vocoder.onnx`     latent, timbre, f0, phase float32 [1, F] in cycles, noise float32 [1, F * hop],
                    residuals float32 [1, n, 2, P] → audio [1, F * hop]
-`recalled.onnx`    tokens, timbre and f0 of a recording → the envelope float32 [1, F, P] that stage two would say, without phones
+`envelope.onnx`    tokens, timbre and f0 of a recording → the envelope float32 [1, F, P] that stage two would say, without phones
 """
 
 from pathlib import Path
@@ -18,16 +18,10 @@ import torch
 from timbral.conversion.export.graph import to_graph
 from timbral.conversion.export.precision import Precision
 from timbral.conversion.export.weights import write_graphs
+from timbral.models import files
 from timbral.nets.durations import DurationPredictor
 from timbral.nets.source_filter import LatentNet, Recollection, SourceFilterVocoder
 from timbral.nets.tiny_content import ReferenceEncoder
-
-CONTENT = "content.onnx"
-TIMBRE = "timbre.onnx"
-LATENT = "latent.onnx"
-VOCODER = "vocoder.onnx"
-RECALLED = "recalled.onnx"
-DURATIONS = "durations.onnx"
 
 
 def export_reference(network: ReferenceEncoder, folder: Path, precision: Precision = "fp32") -> None:
@@ -37,8 +31,8 @@ def export_reference(network: ReferenceEncoder, folder: Path, precision: Precisi
     write_graphs(
         folder,
         {
-            CONTENT: to_graph(network, network.heard, inputs, ("tokens", "f0"), free),
-            TIMBRE: to_graph(network, lambda audio: (network(audio)[1],), inputs, ("timbre",), free),
+            files.CONTENT: to_graph(network, network.heard, inputs, ("tokens", "f0"), free),
+            files.TIMBRE: to_graph(network, lambda audio: (network(audio)[1],), inputs, ("timbre",), free),
         },
         "reference.weights",
         precision,
@@ -57,14 +51,14 @@ def export_acoustic(
     write_graphs(
         folder,
         {
-            LATENT: to_graph(
+            files.LATENT: to_graph(
                 latent,
                 latent.speak if config.phonemes else latent,
                 {"tokens": torch.zeros(1, tokens, dtype=torch.long), "timbre": timbre, **told},
                 ("latent", "f0"),
                 {name: {1: "tokens"} for name in ("tokens", *told)},
             ),
-            VOCODER: to_graph(
+            files.VOCODER: to_graph(
                 vocoder,
                 lambda *inputs: (vocoder(*inputs),),
                 {
@@ -84,7 +78,7 @@ def export_acoustic(
                     "residuals": {1: "sounds"},
                 },
             ),
-            RECALLED: to_graph(
+            files.ENVELOPE: to_graph(
                 both,
                 lambda *inputs: (both(*inputs),),
                 {
@@ -109,7 +103,7 @@ def export_durations(
     write_graphs(
         folder,
         {
-            DURATIONS: to_graph(
+            files.DURATIONS: to_graph(
                 network,
                 lambda phones: (network(phones, usual),),
                 {"phones": torch.arange(20)[None]},
