@@ -39,8 +39,7 @@ def pull(
     if json:
         terminal.print_json({"models": rows})
         return
-    for row in rows:
-        print("  ".join(_shown(row)))
+    terminal.print_table([_cells(row) for row in rows])
 
 
 def _list() -> list[dict[str, Any]]:
@@ -93,12 +92,12 @@ def _row(name: str, bundle: Bundle, new: bool) -> dict[str, Any]:
     }
 
 
-def _shown(row: dict[str, Any]) -> list[str]:
+def _cells(row: dict[str, Any]) -> list[str]:
     if "state" in row:
         return [row["name"], row["state"], f"{row['mb']} MB", precision_with_error(row), row["path"]]
     here = f"installed ({row['installed']})" if row["installed"] else "not installed"
     size, rate = f"{row['download_mb'] / 1000:.2f} GB", f"{row['sample_rate'] // 1000} kHz"
-    return [f"{row['name']:<9}", size, rate, f"{' '.join(row['languages']):<15}", row["licence"], here]
+    return [row["name"], size, rate, " ".join(row["languages"]), row["licence"], here]
 
 
 def _precision_of(bundle: Bundle | None) -> str | None:

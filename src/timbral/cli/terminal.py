@@ -6,9 +6,10 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -40,6 +41,14 @@ def note(text: str) -> None:
 def print_json(values: dict[str, Any], *, stdout_taken: bool = False) -> None:
     """One line of JSON, on stdout unless sound goes there."""
     print(json.dumps(values), file=sys.stderr if stdout_taken else sys.stdout)
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Rows in aligned columns, on stdout."""
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
 
 
 @contextlib.contextmanager

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from timbral.errors import CheckpointError
-from timbral.inference.g2pw import GRAPH, find_graph, open_g2pw
+from timbral.inference.g2pw import find_graph, open_g2pw
 from timbral.inference.sessions import SessionOptions
+from timbral.models import files
 from timbral.text.g2p.chinese.g2pw import TABLES
 from timbral.text.word_pieces import WordPieces, read_vocabulary
-
-VOCABULARY = "bert_vocab.txt"
 
 
 def read_bert_vocabulary(path: Path, size: int) -> tuple[str, ...]:
@@ -27,7 +26,7 @@ def read_bert_vocabulary(path: Path, size: int) -> tuple[str, ...]:
 
 def write_vocabulary(tokens: Sequence[str], folder: Path) -> None:
     """Writes a token a line, the n-th with the id n."""
-    (folder / VOCABULARY).write_bytes("".join(f"{token}\n" for token in tokens).encode())
+    (folder / files.BERT_VOCABULARY).write_bytes("".join(f"{token}\n" for token in tokens).encode())
 
 
 def check_g2pw(folder: Path, vocabulary: Path) -> None:
@@ -37,6 +36,6 @@ def check_g2pw(folder: Path, vocabulary: Path) -> None:
 
 def copy_g2pw(source: Path, folder: Path) -> None:
     """Copies the graph, which keeps its precision, and the tables of a G2PW model."""
-    shutil.copyfile(find_graph(source), folder / GRAPH)
+    shutil.copyfile(find_graph(source), folder / files.G2PW)
     for table in TABLES:
         shutil.copyfile(source / table, folder / table)
