@@ -74,8 +74,10 @@ def _pull(names: list[str], precision: Precision | None, g2pw: bool, keep: bool)
             terminal.note(f"{model.name} was trained without G2PW, and goes without")
     if missing:
         with terminal.progress("pulling") as bar:
-            report = terminal.Narrator(bar)
-            pulled = hub.pull(missing, precision or "int8", with_g2pw=g2pw, keep=keep, report=report)
+            on_progress = terminal.Narrator(bar)
+            pulled = hub.pull(
+                missing, precision or "int8", with_g2pw=g2pw, keep=keep, on_progress=on_progress
+            )
         here |= {model.name: bundle for model, bundle in zip(missing, pulled, strict=True)}
     new = {model.name for model in missing}
     return [_row(name, bundle, name in new) for name, bundle in here.items() if bundle]
