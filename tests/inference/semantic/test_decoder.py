@@ -133,7 +133,9 @@ def test_candidates_that_join_later_go_on_from_where_the_others_began() -> None:
 
     def take(number: int) -> TokenSequence:
         line = request(1, sampled)
-        return TokenSequence(line.phones, line.prompt, sampled, seed=5, limit=limits[number], candidate=number)
+        return TokenSequence(
+            line.phones, line.prompt, sampled, seed=5, limit=limits[number], candidate=number
+        )
 
     runner, candidates = Counting(2), [take(number) for number in range(len(limits))]
     decoder = SemanticDecoder(runner)
