@@ -23,7 +23,7 @@ Features = NDArray[np.float32]
 class PhoneFeatures:
     """BERT features of utterances, a row a phone. Shared by all requests."""
 
-    def __init__(self, pieces: WordPieces, encoder: BertEncoder) -> None:
+    def __init__(self, pieces: WordPieces, encoder: "BertEncoder") -> None:
         self._pieces = pieces
         self._encoder = encoder
 
