@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.engine_models import HistoryBackend
 from timbral.config import SamplingConfig
+from timbral.errors import SynthesisError
 from timbral.inference.semantic.decoder import SemanticDecoder
 from timbral.inference.semantic.sequence import Finish, TokenSequence
 
@@ -214,5 +215,5 @@ def test_a_sequence_that_fails_fails_alone() -> None:
     decoder.wait(innocent, innocent.limit)
     assert innocent.tokens == plain
     assert damaged.finished is Finish.FAILED
-    with pytest.raises(ValueError, match="finite"):
+    with pytest.raises(SynthesisError, match="finite"):
         decoder.wait(damaged, damaged.limit)
