@@ -1,8 +1,6 @@
-"""How a model reads a text: joins the text front end to the networks that a bundle may bring for it.
+"""The text front end of a model: text to utterances of phones, with the networks that a bundle may bring for it.
 
-These are BERT (`bert.onnx` and `bert_vocab.txt`), which tells stage one what Chinese words mean, and G2PW, which decides
-how Chinese characters with several readings sound: `g2pw.onnx` and its tables under the names that they are published
-with, and the same vocabulary.
+These are BERT, whose features stage one reads for Chinese, and G2PW, which disambiguates Chinese polyphones.
 """
 
 import warnings
@@ -21,7 +19,7 @@ from timbral.text.g2p.pronunciation import Polyphones
 
 
 class Frontend:
-    """Reads texts for one model. Immutable, and shared by all requests."""
+    """The text front end of one model. Immutable, shared by all requests."""
 
     def __init__(
         self, manifest: Manifest, features: PhoneFeatures | None = None, polyphones: Polyphones | None = None
@@ -32,7 +30,7 @@ class Frontend:
 
     @classmethod
     def open(cls, bundle: Bundle, options: SessionOptions) -> "Frontend":
-        """Warns where a model that wants to know what Chinese words mean has no BERT to tell it."""
+        """Opens what the bundle brings; warns where stage one reads BERT features and there is no BERT."""
         manifest, features, polyphones = bundle.manifest, None, None
         if bundle.has(files.BERT):
             features = PhoneFeatures.open(
@@ -73,7 +71,7 @@ class Frontend:
         )
 
     def features(self, utterance: Utterance) -> NDArray[np.float32] | None:
-        """What the words mean, float32 [phones, 1024]; None where the model does not ask, or nothing can tell."""
+        """BERT features float32 [phones, 1024]; None for models without a BERT."""
         if self._features is None:
             return None
         (features,) = self._features([utterance])

@@ -1,5 +1,6 @@
 """Opens the graphs of a bundle, as its manifest describes them."""
 
+from timbral.errors import BundleError
 from timbral.inference.acoustic.flow_matching import FlowDecoder
 from timbral.inference.acoustic.interface import AcousticDecoder
 from timbral.inference.acoustic.source_filter import SourceFilterDecoder
@@ -36,8 +37,13 @@ def open_engine(bundle: Bundle, options: SessionOptions) -> SpeechEngine:
 def open_semantic(bundle: Bundle, options: SessionOptions) -> SemanticDecoder:
     """Stage one."""
     prefill, step = bundle.path(files.SEMANTIC_PREFILL), bundle.path(files.SEMANTIC_STEP)
-    capacity = bundle.manifest.semantic.capacity
-    return SemanticDecoder(open_backend(prefill, step, options, slots=BATCH_SLOTS, capacity=capacity))
+    shape = bundle.manifest.semantic
+    backend = open_backend(prefill, step, options, slots=BATCH_SLOTS, capacity=shape.capacity)
+    if backend.vocabulary != shape.vocabulary:
+        raise BundleError(
+            f"{step} has {backend.vocabulary} logits, not {shape.vocabulary}: get the model again"
+        )
+    return SemanticDecoder(backend)
 
 
 def open_acoustic(bundle: Bundle, options: SessionOptions) -> AcousticDecoder:

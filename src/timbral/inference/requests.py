@@ -61,7 +61,8 @@ class UtteranceRequests:
             steps=config.steps,
             opens=self._count == 1,
             pause=config.pause * _pause_factor(utterance.source),
-            pause_within=(config.pause - _DEFAULT_PAUSE) * config.speed,  # stage two divides it by the speed again
+            pause_within=(config.pause - _DEFAULT_PAUSE)
+            * config.speed,  # stage two divides it by the speed again
             progress=min(1.0, self._read / self._length),
         )
 

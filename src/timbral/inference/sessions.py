@@ -1,4 +1,4 @@
-"""Opens graphs with onnxruntime: device, threads and memory are set for each session, never for all."""
+"""onnxruntime sessions: device, threads and memory are set for each session, never for all."""
 
 import os
 from collections.abc import Mapping
@@ -24,8 +24,8 @@ class SessionOptions:
 
     device: "auto" takes CUDA where onnxruntime-gpu finds it, otherwise the CPU.
     threads: threads of one graph; 0 for as many as this process may use.
-    spin_us: microseconds that an idle thread keeps its core busy for what follows. A graph is a hundred short nodes, and to wake
-    up takes longer than most, above all in a virtual machine.
+    spin_us: microseconds that an idle thread waits busily for more work. A graph is a hundred short nodes, and waking a thread
+    up takes longer than most of them, above all in a virtual machine.
     adapter: changes of the weights, of a fine-tuned voice.
     """
 

@@ -82,6 +82,8 @@ _AGAIN = "get the model again, or reinstall timbral if it is the embedded one"
 def _read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
+        if not path.is_file() and path.exists():
+            raise BundleError(f"{path}: not a regular file; {_AGAIN}")
         if path.stat().st_size > _MANIFEST_LIMIT:
             raise BundleError(f"{path}: far too large for a manifest; {_AGAIN}")
         text = path.read_text(encoding="utf-8")

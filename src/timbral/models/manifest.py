@@ -25,7 +25,8 @@ Language = Literal["zh", "en", "ja", "ko", "yue"]
 Precision = Literal["fp32", "fp16", "int8", "int4"]
 """In which the weights are stored."""
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Count = Annotated[int, Field(gt=0)]
+
+Hertz = Annotated[int, Field(ge=8000, le=192_000)]
 
 
 def _formerly(name: str, old: str) -> Any:
@@ -41,7 +42,7 @@ class FileEntry(_Strict):
     """What a file of the bundle must be."""
 
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    bytes: Count
+    bytes: Annotated[int, Field(gt=0)]
 
 
 class Semantic(_Strict):
@@ -53,13 +54,13 @@ class Semantic(_Strict):
     longest: seconds of speech that a piece of text may last; longer sentences are spoken in several pieces.
     """
 
-    layers: Count
-    heads: Count
-    hidden: Count
-    vocabulary: Count
+    layers: Annotated[int, Field(gt=0, le=64)]
+    heads: Annotated[int, Field(gt=0, le=128)]
+    hidden: Annotated[int, Field(gt=0, le=8192)]
+    vocabulary: Annotated[int, Field(gt=0, le=65536)]
     eos: Annotated[int, Field(ge=0)]
-    phonemes: Count
-    capacity: Count
+    phonemes: Annotated[int, Field(gt=0, le=4096)]
+    capacity: Annotated[int, Field(gt=0, le=16384)]
     bert: bool = False
     prompts: bool = True
     longest: Annotated[float, Field(ge=2, le=30)] = 10.0
@@ -86,13 +87,13 @@ class SourceFilter(_Strict):
     """
 
     kind: Literal["source-filter"]
-    hop: Count
-    frames_per_token: Count
-    context_tokens: Annotated[int, Field(ge=0)]
-    chunk_tokens: Count
-    timbre_size: Count
+    hop: Annotated[int, Field(gt=0, le=8192)]
+    frames_per_token: Annotated[int, Field(gt=0, le=64)]
+    context_tokens: Annotated[int, Field(ge=0, le=500)]
+    chunk_tokens: Annotated[int, Field(gt=0, le=2000)]
+    timbre_size: Annotated[int, Field(gt=0, le=8192)]
     phones: bool = False
-    envelope: Annotated[int, Field(ge=0)] = 0
+    envelope: Annotated[int, Field(ge=0, le=1024)] = 0
 
 
 class Vits(_Strict):
@@ -104,13 +105,13 @@ class Vits(_Strict):
     """
 
     kind: Literal["vits"]
-    hop: Count
-    frames_per_token: Count
-    timbre_size: Count
-    latent: Count
-    noise_scale: Annotated[float, Field(ge=0)] = 0.5
+    hop: Annotated[int, Field(gt=0, le=8192)]
+    frames_per_token: Annotated[int, Field(gt=0, le=64)]
+    timbre_size: Annotated[int, Field(gt=0, le=8192)]
+    latent: Annotated[int, Field(gt=0, le=4096)]
+    noise_scale: Annotated[float, Field(ge=0, le=10)] = 0.5
     speaker: bool = False
-    reach: Annotated[int, Field(ge=0)] = 0
+    reach: Annotated[int, Field(ge=0, le=1000)] = 0
 
 
 class FlowMatching(_Strict):
@@ -124,20 +125,20 @@ class FlowMatching(_Strict):
 
     kind: Literal["flow-matching"]
     frames_per_token: Literal[2]
-    mel_rate: Annotated[float, Field(gt=0)]
-    mel_sample_rate: Count
-    timbre_size: Count
-    reference_frames: Count
-    chunk_frames: Count
+    mel_rate: Annotated[float, Field(gt=0, le=16)]
+    mel_sample_rate: Hertz
+    timbre_size: Annotated[int, Field(gt=0, le=8192)]
+    reference_frames: Annotated[int, Field(gt=0, le=10000)]
+    chunk_frames: Annotated[int, Field(gt=0, le=10000)]
     steps: Annotated[int, Field(ge=1, le=128)]
 
 
 class TokenRate(_Strict):
     """Tokens that a phone of a language takes: outside `low` to `high` words were dropped or repeated."""
 
-    low: Annotated[float, Field(gt=0)]
-    typical: Annotated[float, Field(gt=0)]
-    high: Annotated[float, Field(gt=0)]
+    low: Annotated[float, Field(gt=0, le=100)]
+    typical: Annotated[float, Field(gt=0, le=100)]
+    high: Annotated[float, Field(gt=0, le=100)]
 
     @model_validator(mode="after")
     def _ordered(self) -> "TokenRate":
@@ -153,9 +154,9 @@ class ReferenceFormat(_Strict):
     timbre_rate: Hz, of what `timbre.onnx` hears; None for `rate`.
     """
 
-    rate: Count
-    silence: Annotated[int, Field(ge=0)] = 0
-    timbre_rate: Count | None = None
+    rate: Hertz
+    silence: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    timbre_rate: Hertz | None = None
 
 
 class SemanticError(_Strict):
@@ -167,7 +168,7 @@ class SemanticError(_Strict):
 
     agreement: Annotated[float, Field(ge=0, le=1)]
     error: Annotated[float, Field(ge=0)]
-    positions: Annotated[Count, _formerly("positions", "places")]
+    positions: Annotated[int, Field(gt=0, le=1_000_000), _formerly("positions", "places")]
 
 
 class AcousticError(_Strict):
@@ -187,7 +188,7 @@ class QuantizationReport(_Strict):
 
     semantic: SemanticError
     acoustic: AcousticError
-    recordings: Annotated[Count, _formerly("recordings", "voices")]
+    recordings: Annotated[int, Field(gt=0, le=1000), _formerly("recordings", "voices")]
 
 
 class Manifest(_Strict):
@@ -209,8 +210,8 @@ class Manifest(_Strict):
     version: Name
     languages: Annotated[tuple[Language, ...], Field(min_length=1)]
     symbols: Literal["v1", "v2"]
-    sample_rate: Count
-    token_rate: Count
+    sample_rate: Hertz
+    token_rate: Annotated[int, Field(gt=0, le=200)]
     precision: Precision
     precisions: dict[str, Precision] = {}
     quantization: Annotated[QuantizationReport | None, _formerly("quantization", "losses")] = None

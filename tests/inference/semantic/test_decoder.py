@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.engine_models import HistoryBackend
 from timbral.config import SamplingConfig
+from timbral.errors import SynthesisError
 from timbral.inference.semantic.decoder import SemanticDecoder
 from timbral.inference.semantic.sequence import Finish, TokenSequence
 
@@ -133,7 +134,9 @@ def test_candidates_that_join_later_go_on_from_where_the_others_began() -> None:
 
     def take(number: int) -> TokenSequence:
         line = request(1, sampled)
-        return TokenSequence(line.phones, line.prompt, sampled, seed=5, limit=limits[number], candidate=number)
+        return TokenSequence(
+            line.phones, line.prompt, sampled, seed=5, limit=limits[number], candidate=number
+        )
 
     runner, candidates = Counting(2), [take(number) for number in range(len(limits))]
     decoder = SemanticDecoder(runner)
@@ -212,5 +215,5 @@ def test_a_sequence_that_fails_fails_alone() -> None:
     decoder.wait(innocent, innocent.limit)
     assert innocent.tokens == plain
     assert damaged.finished is Finish.FAILED
-    with pytest.raises(ValueError, match="finite"):
+    with pytest.raises(SynthesisError, match="finite"):
         decoder.wait(damaged, damaged.limit)

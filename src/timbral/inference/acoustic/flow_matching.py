@@ -1,7 +1,6 @@
-"""Stage two of v3 and v4: tokens to sound by way of mel, which is solved in chunks, each going on from what is before it.
+"""Stage two of v3 and v4: tokens to a mel spectrogram by conditional flow matching, in chunks that continue each other.
 
-A sentence is made as a whole: the vocoder runs once, over the mel of all chunks. What a voice gives to every sentence,
-read off its recording, is kept and found again by what it was made from.
+The vocoder runs once, over the mel of all chunks of an utterance. Features of a voice's reference are cached.
 """
 
 from collections.abc import Callable, Iterator

@@ -14,11 +14,12 @@ from timbral.inference.sessions import SessionOptions, on_cuda
 class Backend(Protocol):
     """Runs stage one over the slots of a batch; each slot has a KV cache of its own.
 
-    slots: how many there are. capacity: phones and tokens that one slot can hold together.
+    slots: how many there are. capacity: phones and tokens that one slot can hold together. vocabulary: logits of a token.
     """
 
     slots: int
     capacity: int
+    vocabulary: int
 
     def prefill(
         self,

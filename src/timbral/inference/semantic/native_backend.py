@@ -19,6 +19,7 @@ class NativeBackend:
     def __init__(self, kernel: StageOneKernel, slots: int, capacity: int) -> None:
         self.slots = slots
         self.capacity = capacity
+        self.vocabulary = kernel.vocabulary
         self._kernel = kernel
         self._filled = np.zeros(slots, np.int32)
         self._spoken = np.zeros(slots, np.int64)

@@ -55,7 +55,7 @@ class OnnxBackend:
         self._filled = np.zeros(_paired(slots), np.int32)
         self._generated = np.zeros(_paired(slots), np.int64)
         self._bound: dict[int, _BoundStep] = {}
-        self._vocabulary: int = step.session.get_outputs()[0].shape[1]
+        self.vocabulary: int = step.session.get_outputs()[0].shape[1]
         self._pairs = False  # while it is tried
         self._pairs = not self._batches_agree()
 
@@ -102,6 +102,9 @@ class OnnxBackend:
                 features = np.zeros((len(phones), self._feature_size), np.float32)
             inputs["bert"] = np.ascontiguousarray(features.T)[None]
         logits, *filled = self._prefill(inputs, ("logits", *self._caches))
+        # Compiled code reads the logits: what a graph gives is not taken for granted.
+        if logits.dtype != np.float32 or logits.shape != (1, self.vocabulary):
+            raise BundleError(f"prefill gives logits {logits.dtype} {logits.shape}: get the model again")
         count = len(phones) + len(tokens)
         for buffer, values in zip(self._caches.values(), filled, strict=True):
             buffer[slot, :, :count] = values[0, :, :count]
@@ -115,7 +118,7 @@ class OnnxBackend:
         count = len(tokens)
         run = _paired(count) if self._pairs else count
         if run not in self._bound:
-            self._bound[run] = _BoundStep(self._step, self._caches, run, self._vocabulary)
+            self._bound[run] = _BoundStep(self._step, self._caches, run, self.vocabulary)
         bound = self._bound[run]
         bound.token[:count, 0] = tokens
         bound.positions[:count] = self._generated[:count]

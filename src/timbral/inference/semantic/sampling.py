@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timbral.config import LOWEST_TEMPERATURE, SamplingConfig
+from timbral.errors import SynthesisError
 from timbral.native.candidates import MOST, CandidateFinder, finder
 
 _NEAR = 10.0
@@ -35,7 +36,7 @@ class TokenSampler:
         """A token sampled from logits [vocabulary], or one fewer, and the likeliest one.
 
         The logits of `previous` tokens [n], each named once, are penalised in place.
-        Raises ValueError for logits of another length, or none that is finite.
+        Raises ValueError for logits of another length, SynthesisError where none is finite.
         """
         if logits.ndim != 1 or not self._vocabulary - 1 <= len(logits) <= self._vocabulary:
             raise ValueError(f"logits have the shape {logits.shape}, not ({self._vocabulary},)")
@@ -54,7 +55,7 @@ class TokenSampler:
             tokens, likelihoods = candidates(logits, config)
             best = int(np.argmax(logits))
         if not len(tokens):
-            raise ValueError("no logit is finite")
+            raise SynthesisError("no logit is finite: the model or the voice is damaged; get it again")
         return draw(tokens, likelihoods, rng), best
 
 
