@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from timbral.conversion.export import quantization_error as losses
+from timbral.conversion.export import quantization_error
 from timbral.conversion.export.semantic import export_semantic
 from timbral.inference.loading import open_engine
 from timbral.inference.semantic.backend import open_backend
@@ -65,13 +65,16 @@ def main() -> None:
                 Path(folder) / SEMANTIC_PREFILL, Path(folder) / SEMANTIC_STEP, CPU, slots=2, capacity=CAPACITY
             )
             found[precision] = [
-                losses.teacher_forced(runner, phones, None, tokens) for phones, tokens in pairs
+                quantization_error.teacher_forced(runner, phones, None, tokens) for phones, tokens in pairs
             ]
     exact = np.concatenate(found.pop("fp32"))
     print(f"{len(pairs)} sentences, {len(exact)} tokens")
     for precision, logits in found.items():
         rounded = np.concatenate(logits)
-        agreement, error = losses.argmax_agreement(exact, rounded), losses.relative_error(exact, rounded)
+        agreement, error = (
+            quantization_error.argmax_agreement(exact, rounded),
+            quantization_error.relative_error(exact, rounded),
+        )
         print(f"{precision}: {agreement:.1%} agree, relative error of the logits {error:.3f}")
 
 

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from timbral.models import Bundle
 
 _TRAIN = ("torch", "onnx", "onnxscript")
-"""What `timbral[train]` brings and importing needs."""
+"""Packages of `timbral[train]` that importing needs."""
 
 Gpt = Annotated[Path, typer.Option("--gpt", metavar="CKPT", help="Stage one, a .ckpt.")]
 Sovits = Annotated[Path, typer.Option("--sovits", metavar="PTH", help="Stage two, a .pth.")]
 Hubert = Annotated[
-    Path, typer.Option("--hubert", metavar="DIR|FILE", help="chinese-hubert-base, which hears recordings.")
+    Path, typer.Option("--hubert", metavar="DIR|FILE", help="chinese-hubert-base, the encoder of recordings.")
 ]
 Lora = Annotated[
     Path | None, typer.Option("--lora", metavar="PTH", help="A LoRA of v3 or v4, trained on --sovits.")
@@ -74,17 +74,12 @@ def import_checkpoints(
         ) from None
     folder, called = _place(output, name)
     with terminal.progress("reading") as bar:
-
-        def on_progress(what: str, share: float) -> None:
-            bar.begin(what)
-            bar.show(share)
-
         bundle = import_model(
             Sources(gpt, sovits, hubert, lora, bert, speaker, vocoder, g2pw),
             folder,
             name=called,
             precision=read_precision(precision),
-            on_progress=on_progress,
+            on_progress=bar.on_progress,
         )
     model = called if output is None else str(folder)
     facts = _facts(bundle)
