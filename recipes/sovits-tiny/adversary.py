@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
 from timbral.nets.discriminators import SLOPE, Judgement
-from timbral.training.acoustic_losses import adversarial_loss, discriminator_loss, feature_loss
+from timbral.training.vits_losses import adversarial_loss, discriminator_loss, feature_loss
 
 FRAMES = (1, 4)
 """That are seen as one."""

@@ -21,9 +21,9 @@ from timbral.conversion.export.source_filter import export_acoustic, export_dura
 from timbral.inference.guard.guard import Policy
 from timbral.inference.loading import LISTENER
 from timbral.models import write_manifest
+from timbral.nets.content_encoder import ContentConfig, ReferenceEncoder
 from timbral.nets.durations import DurationPredictor
 from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder
-from timbral.nets.tiny_content import ContentConfig, ReferenceEncoder
 
 VERSION = "0.7"
 """Of the model: a voice file belongs to one version, since tokens and timbre mean something only there."""
@@ -35,7 +35,7 @@ SLOWER = 0.05
 """Than Kokoro speaks on average, as a logarithm."""
 LICENCE = "CC-BY-SA-4.0"
 ATTRIBUTION = (
-    "Trained on speech of Kokoro-82M (hexgrad, Apache-2.0), hsk-sentences-audio (no7z, CC-BY-SA-4.0), audio-cmn (hugolpz, "
+    "TrainedStage on speech of Kokoro-82M (hexgrad, Apache-2.0), hsk-sentences-audio (no7z, CC-BY-SA-4.0), audio-cmn (hugolpz, "
     "CC-BY-SA-4.0), japanese-vocabulary-pronunciation-audio (tofugu, CC-BY-SA-4.0), jyutnet-cantonese-syllables (jyutnet, "
     "CC-BY-SA-4.0) and dc_tts (PhilippMatthes, Apache-2.0). Content tokens after Whisper-base (OpenAI, MIT), pitch after "
     "SwiftF0 (MIT); holds the GE2E network of Resemblyzer (Apache-2.0)."

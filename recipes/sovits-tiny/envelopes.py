@@ -26,7 +26,7 @@ from teachers import WHISPER_RATE
 
 from timbral.audio.mel_axis import mel_points, nearest
 from timbral.nets.source_filter import SourceFilterConfig
-from timbral.nets.tiny_timbre import SPEAKER, TimbreEncoder
+from timbral.nets.timbre_encoder import SPEAKER, TimbreEncoder
 
 SHAPE = SourceFilterConfig()
 RATE = SHAPE.rate

@@ -28,7 +28,7 @@ from runs import DEVICES, half, open_device
 from teachers import WHISPER_RATE, WhisperEncoder, embeddings, pitch
 from torch import Tensor, nn
 
-from timbral.nets.tiny_timbre import SpeakerEncoder
+from timbral.nets.timbre_encoder import SpeakerEncoder
 
 RATE = 24_000
 HOP = 240

@@ -28,7 +28,7 @@ from tokens import Codebook, read_pairs
 
 from timbral.inference.alignment.durations import halves
 from timbral.inference.alignment.hmm_aligner import HmmAligner
-from timbral.nets.tiny_timbre import TimbreEncoder
+from timbral.nets.timbre_encoder import TimbreEncoder
 
 TOGETHER = 64
 """Utterances whose timbre is heard at once."""
@@ -127,10 +127,10 @@ def timbres(
                 spectrum = encoder.spectrum(clip[None])[0].cpu().numpy()
                 timbre[i] = heard[i] = np.concatenate([16 * u.speaker, spectrum, [u.mean_pitch]])
             again = [i for i in group if i in chosen]
-            worsened = [_worsened(clips[i - first], utterances[i].meta["id"]) for i in again]
+            corrupted_tokens = [_worsened(clips[i - first], utterances[i].meta["id"]) for i in again]
             if again:
                 for i, clip, vector in zip(
-                    again, worsened, embeddings(encoder.speaker, worsened), strict=True
+                    again, corrupted_tokens, embeddings(encoder.speaker, corrupted_tokens), strict=True
                 ):
                     spectrum = encoder.spectrum(clip[None])[0]
                     heard[i, :-1] = torch.cat([16 * vector, spectrum]).cpu().numpy()

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from timbral.training.curves import Curves
 from timbral.training.ema import Average
-from timbral.training.randomness import random_apart
+from timbral.training.random_state import isolated_random_state
 
 DEVICES = ("auto", "cpu", "cuda")
 SEED = 0
@@ -156,7 +156,7 @@ class Run:
     def aside(self) -> Iterator[None]:
         """The model as it would be used, with averaged weights, for measures that leave no trace in the run."""
         self.model.eval()
-        with random_apart(SEED), torch.no_grad():
+        with isolated_random_state(SEED), torch.no_grad():
             if self.average is None:
                 yield
             else:

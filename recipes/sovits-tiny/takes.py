@@ -33,7 +33,7 @@ from timbral.inference.semantic.sampling import Sampling
 from timbral.inference.semantic.sequence import Finish, TokenSequence
 from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle, open_bundle
-from timbral.training.drawn import read_pieces
+from timbral.training.sampled_tokens import utterance_phones
 
 TURNS = ("en", "zh", "en", "ja")
 """Languages of the sentences in turn."""
@@ -54,7 +54,7 @@ def phones_of(folder: Path, bundle: Bundle, shard: tuple[int, int]) -> Iterator[
             if text is None:
                 return
             try:
-                pieces = read_pieces(bundle, text, lang)
+                pieces = utterance_phones(bundle, text, lang)
             except TextError:
                 continue
             yield from (phones for phones in pieces[:2] if len(phones) > 3)

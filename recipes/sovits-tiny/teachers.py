@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from timbral.nets.tiny_timbre import SpeakerEncoder
+from timbral.nets.timbre_encoder import SpeakerEncoder
 
 WHISPER_RATE = 16_000
 

@@ -35,8 +35,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from timbral.audio.mel_axis import MEL_CORNER
-from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder, points
-from timbral.nets.tiny_timbre import BANDS, SPEAKER, SpeakerEncoder, band_centres
+from timbral.nets.source_filter import (
+    LatentNet,
+    SourceFilterConfig,
+    SourceFilterVocoder,
+    envelope_frequencies,
+)
+from timbral.nets.timbre_encoder import BANDS, SPEAKER, SpeakerEncoder, band_centres
 from timbral.training.source_filter_losses import SpeakerMel, magnitudes
 
 TOKENS = 40
@@ -217,7 +222,7 @@ class Batches:
             return (depth[..., None] * torch.cos(waves.to(device) + phase[..., None])).sum(1)
 
         envelope, _ = split(batch["frames"])
-        envelope += curve(points(envelope.shape[2], RATE))[:, None]
+        envelope += curve(envelope_frequencies(envelope.shape[2], RATE))[:, None]
         heard = curve(band_centres())
         batch["timbre"][:, SPEAKER : SPEAKER + BANDS] += heard - heard.mean(1, keepdim=True)
 

@@ -17,8 +17,8 @@ from tokens import Codebook
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from timbral.nets.tiny_content import ContentConfig, ContentEncoder
-from timbral.nets.tiny_timbre import RATE as HEARD_AT
+from timbral.nets.content_encoder import ContentConfig, ContentEncoder
+from timbral.nets.timbre_encoder import RATE as ENCODER_RATE
 from timbral.training.source_filter_losses import resampled
 
 RATE = 24_000
@@ -41,7 +41,7 @@ class Precise(nn.Module):
 
 def losses(model: nn.Module, crops: dict[str, Tensor]) -> dict[str, Tensor]:
     """Of crops as they are heard in a worse recording."""
-    audio = degraded(resampled(crops["audio"], RATE, HEARD_AT), HEARD_AT)
+    audio = degraded(resampled(crops["audio"], RATE, ENCODER_RATE), ENCODER_RATE)
     with half(audio.device):
         logits, pitch, voicing = model(audio)
     voiced = crops["voiced"]

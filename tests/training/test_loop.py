@@ -22,11 +22,12 @@ from timbral.training import checkpoint, loop
 from timbral.training.curves import read_curves
 from timbral.training.loop import train
 from timbral.training.loop_settings import Precision
-from timbral.training.randomness import random_states, restore_random_states, seed_all
+from timbral.training.random_state import random_states, restore_random_states, seed_all
 from timbral.training.schedule import Constant, Exponential, WarmupCosine
-from timbral.training.task import Batch, Pass
+from timbral.training.task import Batch, LossStep
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
+TOY = ROOT / "tests" / "helpers" / "training_toy.py"
 
 
 @pytest.fixture(autouse=True)
@@ -51,8 +52,8 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 def test_a_run_that_is_killed_ten_times_ends_as_one_that_is_not(
     tmp_path: Path, undisturbed: tuple[dict[str, Tensor], list[dict[str, Any]]]
 ) -> None:
-    command = [sys.executable, str(HERE / "training_toy.py"), str(tmp_path), "10", "7"]
-    path = os.pathsep.join([str(HERE.parent), *sys.path])
+    command = [sys.executable, str(TOY), str(tmp_path), "10", "7"]
+    path = os.pathsep.join([str(ROOT), *sys.path])
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"})
     weights, curves = undisturbed
     assert read_curves(tmp_path) == curves
@@ -68,7 +69,7 @@ def test_two_processes_train_one_network(tmp_path: Path) -> None:
         port = free.getsockname()[1]
     shared = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(HERE.parent), *sys.path]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
         "OMP_NUM_THREADS": "1",
     }
     shared |= {
@@ -77,7 +78,7 @@ def test_two_processes_train_one_network(tmp_path: Path) -> None:
         "MASTER_PORT": str(port),
         "ACCELERATE_USE_CPU": "true",
     }
-    command = [sys.executable, str(HERE / "training_toy.py"), str(tmp_path)]
+    command = [sys.executable, str(TOY), str(tmp_path)]
     processes = [
         subprocess.Popen(command, env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)})
         for rank in range(2)
@@ -165,7 +166,7 @@ def test_without_memory_batches_are_halved_and_updates_stay(tmp_path: Path) -> N
     assert task.sizes == [8, 4] + [2] * 24
     state = checkpoint.load_checkpoint(tmp_path)
     assert state is not None
-    assert state["progress"]["halvings"] == 2
+    assert state["halvings"] == 2
 
 
 def test_halved_batches_have_the_gradient_of_whole_ones() -> None:
@@ -179,8 +180,8 @@ def _gradient(size: int) -> Tensor:
     class Plain(Toy):
         result = "maker"
 
-        def passes(self, batch: Batch) -> Any:
-            yield Pass("maker", (self.maker(batch["real"]) - 1).square().mean())
+        def loss_steps(self, batch: Batch) -> Any:
+            yield LossStep("maker", (self.maker(batch["real"]) - 1).square().mean())
 
     task = Plain()
     task.maker[1] = torch.nn.Dropout(0.0)
