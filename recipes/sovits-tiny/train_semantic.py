@@ -214,10 +214,13 @@ class SemanticTask(SteppedTask):
         super().__init__(model, adamw(groups, 0.02), args.steps)
         self.train, validation = (Pairs(pairs, held_out=held_out) for held_out in (False, True))
         self.checks = [validation.draw(generator(0, i), 6000, 0.0) for i in range(3)]
-        self.draw = Prefetcher(lambda step: self.train.draw(generator(step), args.positions, JOIN))  # type: ignore[method-assign]
+        self.prefetch = Prefetcher(lambda step: self.train.draw(generator(step), args.positions, JOIN))
         self.forward = model.forward_with_attention
         if args.compile:
             self.forward = torch.compile(self.forward, dynamic=True)
+
+    def draw(self, step: int) -> Batch:
+        return self.prefetch(step)
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         found = losses(self.network, self.forward, batch, NOISE)

@@ -24,11 +24,14 @@ from timbral.training.base_checkpoints import BaseCheckpoints
 from timbral.training.curves import read_curves
 from timbral.training.finetuned_voice import ExchangeableWeights, finetuned_voice
 from timbral.training.loop import train
+from timbral.training.main_speaker import main_speaker
 from timbral.training.networks import restore_reference, restore_source_filter
+from timbral.training.run import train_stages
 from timbral.training.sampled_tokens import SampledUtterance, sentences
 from timbral.training.settings import EMBEDDED, SourceFilterSettings, defaults, read_settings
 from timbral.training.source_filter import SourceFilterTask
 from timbral.training.source_filter_examples import SourceFilterExample, crop, extract_examples
+from timbral.training.task import ProgressCallback, no_progress
 from timbral.training.trained_weights import TrainedWeights
 from timbral.voices import store as voice_store
 
@@ -218,7 +221,10 @@ def test_one_command_makes_a_voice_of_raw_recordings(
     arguments = ["adapt", str(raw), "--name", "me", "--consent", "Me Myself", "--no-denoise"]
     arguments += ["--config", str(tmp_path / "short.yaml")]
     assert main([*arguments, "--json"]) == 0
-    facts = json.loads(capfd.readouterr().out)
+    printed = capfd.readouterr()
+    assert "small weights" not in printed.err
+    facts = json.loads(printed.out)
+    assert facts["other_speakers"] == []
     assert facts["seconds"] > 3
     assert facts["stages"][0]["updates"] == 2
     voice = voice_store.recall("me")
@@ -233,12 +239,77 @@ def test_one_command_makes_a_voice_of_raw_recordings(
 
     # Again: nothing is prepared or trained anew, and the voice is the same.
     assert main(arguments) == 0
-    capfd.readouterr()
+    assert "`timbral say TEXT --voice me` speaks with it" in capfd.readouterr().out
     again = voice_store.recall("me")
     assert voice.adapter is not None
     assert again.adapter is not None
     assert again.adapter.digest == voice.adapter.digest
     np.testing.assert_array_equal(again.timbre, voice.timbre)
+
+
+def cut(source: Path, folder: Path, count: int) -> list[Line]:
+    """A recording in equal parts."""
+    samples, rate = soundfile.read(source)
+    size = len(samples) // count
+    lines = []
+    for i in range(count):
+        path = folder / f"{source.stem}{i}.wav"
+        soundfile.write(path, samples[i * size : (i + 1) * size], rate)
+        lines.append(Line(path, "me", "", ""))
+    return lines
+
+
+def test_the_speaker_who_speaks_most_is_kept(tmp_path: Path) -> None:
+    mine, theirs = cut(DATA / "english.flac", tmp_path, 2), cut(DATA / "chinese.flac", tmp_path, 1)
+    assert main_speaker(mine) == (mine, [])
+    kept, others = main_speaker([mine[0], *theirs, mine[1]])
+    assert {len(kept), len(others)} == {1, 2}
+    assert kept in (mine, theirs)
+    seconds = [sum(soundfile.info(str(line.audio)).duration for line in lines) for lines in (kept, others)]
+    assert seconds[0] > seconds[1]
+
+
+def test_clips_of_two_speakers_are_reported_before_the_training(
+    tmp_path: Path, home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for name in ("english", "chinese"):
+        shutil.copy(DATA / f"{name}.flac", raw)
+    (tmp_path / "bad.yaml").write_text("acoustic: {targets: [nothing], epochs: 1}\n")
+    arguments = ["adapt", str(raw), "--name", "me", "--no-denoise", "--config", str(tmp_path / "bad.yaml")]
+    assert main(arguments) == 2
+    *_, note, error = capfd.readouterr().err.strip().splitlines()
+    assert note.startswith("note: more than one speaker: 1 of 2 clips")
+    assert "nothing" in error
+
+
+def test_identical_trainings_have_identical_results_even_after_an_interruption(tmp_path: Path) -> None:
+    (tmp_path / "short.yaml").write_text(SHORT.replace("epochs: 1", "epochs: 2, save_every: 1"))
+    settings = read_settings(EMBEDDED, tmp_path / "short.yaml")
+
+    def train_once(name: str, on_progress: ProgressCallback = no_progress, *, resume: bool = False) -> bytes:
+        chosen = {"stages": ("acoustic",), "device": "cpu", "for_voice": True, "resume": resume}
+        (stage,) = train_stages(
+            [clip("english")], open_bundle(None), tmp_path / name, settings, **chosen, on_progress=on_progress
+        )
+        return stage.path.read_bytes()
+
+    def interrupt(when: str) -> ProgressCallback:
+        def on_progress(what: str, share: float) -> None:
+            if when in what:
+                raise KeyboardInterrupt
+
+        return on_progress
+
+    torch.manual_seed(1)
+    first = train_once("first")
+    torch.manual_seed(2)
+    assert train_once("second") == first
+    for when in ("sampling", "epoch 1", "epoch 2"):
+        with pytest.raises(KeyboardInterrupt):
+            train_once(when, interrupt(when))
+        assert train_once(when, resume=True) == first
 
 
 def test_only_runs_are_removed(tmp_path: Path) -> None:
@@ -260,7 +331,7 @@ def test_training_writes_a_voice_of_a_list(tmp_path: Path, capfd: pytest.Capture
     shutil.copy(DATA / "english.flac", tmp_path)
     write_list(tmp_path / "me.list", [Line(tmp_path / "english.flac", "me", "", "")])
     (tmp_path / "short.yaml").write_text(SHORT)
-    target = tmp_path / "out" / "me.voice"
+    target = tmp_path / "the output" / "me.voice"
     target.parent.mkdir()
     arguments = [
         "train",
@@ -271,7 +342,9 @@ def test_training_writes_a_voice_of_a_list(tmp_path: Path, capfd: pytest.Capture
         str(tmp_path / "short.yaml"),
     ]
     assert main([*arguments, "--stage", "acoustic"]) == 0
-    assert "speaks with it" in capfd.readouterr().out
+    printed = capfd.readouterr().out
+    assert "2 updates in 1 epoch\n" in printed
+    assert f"`timbral say TEXT --voice '{target}'` speaks with it" in printed
     voice = timbral.Voice.load(target)
     assert voice.adapter is not None
     assert voice.base == open_bundle(None).manifest.base
@@ -292,6 +365,7 @@ def test_training_writes_a_voice_of_a_list(tmp_path: Path, capfd: pytest.Capture
         (["--name", "me", "--device", "tpu"], "--device"),
         (["--name", "me", "--epochs", "0"], "epochs"),
         (["--name", "me", "--model", "nobody"], "nobody"),
+        (["--name", "CON"], "reserved"),
     ],
 )
 def test_mistakes_are_reported_at_once(

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from tests.helpers.training_toy import SETTINGS, Toy, run
 from timbral.errors import TrainingError
+from timbral.inference.sessions import usable_cores
 from timbral.training import checkpoint, loop
 from timbral.training.curves import read_curves
 from timbral.training.loop import train
@@ -25,6 +26,7 @@ from timbral.training.loop_settings import Precision
 from timbral.training.random_state import random_states, restore_random_states, seed_all
 from timbral.training.schedule import Constant, Exponential, WarmupCosine
 from timbral.training.task import Batch, LossStep
+from timbral.training.threads import idle_cores, torch_threads
 
 ROOT = Path(__file__).parents[2]
 TOY = ROOT / "tests" / "helpers" / "training_toy.py"
@@ -271,3 +273,62 @@ def test_random_states_come_back() -> None:
 def test_rows_that_a_kill_cut_off_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "curves.jsonl").write_text(json.dumps({"step": 1, "loss": 2.0}) + '\n{"step": 2, "lo')
     assert read_curves(tmp_path) == [{"step": 1, "loss": 2.0}]
+
+
+def test_a_run_stops_at_its_time_limit_and_resumes(
+    tmp_path: Path, undisturbed: tuple[dict[str, Tensor], list[dict[str, Any]]]
+) -> None:
+    outcome = train(Toy(), SETTINGS, tmp_path, device="cpu", time_limit=0)
+    assert (outcome.steps, outcome.finished) == (0, False)
+    task, outcome = run(tmp_path)
+    assert outcome.finished
+    assert same(task.maker.state_dict(), undisturbed[0])
+
+
+def test_a_resumed_run_computes_in_as_many_threads(tmp_path: Path) -> None:
+    class Watched(Toy):
+        threads = 0
+
+        def validate(self) -> dict[str, float]:
+            self.threads = torch.get_num_threads()
+            return super().validate()
+
+    train(Toy(), SETTINGS, tmp_path, device="cpu", time_limit=0)
+    task = Watched()
+    with torch_threads(4):
+        torch.set_num_threads(2)
+        train(task, SETTINGS, tmp_path, device="cpu")
+        assert torch.get_num_threads() == 2
+    assert task.threads == 1
+    assert torch.get_num_threads() == 1
+    assert 1 <= idle_cores() <= usable_cores()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA")
+def test_missing_cuda_is_said(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no CUDA"):
+        train(Toy(), SETTINGS, tmp_path, device="cuda")
+
+
+def test_training_opens_no_connection(tmp_path: Path) -> None:
+    """Neither ours nor those of accelerate and torch."""
+    script = tmp_path / "offline.py"
+    script.write_text(
+        "import sys\n"
+        "def refuse(event, arguments):\n"
+        "    if event in ('socket.connect', 'socket.getaddrinfo', 'socket.gethostbyname'):\n"
+        "        print(event, arguments, file=sys.stderr)\n"
+        "        import os; os._exit(9)\n"
+        "sys.addaudithook(refuse)\n"
+        "from pathlib import Path\n"
+        "from tests.helpers.training_toy import run\n"
+        "run(Path(sys.argv[1]))\n"
+    )
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, str(script), str(tmp_path / "run")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -238,6 +238,8 @@ def test_mistakes_are_told_before_the_work(
         ([str(listing), "-o", str(tmp_path / "a"), *model, "--stage", "semantic", "--resume"], "no run"),
         ([str(tmp_path / "full"), "-o", str(tmp_path / "a"), *model], "no .list file"),
         ([str(listing), "-o", str(tmp_path / "a"), *model, "--sovits", files["s2-v3"]], "of v3"),
+        ([str(listing), "-o", str(tmp_path / "a.wav"), *model], "looks like a file"),
+        ([str(listing), "-o", str(tmp_path / "a"), *model, "--device", "tpu"], "auto, cpu, cuda"),
     ):
         assert main(["train", *arguments]) == 2
         error = capsys.readouterr().err.strip().splitlines()[-1]
