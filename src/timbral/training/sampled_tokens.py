@@ -12,7 +12,6 @@ from torch import Tensor
 
 from timbral.inference.loading import open_engine
 from timbral.inference.semantic.decoder import SemanticDecoder
-from timbral.inference.semantic.sampling import Sampling
 from timbral.inference.semantic.sequence import TokenSequence
 from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle
@@ -36,8 +35,8 @@ class SampledUtterance:
 def utterance_phones(bundle: Bundle, text: str, language: str) -> list[NDArray[np.int64]]:
     """Phones [n] of each utterance of a text. Raises TextError: the text cannot be read."""
     manifest = bundle.manifest
-    longest, reading = manifest.semantic.longest, manifest.reading
-    utterances = to_utterances(text, language, manifest.symbols, manifest.languages, longest, reading)
+    longest = manifest.semantic.longest
+    utterances = to_utterances(text, language, manifest.symbols, manifest.languages, longest)
     return [utterance.ids for utterance in utterances]
 
 
@@ -47,7 +46,7 @@ def sample_tokens(
     """Phones [n] and sampled tokens [T] of every utterance of the texts, each with its own seed, without
     incomplete ones.
     """
-    sampling = Sampling(**bundle.manifest.semantic.sampling.model_dump())
+    sampling = bundle.manifest.semantic.sampling
     utterances = [phones for text in texts for phones in utterance_phones(bundle, text, language)]
     for start in range(0, len(utterances), semantic.max_batch):
         sequences = [
@@ -72,12 +71,9 @@ def sample_utterances(bundle: Bundle, threads: int = 0) -> Iterator[SampledUtter
         if language not in bundle.manifest.languages:
             continue
         for phones, tokens in sample_tokens(bundle, engine.semantic, texts, language):
-            schedule = engine.guard.schedule(phones)
-            if schedule is None:
-                yield SampledUtterance(torch.from_numpy(tokens), torch.tensor([unknown] * len(tokens)))
-            else:
-                timed, spoken = zip(*engine.guard.scheduled(phones, schedule, tokens), strict=True)
-                yield SampledUtterance(torch.tensor(timed), torch.tensor(spoken))
+            timed = engine.selector.timed(phones, tokens, engine.selector.schedule(phones))
+            halves = [unknown] * len(tokens) if timed.phones is None else timed.phones
+            yield SampledUtterance(torch.from_numpy(timed.tokens), torch.as_tensor(halves))
 
 
 def sentences() -> dict[Language, list[str]]:
