@@ -20,13 +20,14 @@ from train_semantic import read_semantic
 
 from timbral.conversion.export.semantic import export_semantic
 from timbral.conversion.export.source_filter import export_acoustic, export_durations, export_reference
-from timbral.inference.guard.guard import Policy
-from timbral.inference.loading import LISTENER
+from timbral.inference.guard.checks import Policy
 from timbral.models import Precision, write_manifest
-from timbral.nets.content_encoder import ContentConfig, ReferenceEncoder
+from timbral.models.files import ALIGNER
+from timbral.nets.content_encoder import TOKEN_RATE, ContentConfig, ReferenceEncoder
 from timbral.nets.durations import DurationPredictor
 from timbral.nets.semantic import SemanticConfig
 from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder
+from timbral.nets.timbre_encoder import RATE as ENCODER_RATE
 
 VERSION = "0.7"
 """Of the model; voice files belong to one version, as tokens and timbre differ between versions."""
@@ -104,7 +105,7 @@ def manifest(
         "languages": ["zh", "en", "ja"],
         "symbols": "v2",
         "sample_rate": acoustic.rate,
-        "token_rate": 25,
+        "token_rate": TOKEN_RATE,
         "precision": args.precision,
         "semantic": {
             "layers": semantic.layers,
@@ -129,7 +130,7 @@ def manifest(
             "phones": True,
             "envelope": acoustic.envelope,
         },
-        "reference": {"rate": 16_000},
+        "reference": {"rate": ENCODER_RATE},
         "guard": token_rates(args.pairs),
         "licence": LICENCE,
         "attribution": ATTRIBUTION,
@@ -150,7 +151,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     semantic = export_stage_one(args.runs, args.out, args.precision)
     acoustic = export_stage_two(args, semantic)
-    shutil.copyfile(args.aligner, args.out / LISTENER)
+    shutil.copyfile(args.aligner, args.out / ALIGNER)
     bundle = write_manifest(args.out, manifest(args, semantic, acoustic))
     for name, entry in bundle.manifest.files.items():
         print(f"{entry.bytes / 1e6:8.2f} MB  {name}")

@@ -24,12 +24,13 @@ from teachers import WHISPER_RATE, WhisperEncoder
 from torch import nn
 from torch.nn import functional as F
 
+from timbral.config import SamplingConfig
 from timbral.errors import TextError
+from timbral.inference.acoustic.interface import TimedTokens
 from timbral.inference.alignment.durations import halves
 from timbral.inference.engine import SpeechEngine
-from timbral.inference.loading import ROWS, open_engine
-from timbral.inference.request import UtteranceRequest
-from timbral.inference.semantic.sampling import Sampling
+from timbral.inference.loading import BATCH_SLOTS, open_engine
+from timbral.inference.request import Conditioning, UtteranceRequest
 from timbral.inference.semantic.sequence import Finish, TokenSequence
 from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle, open_bundle
@@ -100,23 +101,22 @@ def synthesize(
     engine: SpeechEngine, phones: np.ndarray, tokens: np.ndarray, timbre: np.ndarray
 ) -> np.ndarray:
     """Samples [m] of a candidate [T], at the rate of the model and with its own timing."""
-    assert engine.guard.listener is not None
-    path = engine.guard.listener.path(phones, tokens)
-    stream = engine.acoustic.stream(UtteranceRequest(phones=phones, timbre=timbre, languages={}, seed=0), 0)
-    pieces = [
-        stream.push(token, (first, second))
-        for token, (first, second) in zip(tokens.tolist(), halves(phones, path).tolist(), strict=True)
-    ]
-    return np.concatenate([*(piece for piece in pieces if piece is not None), *stream.finish()])
+    aligner = engine.selector.aligner
+    assert aligner is not None
+    timed = TimedTokens(tokens, halves(phones, aligner.path(phones, tokens)))
+    request = UtteranceRequest(phones=phones, voice=Conditioning(timbre=timbre))
+    return np.concatenate(list(engine.acoustic.synthesize(request, timed)))
 
 
 def sample(
-    engine: SpeechEngine, phones: np.ndarray, sampling: Sampling, seed: int
+    engine: SpeechEngine, phones: np.ndarray, sampling: SamplingConfig, seed: int
 ) -> tuple[list[np.ndarray], list[bool]]:
     """Candidates [T] for phones [n], and whether each has an end token."""
     no = np.zeros(0, np.int64)
     limit = TOKENS_PER_PHONE * len(phones) + 20
-    candidates = [TokenSequence(phones, no, sampling, seed, limit=limit, take=i) for i in range(ROWS)]
+    candidates = [
+        TokenSequence(phones, no, sampling, seed, limit=limit, candidate=i) for i in range(BATCH_SLOTS)
+    ]
     for one in candidates:
         engine.semantic.submit(one, "candidates")
     for one in candidates:
@@ -146,7 +146,7 @@ def main() -> None:
     bundle = open_bundle(args.bundle)
     manifest = bundle.manifest
     engine = open_engine(bundle, SessionOptions(device="cpu", threads=1))
-    sampling = Sampling(**manifest.semantic.sampling.model_dump())
+    sampling = manifest.semantic.sampling
     rater = Rater(args.site_packages, args.recogniser, open_device(args.device))
     timbres = np.load(args.pack / "timbre.npy", mmap_mode="r")
     utterances = islice(phones_of(args.text, bundle, (place, count)), args.utterances)
@@ -176,7 +176,7 @@ def main() -> None:
             ratings=np.array(ratings, np.float32),
         )
         print(
-            f"{number * PER_FILE + len(some)} utterances, mean {np.mean(ratings):.3f}, best of {ROWS} "
+            f"{number * PER_FILE + len(some)} utterances, mean {np.mean(ratings):.3f}, best of {BATCH_SLOTS} "
             f"{np.max(ratings, 1).mean():.3f}",
             flush=True,
         )

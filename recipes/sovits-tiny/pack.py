@@ -53,7 +53,7 @@ def main() -> None:
     device = open_device(args.device)
     utterances = read(args.features)
     codebook = Codebook(args.codebook, device)
-    aligner = HmmAligner.open(args.aligner)
+    aligner = HmmAligner.open(args.aligner, PHONES, len(codebook.centroids) + 1)
     spoken = {
         pair.id: halves(pair.phones, aligner.path(pair.phones, pair.tokens))
         for pair in read_pairs(args.pairs)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from align import PHONES
 from dataset import SAMPLED, Utterances
 from runs import DEVICES, half, open_device
 from tokens import Pair, read_pairs
@@ -58,7 +59,8 @@ def main() -> None:
     device = open_device(args.device)
     torch.manual_seed(0)
     utterances = Utterances(args.pack, torch.device("cpu"))
-    model, aligner = read_semantic(args.run).to(device).eval(), HmmAligner.open(args.aligner)
+    model = read_semantic(args.run).to(device).eval()
+    aligner = HmmAligner.open(args.aligner, PHONES, model.config.vocabulary)
     count = len(TEMPERATURES)
     sampled, found = (
         utterances.rows[name].numpy()[:, None].repeat(count, 1) for name in ("tokens", "phones")

@@ -22,7 +22,7 @@ from timbral.data.listing import Line
 from timbral.errors import AudioError, TextError, TrainingError
 from timbral.inference.frontend import Frontend
 from timbral.inference.sessions import Graph, SessionOptions
-from timbral.models import Bundle
+from timbral.models import Bundle, files
 from timbral.nets.spectrogram import TIMBRE, V3, V4, linear_spectrogram, log_mel, normalized
 from timbral.paths import sha256
 from timbral.text.symbols import phone_ids
@@ -36,13 +36,13 @@ _LONGEST = 120.0
 _PEAK = 0.95
 _SILENT = 1e-3
 _ENCODERS = (
-    "content.onnx",
+    files.CONTENT,
     "content.weights",
-    "speaker.onnx",
+    files.SPEAKER,
     "speaker.weights",
-    "bert.onnx",
+    files.BERT,
     "bert.weights",
-    "g2pw.onnx",
+    files.G2PW,
 )
 _MELS = {"v3": V3, "v4": V4}
 
@@ -72,8 +72,8 @@ class FeatureExtractor:
         """cache: folder of the cached features."""
         self._bundle, self._cache = bundle, cache
         self._options = options or SessionOptions(device="cpu")
-        files = bundle.manifest.files
-        encoders = [f"{name} {files[name].sha256}" for name in _ENCODERS if name in files]
+        listed = bundle.manifest.files
+        encoders = [f"{name} {listed[name].sha256}" for name in _ENCODERS if name in listed]
         manifest = bundle.manifest
         self._model = "\n".join([_FORMAT, manifest.version, manifest.symbols, manifest.reading, *encoders])
         self._opened: _Networks | None = None
@@ -128,10 +128,10 @@ class _Networks:
     def __init__(self, bundle: Bundle, options: SessionOptions) -> None:
         self.manifest = bundle.manifest
         self.frontend = Frontend.open(bundle, options)
-        self.content = Graph(bundle.path("content.onnx"), ("audio",), ("tokens",), options)
+        self.content = Graph(bundle.path(files.CONTENT), ("audio",), ("tokens",), options)
         self.speaker = None
-        if "speaker.onnx" in bundle.manifest.files:
-            self.speaker = Graph(bundle.path("speaker.onnx"), ("audio",), ("speaker",), options)
+        if bundle.has(files.SPEAKER):
+            self.speaker = Graph(bundle.path(files.SPEAKER), ("audio",), ("speaker",), options)
 
     def features(self, recording: Line) -> Features:
         samples, rate = read(recording.audio, longest=_LONGEST, advice="cut it into sentences")

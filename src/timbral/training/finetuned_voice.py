@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from timbral.errors import TrainingError
-from timbral.models import Bundle
+from timbral.models import Bundle, files
 from timbral.models.weights import Adapter, LowRank, Parameter, part_of, read_parameters
 from timbral.training.settings import Stage
 from timbral.training.source_filter import TIMBRE
@@ -15,8 +15,8 @@ from timbral.training.trained_weights import TrainedWeights
 from timbral.voices.voice import Voice
 
 _GRAPHS: dict[Stage, tuple[str, ...]] = {
-    "semantic": ("semantic_prefill.onnx", "semantic_step.onnx"),
-    "acoustic": ("latent.onnx", "vocoder.onnx", "features.onnx", "condition.onnx", "flow.onnx"),
+    "semantic": (files.SEMANTIC_PREFILL, files.SEMANTIC_STEP),
+    "acoustic": (files.LATENT, files.VOCODER, files.FEATURES, files.CONDITION, files.FLOW),
 }
 """Graphs with weights of each stage."""
 _PREFIXES = {"cfm.estimator.": None, "latent.": "latent", "vocoder.": "vocoder"}

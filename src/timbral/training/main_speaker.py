@@ -10,7 +10,7 @@ from timbral.audio.resampling import resample
 from timbral.data.listing import Line
 from timbral.errors import AudioError
 from timbral.inference.sessions import Graph, SessionOptions
-from timbral.models import open_bundle
+from timbral.models import files, open_bundle
 from timbral.training.task import ProgressCallback, no_progress
 
 _SAME_SPEAKER = 0.7
@@ -50,7 +50,7 @@ def _embed(recordings: Sequence[Line], on_progress: ProgressCallback) -> tuple[F
     """Unit embeddings [n, 256] and lengths [n] in seconds, 0 for what cannot be read."""
     bundle = open_bundle(None)
     rate = bundle.manifest.reference.rate
-    encoder = Graph(bundle.path("timbre.onnx"), ("audio",), ("timbre",), SessionOptions(device="cpu"))
+    encoder = Graph(bundle.path(files.TIMBRE), ("audio",), ("timbre",), SessionOptions(device="cpu"))
     embeddings = np.zeros((len(recordings), _EMBEDDING), np.float32)
     seconds = np.zeros(len(recordings), np.float32)
     for i, recording in enumerate(recordings):

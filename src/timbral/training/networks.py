@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from timbral.errors import BundleError
-from timbral.models import Bundle
+from timbral.models import Bundle, files
 from timbral.models.weights import Parameter, read_parameters
 from timbral.nets.content_encoder import ContentConfig, ReferenceEncoder
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
@@ -19,7 +19,7 @@ NetworkT = TypeVar("NetworkT", bound=nn.Module)
 def restore_semantic(bundle: Bundle) -> SemanticTransformer:
     """Stage one of a bundle. Raises BundleError: its graphs do not name their weights."""
     shape = bundle.manifest.semantic
-    held = _parameters(bundle, "semantic_prefill.onnx", "semantic_step.onnx")
+    held = _parameters(bundle, files.SEMANTIC_PREFILL, files.SEMANTIC_STEP)
     network = SemanticTransformer(
         SemanticConfig(
             hidden=shape.hidden,
@@ -35,7 +35,7 @@ def restore_semantic(bundle: Bundle) -> SemanticTransformer:
 
 def restore_source_filter(bundle: Bundle) -> tuple[LatentNet, SourceFilterVocoder]:
     """Stage two of the embedded family. Raises BundleError as above."""
-    latent, vocoder = _parameters(bundle, "latent.onnx"), _parameters(bundle, "vocoder.onnx")
+    latent, vocoder = _parameters(bundle, files.LATENT), _parameters(bundle, files.VOCODER)
     shape = bundle.manifest.acoustic
     assert shape.kind == "source-filter"
     vocabulary, hidden = _sizes(latent, "tokens.weight")
@@ -62,7 +62,7 @@ def restore_source_filter(bundle: Bundle) -> tuple[LatentNet, SourceFilterVocode
 
 def restore_reference(bundle: Bundle) -> ReferenceEncoder:
     """The reference encoder of the embedded family. Raises BundleError as above."""
-    held = _parameters(bundle, "content.onnx", "timbre.onnx")
+    held = _parameters(bundle, files.CONTENT, files.TIMBRE)
     vocabulary, hidden = _sizes(held, "content.to_tokens.weight")
     up = _sizes(held, "content.blocks.0.up.weight")[0]
     config = ContentConfig(
