@@ -32,6 +32,11 @@ def is_folder(path: str | Path) -> bool:
         return False
 
 
+def is_device_name(name: str) -> bool:
+    """Whether a name is reserved for a device on Windows, such as CON or nul.txt."""
+    return _DEVICES.fullmatch(name) is not None
+
+
 def is_plain_name(name: str) -> bool:
     """Whether a file of this name stays in its folder: no separators, drives, leading dots, device names."""
     return (
@@ -39,7 +44,7 @@ def is_plain_name(name: str) -> bool:
         and not any(c in '/\\:*?"<>|' or unicodedata.category(c).startswith("C") for c in name)
         and not name.startswith((".", " ", "-"))
         and not name.endswith((".", " "))
-        and not _DEVICES.fullmatch(name)
+        and not is_device_name(name)
     )
 
 

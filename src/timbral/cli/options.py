@@ -17,7 +17,7 @@ Model = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
 
-_RECORDINGS = {".wav", ".flac", ".ogg", ".mp3", ".oga", ".opus", ".aif", ".aiff", ".m4a", ".aac"}
+RECORDING_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".oga", ".opus", ".aif", ".aiff", ".m4a", ".aac"}
 
 
 def read_precision(value: str) -> Precision:
@@ -48,7 +48,7 @@ def find_voice(value: str, text: str | None) -> "Voice | None":
 
 def _is_recording(value: str) -> bool:
     path = Path(value)
-    if path.suffix.lower() in _RECORDINGS or len(path.parts) > 1:
+    if path.suffix.lower() in RECORDING_SUFFIXES or len(path.parts) > 1:
         return True
     try:
         return path.exists()

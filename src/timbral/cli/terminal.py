@@ -5,6 +5,7 @@ import io
 import json
 import os
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
@@ -17,6 +18,8 @@ from timbral.errors import TimbralWarning
 
 _STDERR = 2
 """The file descriptor that C libraries print to."""
+_LINE_SECONDS = 30.0
+"""Between two lines of progress off a terminal."""
 
 
 def prepare() -> None:
@@ -53,7 +56,7 @@ def print_table(rows: Sequence[Sequence[str]]) -> None:
 
 @contextlib.contextmanager
 def progress(what: str) -> Iterator["Bar"]:
-    """A progress bar on stderr where a person is looking, otherwise nothing."""
+    """A progress bar on stderr; off a terminal a line of text every `_LINE_SECONDS`."""
     if not Console(stderr=True).is_terminal:
         yield Bar(None, TaskID(0))
         return
@@ -65,29 +68,39 @@ def progress(what: str) -> Iterator["Bar"]:
 
 
 class Bar:
-    """What a command tells about its progress; nobody sees it where there is no terminal."""
+    """Progress of a command, as a bar on a terminal and as lines off it."""
 
     def __init__(self, shown: Progress | None, task: TaskID) -> None:
         self._shown, self._task = shown, task
+        self._what, self._share = "", 0.0
+        self._printed = time.monotonic()
 
     def begin(self, what: str) -> None:
-        """Names what is being done now."""
+        """Begins a new step, with a bar of its own."""
+        self._what, self._share = what, 0.0
         if self._shown:
-            self._shown.update(self._task, description=what, completed=0, total=None)
+            self._shown.reset(self._task, description=what, total=None)
 
     def show(self, share: float) -> None:
-        """How much of it is done, 0 to 1."""
+        """Share of the step that is done, 0 to 1."""
         if self._shown:
-            self._shown.update(self._task, completed=share, total=1.0)
+            if share < self._share:
+                # A bar that has been full keeps its time until it is reset.
+                self._shown.reset(self._task)
+            self._shown.update(self._task, description=self._what, completed=share, total=1.0)
+        elif time.monotonic() - self._printed > _LINE_SECONDS:
+            self._printed = time.monotonic()
+            print(f"{self._what}: {share:.0%}", file=sys.stderr, flush=True)
+        self._share = share
 
     def on_progress(self, what: str, share: float) -> None:
-        """What is being done, and how much of it all is done, 0 to 1; the time left is estimated over all of it."""
-        if self._shown:
-            self._shown.update(self._task, description=what, completed=share, total=1.0)
+        """Name of the current step, and the share of all steps that is done, 0 to 1."""
+        self._what = what
+        self.show(share)
 
 
 class Narrator:
-    """Shows on one bar what is being done: a new name begins a new bar."""
+    """A progress callback that begins a new bar with every new name."""
 
     def __init__(self, bar: Bar) -> None:
         self._bar, self._what = bar, ""

@@ -4,7 +4,7 @@ import unicodedata
 from pathlib import Path
 
 from timbral.errors import VoiceError
-from timbral.paths import data_folder, is_plain_name
+from timbral.paths import data_folder, is_device_name, is_plain_name
 from timbral.voices.voice import SUFFIX, Voice
 
 
@@ -16,6 +16,8 @@ def voices_folder() -> Path:
 def voice_path(name: str) -> Path:
     """Where the voice of this name is or would be. Raises VoiceError for a name no file may have."""
     name = unicodedata.normalize("NFC", name)
+    if is_device_name(name):
+        raise VoiceError(f"{name!r} cannot name a voice, as Windows has reserved it; choose another name")
     if not is_plain_name(name) or len(name.encode()) > 200:
         raise VoiceError(f"{name!r} cannot name a voice; use letters, digits, spaces, '-', '_' and '.'")
     return voices_folder() / f"{name}{SUFFIX}"

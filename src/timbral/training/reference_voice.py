@@ -1,4 +1,4 @@
-"""The voice that fine-tuning starts from: as the model hears it in the recordings that suit it best."""
+"""The cloned voice that fine-tuning starts from, made of the most suitable recordings."""
 
 import io
 import warnings
@@ -15,31 +15,34 @@ from timbral.synthesizer import Synthesizer
 from timbral.voices.voice import Consent, Voice
 
 _SHORTEST, _BEST, _LONGEST = 3.2, 6.0, 9.8
-"""Seconds of a reference."""
-_MOST = 8
+"""Length of a reference in seconds."""
+_MAX_REFERENCES = 8
 _RATE = 32_000
 
 
-def hear_voice(synthesizer: Synthesizer, recordings: Sequence[Line], consent: Consent | None = None) -> Voice:
-    """The voice of recordings whose lengths suit a reference, up to eight; the first is spoken on from where its text is known.
+def reference_voice(
+    synthesizer: Synthesizer, recordings: Sequence[Line], consent: Consent | None = None
+) -> Voice:
+    """Clones a voice from up to eight recordings of suitable length; the first one becomes the prompt if it
+    has a transcript.
 
-    Where none suits, as many as make one are put together. Raises TrainingError: nothing that could be a reference, or no text
-    for a model that needs one.
+    If none is suitable, short recordings are joined. Raises TrainingError: the recordings hold no usable
+    reference.
     """
-    lengths = {recording: _seconds(recording) for recording in recordings}
-    suited = [r for r in recordings if _SHORTEST <= lengths[r] <= _LONGEST]
-    suited.sort(key=lambda r: (not r.text, abs(lengths[r] - _BEST)))
+    seconds = {recording: _seconds(recording) for recording in recordings}
+    suitable = [r for r in recordings if _SHORTEST <= seconds[r] <= _LONGEST]
+    suitable.sort(key=lambda r: (not r.text, abs(seconds[r] - _BEST)))
     with warnings.catch_warnings():
-        # What is worth knowing about recordings has been said when they were prepared.
+        # Preparing the recordings has reported their quality already.
         warnings.simplefilter("ignore", TimbralWarning)
-        for start in range(len(suited)):
-            chosen = suited[start : start + _MOST]
-            first = chosen[0]
+        for start in range(len(suitable)):
+            references = suitable[start : start + _MAX_REFERENCES]
+            prompt = references[0]
             try:
                 return synthesizer.clone(
-                    [r.audio for r in chosen],
-                    text=first.text or None,
-                    language=first.language or "auto",
+                    [r.audio for r in references],
+                    text=prompt.text or None,
+                    language=prompt.language or "auto",
                     consent=consent,
                 )
             except (AudioError, TextError):
@@ -58,7 +61,7 @@ def _seconds(recording: Line) -> float:
 
 
 def _joined(recordings: Sequence[Line]) -> bytes:
-    """Recordings one after the other, up to the length of a reference, as a file."""
+    """A wav file of consecutive recordings, as long as a reference."""
     pieces, seconds = [np.zeros(0, np.float32)], 0.0
     for recording in recordings:
         try:

@@ -1,4 +1,4 @@
-"""Files of arrays: written whole or not at all, and read without being loaded, as they are mapped into memory."""
+"""Files of arrays, written atomically and read memory-mapped."""
 
 import json
 import struct
@@ -14,10 +14,10 @@ FRAMES_PER_TOKEN = 4
 
 @dataclass
 class Utterance:
-    """One utterance: T tokens of 40 ms. Its arrays are views into the file, read when they are used.
+    """An utterance of T tokens of 40 ms, with arrays that are views into a memory-mapped file.
 
-    audio: int16 [960 T] at 24 kHz; content: float16 [T, 512]; f0: Hz [4 T]; confidence: float16, of voicing [4 T];
-    speaker: GE2E embedding [256]; meta: id, lang, speaker, text, corpus.
+    audio: int16 [960 T] at 24 kHz; content: float16 [T, 512]; f0: Hz [4 T]; confidence: float16, of voicing
+    [4 T]; speaker: GE2E embedding [256]; meta: id, lang, speaker, text, corpus.
     """
 
     meta: dict
@@ -38,7 +38,7 @@ class Utterance:
 
 
 def write(path: Path, **arrays: np.ndarray) -> None:
-    """A file for `numpy.load`, which is there when it is whole."""
+    """Writes a file for `numpy.load` atomically."""
     part = path.with_suffix(".part")
     with part.open("wb") as file:
         np.savez(file, **arrays)
@@ -46,7 +46,7 @@ def write(path: Path, **arrays: np.ndarray) -> None:
 
 
 def parts(values: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
-    """What lies one after the other in a file, cut into pieces of these lengths."""
+    """Splits concatenated arrays by their lengths."""
     return np.split(values, np.cumsum(lengths)[:-1])
 
 
@@ -75,11 +75,11 @@ def read(folder: Path) -> list[Utterance]:
 
 
 def mapped(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file that `write` wrote, mapped into memory: they lie in it as they are, one after the other."""
+    """The arrays of a file of `write`, memory-mapped; they are stored uncompressed."""
     found = {}
     with zipfile.ZipFile(path) as archive, path.open("rb") as file:
         for member in archive.infolist():
-            # The local header: 26 bytes, the lengths of the name and of what else there is, then those two.
+            # The local header: 26 bytes, the lengths of name and extra field, then these two.
             file.seek(member.header_offset + 26)
             file.seek(sum(struct.unpack("<HH", file.read(4))), 1)
             np.lib.format.read_magic(file)

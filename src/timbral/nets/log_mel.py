@@ -1,4 +1,4 @@
-"""Mel spectrograms as a matrix product, so that the same definition trains, exports to ONNX and runs in a browser."""
+"""Log-mel spectrograms by matrix products, which export to ONNX and run in browsers."""
 
 import math
 
@@ -30,8 +30,8 @@ def mel_filters(rate: int, n_fft: int, bands: int, top: float) -> Tensor:
 class FourierBasis(nn.Module):
     """Hann-windowed real and imaginary Fourier rows: () → [n_fft + 2, n_fft].
 
-    Computed when it is used, from one wave: a graph that holds this is megabytes smaller than one that holds the basis,
-    and onnxruntime computes it once, when it loads the graph. n_fft is a multiple of 4.
+    Computed from one period of a cosine, which makes a graph megabytes smaller; onnxruntime computes it once,
+    when it loads the graph. n_fft is a multiple of 4.
     """
 
     def __init__(self, n_fft: int) -> None:

@@ -1,6 +1,6 @@
-"""Trains stage two of v1, v2, v2Pro and v2ProPlus as GPT-SoVITS does: a VITS with discriminators."""
+"""Training of stage two of v1, v2, v2Pro and v2ProPlus: VITS (Kim et al. 2021) with discriminators."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -17,28 +17,33 @@ from timbral.nets.spectrogram import TIMBRE, linear_spectrogram, log_mel
 from timbral.nets.wavenet import WaveNet
 from timbral.training import regularizers
 from timbral.training.acoustic_examples import AcousticExample, collate
-from timbral.training.acoustic_losses import (
+from timbral.training.acoustic_task import (
+    GENERATOR,
+    AcousticTask,
+    adam,
+    generator_optimizer,
+    select_trainable,
+)
+from timbral.training.codebooks import quantize
+from timbral.training.settings import AcousticSettings
+from timbral.training.task import Batch, LossStep
+from timbral.training.vits_losses import (
     adversarial_loss,
     discriminator_loss,
     divergence,
     feature_loss,
     slices,
 )
-from timbral.training.adapters import add_low_rank, freeze
-from timbral.training.codebooks import quantized
-from timbral.training.settings import AcousticSettings
-from timbral.training.stage_two import GENERATOR, StageTwoTask, adam, generator_optimizer
-from timbral.training.task import Batch, Pass
 
 DISCRIMINATOR = "discriminator"
 _POSTERIOR = "enc_q.*"
-_SAMPLES = 2
-"""Held-out recordings that are spoken as samples."""
+_SAMPLE_COUNT = 2
+"""Number of audio samples."""
 _NOISE = 0.5
 
 
-class AcousticTask(StageTwoTask):
-    """Stage two, its adversaries, and recordings that it is trained on."""
+class VitsTask(AcousticTask):
+    """Stage two, its discriminators and its training examples."""
 
     def __init__(
         self,
@@ -48,73 +53,68 @@ class AcousticTask(StageTwoTask):
         settings: AcousticSettings,
         *,
         new_posterior: bool = False,
+        allowed: Container[str] | None = None,
     ) -> None:
-        """network: is changed as the settings say; for `lora` its weight norm is folded, and its changes have the names that
-        weights have then. new_posterior: the posterior encoder has learned nothing yet, so it is trained in full by any method.
+        """network: modified in place; for `lora` its weight norm is folded first. new_posterior: the
+        posterior encoder has random weights, so it is trained in full by any method. allowed: as in
+        `add_low_rank`.
 
-        Raises TrainingError: no example is left, or a pattern fits nothing.
+        Raises TrainingError: no usable example, or a pattern matches nothing.
         """
         if not network.config.posterior:
             raise ValueError("training needs a network with a posterior encoder")
         super().__init__(examples, settings)
         self.network, self.discriminators = network, discriminators
-        self._prepare(new_posterior)
+        self._prepare((_POSTERIOR,) if new_posterior else (), allowed)
         self.networks = {GENERATOR: network}
         self.optimizers = {GENERATOR: generator_optimizer(network, settings)}
         if discriminators is not None:
             self.networks[DISCRIMINATOR] = discriminators
             self.optimizers[DISCRIMINATOR] = adam([{"params": list(discriminators.parameters())}], settings)
 
-    def _prepare(self, new_posterior: bool) -> None:
+    def _prepare(self, whole: Sequence[str], allowed: Container[str] | None) -> None:
         network, settings = self.network, self.settings
-        if settings.dropout is not None:
-            regularizers.set_dropout(network, settings.dropout)
         if settings.method == "lora":
             fold_weight_norm(network)
-            add_low_rank(
-                network,
-                settings.targets,
-                settings.rank,
-                (*settings.whole, *([_POSTERIOR] if new_posterior else [])),
-            )
-        else:
-            freeze(network, settings.freeze)
+        select_trainable(network, settings, whole, allowed)
         if settings.checkpointing:
             layers = [m for m in network.modules() if isinstance(m, WaveNet | ResidualBlock)]
             regularizers.add_checkpointing(layers)
-        self.learns_codes = network.ssl_proj.weight.requires_grad
-        if self.learns_codes and any(example.content is None for example in self.examples):
+        self.trains_codebooks = network.ssl_proj.weight.requires_grad
+        if self.trains_codebooks and any(example.content is None for example in self.examples):
             raise TrainingError(
-                "the quantiser can be trained from Python only, with AcousticExample.content in every example; "
+                "the quantizer can be trained from Python only, with AcousticExample.content in every example; "
                 'add "ssl_proj.*" to freeze'
             )
 
-    def passes(self, batch: Batch) -> Iterator[Pass]:
-        made, recorded, losses = self._spoken(batch)
+    def loss_steps(self, batch: Batch) -> Iterator[LossStep]:
+        generated, recorded, losses = self._segments(batch)
         values = {}
         if self.discriminators is not None:
-            judge = self.discriminators
-            loss = discriminator_loss(judge(recorded), judge(made.detach()))
-            yield Pass(DISCRIMINATOR, loss, {"discriminator": loss})
-            # It must not learn from what is to deceive it; the gradient goes through it nevertheless.
-            with untrained(judge):
+            discriminators = self.discriminators
+            loss = discriminator_loss(discriminators(recorded), discriminators(generated.detach()))
+            yield LossStep(DISCRIMINATOR, loss, {"discriminator": loss})
+            # Gradients pass through the discriminators to the generator only.
+            with _frozen(discriminators):
                 with torch.no_grad():
-                    seen = judge(recorded)
-                judged = judge(made)
-                values["adversarial"] = adversarial_loss(judged)
-                values["features"] = feature_loss(seen, judged)
+                    real = discriminators(recorded)
+                fake = discriminators(generated)
+                values["adversarial"] = adversarial_loss(fake)
+                values["features"] = feature_loss(real, fake)
         values |= losses
-        yield Pass(GENERATOR, torch.stack(list(values.values())).sum(), values)
+        yield LossStep(GENERATOR, torch.stack(list(values.values())).sum(), values)
 
-    def _spoken(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """A segment of each recording as it is spoken and as it was recorded, [batch, 1, n], and the losses without adversary."""
+    def _segments(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """A random segment of each recording, generated and recorded [batch, 1, n], and the non-adversarial
+        losses.
+        """
         network, settings = self.network, self.settings
         spectrum, lengths = batch["spectrum"], batch["frames"]
         mask = mask_of(spectrum, lengths)
-        shown = spectrum
+        masked = spectrum
         if settings.frame_mask or settings.bin_mask:
-            shown = regularizers.masked_spectrum(spectrum, lengths, settings.frame_mask, settings.bin_mask)
-        ge = network.timbre(shown, batch.get("speaker"), lengths)
+            masked = regularizers.masked_spectrum(spectrum, lengths, settings.frame_mask, settings.bin_mask)
+        ge = network.timbre(masked, batch.get("speaker"), lengths)
         frames, distance = self._frames(batch, ge)
         prior_mean, prior_log = network.enc_p.statistics(frames, mask)
         mean, log = network.enc_q(spectrum, mask, ge)
@@ -123,46 +123,47 @@ class AcousticTask(StageTwoTask):
 
         length = settings.segment // TIMBRE.hop
         starts = (torch.rand(len(z), device=z.device) * (lengths - length + 1)).long()
-        made = network.dec(slices(z, starts, length), ge).float()
+        generated = network.dec(slices(z, starts, length), ge).float()
         recorded = slices(batch["samples"], starts * TIMBRE.hop, length * TIMBRE.hop)
-        wanted = slices(log_mel(spectrum), starts, length)
-        mel = (log_mel(linear_spectrogram(made[:, 0])) - wanted).abs().mean()
-        nats = divergence(latent, log, prior_mean, prior_log, mask, settings.kl_levels)
-        losses = {"mel": settings.mel_weight * mel, "divergence": settings.kl_weight * nats}
+        target = slices(log_mel(spectrum), starts, length)
+        mel = (log_mel(linear_spectrogram(generated[:, 0])) - target).abs().mean()
+        kl = divergence(latent, log, prior_mean, prior_log, mask, settings.kl_levels)
+        losses = {"mel": settings.mel_weight * mel, "divergence": settings.kl_weight * kl}
         if distance is not None:
             losses["commitment"] = distance
-        return made, recorded, losses
+        return generated, recorded, losses
 
     def _frames(self, batch: Batch, ge: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Frames of the prior; and, where the quantiser is trained, how far features are from their codes."""
+        """Frames for the prior and, if the quantizer is trained, its commitment loss."""
         counts = batch["frames"] // FRAMES_PER_TOKEN
         arguments = batch["phones"], ge, counts, batch["phone_lengths"]
-        if not self.learns_codes:
+        if not self.trains_codebooks:
             return self.network.prior(batch["tokens"], *arguments), None
         content = batch["content"]
         valid = mask_of(content, counts)[:, 0] > 0
         books = self.network.config.quantizers
         layers = int(torch.randint(1, books + 1, ())) if self.network.training else books
-        features, distance = quantized(self.network.quantizer, content, valid, layers)
+        features, distance = quantize(self.network.quantizer, content, valid, layers)
         return self.network.prior_of(features, *arguments), distance
 
     def validate(self) -> dict[str, float]:
         device = next(self.network.parameters()).device
         totals: dict[str, float] = {}
-        for example in self.kept:
+        for example in self.held_out:
             batch = {name: part.to(device) for name, part in collate([example]).items()}
-            _, _, losses = self._spoken(batch)
+            _, _, losses = self._segments(batch)
             for name, loss in losses.items():
-                totals[name] = totals.get(name, 0.0) + float(loss) / len(self.kept)
+                totals[name] = totals.get(name, 0.0) + float(loss) / len(self.held_out)
         return totals
 
     def samples(self) -> dict[str, Audio]:
         return {
-            f"{i}": self._said(example) for i, example in enumerate((self.kept or self.examples)[:_SAMPLES])
+            f"{i}": self._resynthesized(example)
+            for i, example in enumerate((self.held_out or self.examples)[:_SAMPLE_COUNT])
         }
 
-    def _said(self, example: AcousticExample) -> Audio:
-        """A recording as the network says it by its tokens and phones, in its own timbre."""
+    def _resynthesized(self, example: AcousticExample) -> Audio:
+        """A recording synthesized from its own tokens, phones and timbre."""
         device = next(self.network.parameters()).device
         batch = {name: part.to(device) for name, part in collate([example]).items()}
         network = self.network
@@ -173,8 +174,8 @@ class AcousticTask(StageTwoTask):
 
 
 @contextmanager
-def untrained(network: nn.Module) -> Iterator[None]:
-    """What is computed inside the block gives no gradient to the network's weights."""
+def _frozen(network: nn.Module) -> Iterator[None]:
+    """The weights of the network get no gradient from what is computed inside the block."""
     network.requires_grad_(False)
     try:
         yield

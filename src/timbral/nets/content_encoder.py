@@ -1,4 +1,6 @@
-"""What is being said in a reference recording: a small student of Whisper that writes semantic tokens and hears pitch."""
+"""The content encoder of sovits-tiny: semantic tokens and F0 of a recording, distilled from Whisper and
+SwiftF0.
+"""
 
 from dataclasses import dataclass
 
@@ -6,16 +8,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from timbral.nets.source_filter import Block
-from timbral.nets.tiny_mel import LogMel
-from timbral.nets.tiny_timbre import RATE, TimbreEncoder
+from timbral.nets.convnext import FilmConvNextBlock
+from timbral.nets.log_mel import LogMel
+from timbral.nets.timbre_encoder import RATE, TimbreEncoder
 
+TOKEN_RATE = 25
+"""Semantic tokens a second."""
 FRAMES_PER_TOKEN = 4
+_TOKEN_SAMPLES = RATE // TOKEN_RATE
 
 
 @dataclass(frozen=True)
 class ContentConfig:
-    """Sizes of the content encoder; vocabulary is that of the semantic tokens without the end token."""
+    """Sizes of the content encoder. vocabulary: number of semantic tokens without the end token."""
 
     vocabulary: int = 2048
     hidden: int = 256
@@ -26,10 +31,10 @@ class ContentConfig:
 
 
 class ContentEncoder(nn.Module):
-    """Samples [batch, 640 T] at 16 kHz → token logits [batch, T, vocabulary], log2 F0 and voicing logits, both [batch, 4 T].
+    """Samples [batch, 640 T] at 16 kHz → token logits [batch, T, vocabulary], log2 F0 and voicing logits,
+    both [batch, 4 T].
 
-    All blocks see the mean of the recording as well, since tokens are relative to it: what is high for a low voice is low
-    for a high one.
+    The mean spectrum of the recording conditions all blocks, since tokens are relative to the voice.
     """
 
     def __init__(self, config: ContentConfig) -> None:
@@ -42,7 +47,7 @@ class ContentEncoder(nn.Module):
             nn.Linear(config.bands, hidden), nn.GELU(approximate="tanh"), nn.Linear(hidden, hidden)
         )
         self.blocks = nn.ModuleList(
-            Block(hidden, config.kernel, config.expansion, hidden) for _ in range(config.blocks)
+            FilmConvNextBlock(hidden, config.kernel, config.expansion, hidden) for _ in range(config.blocks)
         )
         self.norm = nn.LayerNorm(hidden)
         self.to_tokens = nn.Linear(hidden, config.vocabulary)
@@ -63,7 +68,7 @@ class ContentEncoder(nn.Module):
 
 
 class ReferenceEncoder(nn.Module):
-    """Everything that is learned from a reference: samples [1, n] at 16 kHz → tokens [1, n / 640] and timbre [1, 417]."""
+    """Content and timbre of a reference: samples [1, n] at 16 kHz → tokens [1, n / 640] and timbre [1, 417]."""
 
     def __init__(self, config: ContentConfig) -> None:
         super().__init__()
@@ -83,4 +88,4 @@ class ReferenceEncoder(nn.Module):
 
 
 def _whole_tokens(audio: Tensor) -> Tensor:
-    return audio[:, : audio.shape[1] // 640 * 640]
+    return audio[:, : audio.shape[1] // _TOKEN_SAMPLES * _TOKEN_SAMPLES]

@@ -1,7 +1,8 @@
-"""Makes clean recordings sound as if somebody had made them at home: a room, a microphone, noise.
+"""Degrades clean recordings to the quality of home recordings: reverberation, frequency response of a
+microphone, noise.
 
-What hears a reference recording learns from synthetic and studio speech; real ones would be foreign to it. All of it is computed
-in the spectrum, a batch at once, on the device of the samples.
+The content encoder is trained on synthetic and studio speech, but gets home recordings. All effects are
+computed in the spectrum, for a batch on the device of the samples.
 """
 
 import math
@@ -10,25 +11,27 @@ import torch
 from torch import Tensor
 
 TAIL = 0.6
-"""Seconds of a room's response."""
+"""Length of a room impulse response in seconds."""
 DRY = 0.4
-"""Share of the recordings that stay without a room."""
+"""Share of the recordings without reverberation."""
 DECAY = (0.15, 0.7)
-"""Seconds until a room is 60 dB quieter."""
+"""Reverberation time (RT60) in seconds."""
 DIRECT = (0.0, 18.0)
-"""Level in dB of the direct sound above the room's."""
+"""Direct-to-reverberant ratio in dB."""
 NOISE = (10.0, 60.0)
-"""Level in dB of the speech above the noise."""
+"""Signal-to-noise ratio in dB."""
 COLOUR = (-6.0, 0.0)
-"""Slope of the noise in dB an octave."""
+"""Slope of the noise spectrum in dB per octave."""
 EQUALISER = 2.5
-"""Deviation in dB of each of the four cosines over the octaves that a microphone changes the spectrum by."""
+"""Standard deviation in dB of each of the four cosines over octaves in the response of a microphone."""
 
 
 def degraded(audio: Tensor, rate: int, generator: torch.Generator | None = None) -> Tensor:
-    """Samples [batch, n], each in a room of its own. generator: of the device of the samples; torch's own without it.
+    """Degrades samples [batch, n], each row differently. generator: on the device of the samples, by default
+    that of torch.
 
-    A room is noise that dies away exponentially (Polack 1988), some milliseconds behind the direct sound.
+    An impulse response is exponentially decaying noise (Polack 1988), some milliseconds after the direct
+    sound.
     """
     batch, count = audio.shape
     device = audio.device
@@ -51,14 +54,14 @@ def degraded(audio: Tensor, rate: int, generator: torch.Generator | None = None)
     for waves in (1, 2, 3, 4):
         depth = EQUALISER * torch.randn(batch, 1, device=device, generator=generator)
         decibels += depth * torch.cos(math.pi * waves * octaves / octaves[-1] + uniform(0, 2 * math.pi))
-    heard = torch.fft.irfft(spectrum * 10 ** (decibels / 20), size)[:, :count]
+    filtered = torch.fft.irfft(spectrum * 10 ** (decibels / 20), size)[:, :count]
 
     noise = torch.randn(batch, size, device=device, generator=generator)
     coloured = torch.fft.irfft(torch.fft.rfft(noise) * 10 ** (uniform(*COLOUR) * octaves / 20), size)[
         :, :count
     ]
-    level = _level(heard) * 10 ** (-uniform(*NOISE) / 20) / _level(coloured).clamp_min(1e-9)
-    return heard + level * coloured
+    level = _level(filtered) * 10 ** (-uniform(*NOISE) / 20) / _level(coloured).clamp_min(1e-9)
+    return filtered + level * coloured
 
 
 def _level(audio: Tensor) -> Tensor:

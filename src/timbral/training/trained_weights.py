@@ -1,4 +1,4 @@
-"""What a training changed, as a file: low-rank changes, or whole weights, by the names of the network's parameters."""
+"""The result of training a stage as a file: low-rank updates or whole weights, by parameter name."""
 
 import json
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from torch import Tensor, nn
 from timbral.errors import TrainingError
 from timbral.nets.normalization import folded_copy
 from timbral.training.adapters import LowRank, low_rank_of, merge_low_rank
-from timbral.training.ema import put_weights
+from timbral.training.ema import copy_weights
 from timbral.training.settings import STAGES, Stage
 
 _KEY = "timbral_training"
 _DOWN, _UP = ".down", ".up"
-_LEARNING_ONLY = ("enc_q.",)
-"""Beginnings of the names of what speaking does not need."""
+_TRAINING_ONLY = ("enc_q.",)
+"""Prefixes of weights that inference does not need."""
 
 
 @dataclass(frozen=True)
-class Result:
-    """A stage after training.
+class TrainedWeights:
+    """Trained weights of a stage.
 
-    base: what the model that it was trained on calls its weights (`Manifest.base`). low_rank: what is added to weights, by
-    their names in a network whose weight norm is folded. replaced: weights that were trained in full, by the same names.
+    base: identifies the weights of the model (`Manifest.base`). low_rank: updates of weights by their names
+    in the network with folded weight norm. replaced: weights that were trained in full, by the same names.
     """
 
     stage: Stage
@@ -35,35 +35,37 @@ class Result:
     replaced: dict[str, Tensor]
 
     @staticmethod
-    def of(network: nn.Module, stage: Stage, base: str) -> "Result":
-        """What a network has learned: its changes and what was trained beside them, or else all of it."""
+    def of(network: nn.Module, stage: Stage, base: str) -> "TrainedWeights":
+        """The trained weights of a network: low-rank updates and what was trained beside them, or else all
+        weights.
+        """
         low_rank = low_rank_of(network)
         if low_rank:
             trained = {n: w.detach() for n, w in network.named_parameters() if w.requires_grad}
             replaced = {n: w for n, w in trained.items() if ".parametrizations." not in n}
         else:
             replaced = {n: w.detach() for n, w in folded_copy(network).state_dict().items()}
-        return Result(
-            stage, base, low_rank, {n: w for n, w in replaced.items() if not n.startswith(_LEARNING_ONLY)}
+        return TrainedWeights(
+            stage, base, low_rank, {n: w for n, w in replaced.items() if not n.startswith(_TRAINING_ONLY)}
         )
 
     def apply(self, network: nn.Module) -> None:
-        """Puts it into a network as it was before training, with its weight norm folded.
+        """Loads the trained weights into the base network, whose weight norm is folded.
 
-        Raises TrainingError: it is of another network.
+        Raises TrainingError: they belong to another network.
         """
         missing = self.replaced.keys() - network.state_dict().keys()
         if missing:
             raise TrainingError(f"the weights were trained on another network: {min(missing)} does not fit")
         own = dict(network.named_parameters())
-        put_weights(network, {n: w for n, w in self.replaced.items() if n in own})
+        copy_weights(network, {n: w for n, w in self.replaced.items() if n in own})
         for name, buffer in network.named_buffers():
             if name in self.replaced:
                 buffer.copy_(self.replaced[name])
         merge_low_rank(network, self.low_rank)
 
     def save(self, path: Path) -> None:
-        """Writes safetensors, wholly or not at all: low-rank changes in float32, whole weights in float16 as published."""
+        """Writes a safetensors file: low-rank updates in float32, whole weights in float16."""
         tensors = {name: _half(weight) for name, weight in self.replaced.items()}
         for name, (down, up) in self.low_rank.items():
             tensors |= {name + _DOWN: down, name + _UP: up}
@@ -73,19 +75,19 @@ class Result:
         part.replace(path)
 
     @staticmethod
-    def load(path: Path) -> "Result":
-        """Reads what `save` wrote. Raises TrainingError: no such file, or not a result."""
+    def load(path: Path) -> "TrainedWeights":
+        """Reads the file of `save`. Raises TrainingError: the file is missing or of another kind."""
         try:
             with safe_open(path, "pt") as file:
-                told: dict[str, Any] = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+                metadata: dict[str, Any] = json.loads((file.metadata() or {}).get(_KEY, "{}"))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError, ValueError) as error:
             raise TrainingError(f"{path}: cannot be read as the result of a training ({error})") from None
-        if told.get("format") != 1 or told.get("stage") not in STAGES:
+        if metadata.get("format") != 1 or metadata.get("stage") not in STAGES:
             raise TrainingError(f"{path}: is not the result of a training")
         names = {name.removesuffix(_DOWN) for name in tensors if name.endswith(_DOWN)}
         low_rank = {name: (tensors.pop(name + _DOWN), tensors.pop(name + _UP)) for name in names}
-        return Result(told["stage"], str(told["base"]), low_rank, tensors)
+        return TrainedWeights(metadata["stage"], str(metadata["base"]), low_rank, tensors)
 
 
 def _half(weight: Tensor) -> Tensor:

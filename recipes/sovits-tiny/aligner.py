@@ -1,10 +1,10 @@
-"""Teaches the guard's listener which tokens speak which phone.
+"""Trains the HMM aligner: log odds of tokens for each phone.
 
-    python listener.py PAIRS.npz LISTENER.safetensors
+    python aligner.py PAIRS.npz ALIGNER.safetensors
 
-Counts what the aligned utterances say, then lets the listener align them itself and counts again (Viterbi training of a hidden
-Markov model with a state for each phone, Rabiner 1989), so that in the engine it finds the boundaries that stage two was
-trained with.
+Counts tokens and phones of the aligned utterances, aligns them with the result and counts again (Viterbi
+training of a hidden Markov model with a state per phone, Rabiner 1989), so that inference finds the same
+boundaries as the training of stage two.
 """
 
 import argparse
@@ -18,12 +18,12 @@ from timbral.inference.alignment.hmm_aligner import HmmAligner
 
 ROUNDS = 2
 FEWEST = 30
-"""Tokens of a phone below which nothing is said of it."""
+"""Least number of tokens of a phone; rarer phones get no state."""
 PRIOR = 60.0
-"""Tokens that the overall frequencies count for, beside those of a phone."""
+"""Weight of the overall token frequencies, in tokens."""
 
 
-def evidence(counts: np.ndarray) -> np.ndarray:
+def log_odds(counts: np.ndarray) -> np.ndarray:
     """log p(token | phone) / p(token) of counts [phones, vocabulary]."""
     overall = counts.sum(0) + 0.5
     overall /= overall.sum()
@@ -36,7 +36,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("pairs", type=Path)
-    parser.add_argument("listener", type=Path)
+    parser.add_argument("aligner", type=Path)
     parser.add_argument("--vocabulary", type=int, default=4096)
     args = parser.parse_args()
     pairs = read_pairs(args.pairs)
@@ -48,19 +48,19 @@ def main() -> None:
         known = np.flatnonzero(counts.sum(1) >= FEWEST)
         rows = np.full(PHONES, -1)
         rows[known] = np.arange(len(known))
-        listener = HmmAligner(evidence(counts)[known], rows)
+        aligner = HmmAligner(log_odds(counts)[known], rows)
         if number < ROUNDS:
-            paths = [listener.path(pair.phones, pair.tokens) for pair in pairs]
+            paths = [aligner.path(pair.phones, pair.tokens) for pair in pairs]
             moved = np.concatenate([abs(p - pair.path) for p, pair in zip(paths, pairs, strict=True)])
             print(
-                f"{number}: {(moved == 0).mean():.3f} of the tokens where the alignment has them, "
+                f"{number}: {(moved == 0).mean():.3f} of the tokens as in the alignment, "
                 f"{(moved <= 1).mean():.3f} next to it",
                 flush=True,
             )
-    part = args.listener.with_suffix(".part")
-    listener.save(part)
+    part = args.aligner.with_suffix(".part")
+    aligner.save(part)
     part.chmod(0o644)
-    part.replace(args.listener)
+    part.replace(args.aligner)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Who is speaking: the GE2E speaker encoder, and the timbre vector of the embedded model that is built on it."""
+"""The GE2E speaker encoder, and the timbre encoder of sovits-tiny that contains it."""
 
 from pathlib import Path
 
@@ -6,19 +6,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from timbral.nets.tiny_mel import LogMel, mel_filters
+from timbral.nets.log_mel import LogMel, mel_filters
 
 RATE = 16_000
 WINDOW = 160
 STRIDE = 80
 SPEAKER, BANDS = 256, 80
-"""Sizes of the first two parts of the timbre: the embedding, and the mean spectrum; its spread and the mean log2 F0 follow."""
+"""Sizes of the speaker embedding and the mean spectrum, the first parts of the timbre vector."""
 
 
 class SpeakerEncoder(nn.Module):
-    """GE2E (Wan et al. 2018), weights of Resemblyzer (Apache-2.0): samples [batch, n] at 16 kHz → unit vectors [batch, 256].
+    """GE2E (Wan et al. 2018), weights of Resemblyzer (Apache-2.0): samples [batch, n] at 16 kHz → unit
+    vectors [batch, 256].
 
-    The recording is brought to -30 dBFS and seen through windows of 1.6 s, 0.8 s apart; shorter recordings are repeated.
+    The mean over windows of 1.6 s, 0.8 s apart, of a recording at -30 dBFS; shorter recordings are repeated.
     """
 
     def __init__(self) -> None:
@@ -28,7 +29,7 @@ class SpeakerEncoder(nn.Module):
         self.linear = nn.Linear(256, 256)
 
     def load_resemblyzer(self, path: Path) -> None:
-        """Take the weights from Resemblyzer's `pretrained.pt`."""
+        """Loads the weights of Resemblyzer's `pretrained.pt`."""
         state = torch.load(path, map_location="cpu", weights_only=True)["model_state"]
         self.load_state_dict(
             {k: v for k, v in state.items() if k.startswith(("lstm.", "linear."))}, strict=False
@@ -42,7 +43,7 @@ class SpeakerEncoder(nn.Module):
         return self._whole(_cut(mel))
 
     def windows(self, audio: Tensor) -> Tensor:
-        """Samples [batch, n] → the mel power of their windows [batch, windows, 160, 40]."""
+        """Samples [batch, n] → mel power of windows [batch, windows, 160, 40]."""
         level = audio.square().mean(-1, keepdim=True).clamp_min(1e-9).sqrt()
         mel = self.mel(audio / level * 10 ** (-30 / 20)).transpose(1, 2)
         repeats = (WINDOW + mel.shape[1] - 1) // mel.shape[1]
@@ -63,21 +64,22 @@ def _cut(mel: Tensor) -> Tensor:
 
 
 def mean_spectrum(timbre: Tensor) -> Tensor:
-    """The mean log-mel spectrum [batch, 80] that is a part of timbres [batch, 417]."""
+    """The mean log-mel spectrum [batch, 80] in timbre vectors [batch, 417]."""
     return timbre[:, SPEAKER : SPEAKER + BANDS]
 
 
 def band_centres() -> Tensor:
-    """The frequencies of its bands in Hz, [80]."""
+    """Centre frequencies of its bands in Hz, [80]."""
     centres = mel_filters(RATE, RATE, BANDS, RATE / 2).argmax(1)
     return centres.float()
 
 
 class TimbreEncoder(nn.Module):
-    """What the embedded model knows of a voice: samples [batch, n] at 16 kHz and mean log2 F0 [batch, 1] → timbre [batch, 417].
+    """Samples [batch, n] at 16 kHz and mean log2 F0 [batch, 1] → timbre [batch, 417].
 
-    The vector is the GE2E embedding (256), the mean (80) and spread (80) of the log-mel spectrum over the louder frames,
-    and the mean log2 F0. None of it is learned here: a few hundred training voices cannot spoil it.
+    The vector is the GE2E embedding (256), the mean (80) and standard deviation (80) of the log-mel spectrum
+    over the louder frames, and the mean log2 F0. It has no weights trained for this model, so it generalises
+    to unseen voices.
     """
 
     def __init__(self) -> None:
@@ -89,7 +91,9 @@ class TimbreEncoder(nn.Module):
         return torch.cat([16 * self.speaker(audio), self.spectrum(audio), pitch], 1)
 
     def spectrum(self, audio: Tensor) -> Tensor:
-        """Mean and spread of the spectrum of the louder frames, relative to their level: [batch, 160]."""
+        """Mean and standard deviation of the log-mel spectrum of the louder frames, relative to their level:
+        [batch, 160].
+        """
         mel = self.mel(audio)
         level = mel.mean(1, keepdim=True)
         loud = torch.sigmoid(2 * (level - level.mean(2, keepdim=True)))

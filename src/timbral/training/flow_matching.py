@@ -1,6 +1,8 @@
-"""Trains stage two of v3 and v4 as GPT-SoVITS does: conditional flow matching, with shortcuts."""
+"""Training of stage two of v3 and v4: conditional flow matching (Lipman et al. 2023) with shortcuts (Frans et
+al. 2024).
+"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -10,37 +12,35 @@ from timbral.nets.mel_acoustic import MelAcousticNetwork, mel_places
 from timbral.nets.prior import FRAMES_PER_TOKEN
 from timbral.training import regularizers
 from timbral.training.acoustic_examples import AcousticExample, collate
-from timbral.training.adapters import add_low_rank, freeze
+from timbral.training.acoustic_task import GENERATOR, AcousticTask, generator_optimizer, select_trainable
 from timbral.training.settings import AcousticSettings
-from timbral.training.stage_two import GENERATOR, StageTwoTask, generator_optimizer
-from timbral.training.task import Batch, Pass
+from timbral.training.task import Batch, LossStep
 
-_SHORTCUTS = 0.3
-"""Share of the batches that learn to take two steps in one."""
+_SHORTCUT_SHARE = 0.3
+"""Share of the batches that train shortcuts: one step in place of two."""
 _FINEST, _COARSEST = 7, 2
-"""Steps of shortcuts are 1 / 2^n long, for n between these."""
+"""Shortcut steps have the length 1 / 2^n, with n between these."""
 _FINE = 0.01
-"""Length below which the network is told of a step that it has none."""
+"""Step length below which the network gets 0."""
 
 
-class MelAcousticTask(StageTwoTask):
-    """Stage two of v3 or v4, and recordings that it is trained on. The vocoder is not trained, officially neither."""
+class FlowMatchingTask(AcousticTask):
+    """Stage two of v3 or v4 and its training examples. The vocoder is not trained, as in the official code."""
 
     def __init__(
-        self, network: MelAcousticNetwork, examples: Sequence[AcousticExample], settings: AcousticSettings
+        self,
+        network: MelAcousticNetwork,
+        examples: Sequence[AcousticExample],
+        settings: AcousticSettings,
+        allowed: Container[str] | None = None,
     ) -> None:
-        """network: is changed as the settings say; examples with their mel.
+        """network: modified in place. examples: with mel. allowed: as in `add_low_rank`.
 
-        Raises TrainingError: no example is left, or a pattern fits nothing.
+        Raises TrainingError: no usable example, or a pattern matches nothing.
         """
         super().__init__(examples, settings)
         self.network = network
-        if settings.dropout is not None:
-            regularizers.set_dropout(network, settings.dropout)
-        if settings.method == "lora":
-            add_low_rank(network, settings.targets, settings.rank, settings.whole)
-        else:
-            freeze(network, settings.freeze)
+        select_trainable(network, settings, allowed=allowed)
         if settings.checkpointing:
             regularizers.add_checkpointing(
                 [m for m in network.cfm.modules() if isinstance(m, TransformerBlock)]
@@ -48,25 +48,25 @@ class MelAcousticTask(StageTwoTask):
         self.networks = {GENERATOR: network}
         self.optimizers = {GENERATOR: generator_optimizer(network, settings)}
 
-    def passes(self, batch: Batch) -> Iterator[Pass]:
-        loss = self._loss(batch, shortcut=bool(torch.rand(()) < _SHORTCUTS))
-        yield Pass(GENERATOR, loss, {"velocity": loss})
+    def loss_steps(self, batch: Batch) -> Iterator[LossStep]:
+        loss = self._loss(batch, shortcut=bool(torch.rand(()) < _SHORTCUT_SHARE))
+        yield LossStep(GENERATOR, loss, {"velocity": loss})
 
     def validate(self) -> dict[str, float]:
         device = next(self.network.parameters()).device
         losses = [
             float(self._loss({n: part.to(device) for n, part in collate([example]).items()}, shortcut=False))
-            for example in self.kept
+            for example in self.held_out
         ]
         return {"velocity": sum(losses) / len(losses)} if losses else {}
 
     def _loss(self, batch: Batch, *, shortcut: bool) -> Tensor:
         network, settings = self.network, self.settings
         spectrum, frames = batch["spectrum"], batch["frames"]
-        shown = spectrum
+        masked = spectrum
         if settings.frame_mask or settings.bin_mask:
-            shown = regularizers.masked_spectrum(spectrum, frames, settings.frame_mask, settings.bin_mask)
-        ge = network.timbre(shown, frames)
+            masked = regularizers.masked_spectrum(spectrum, frames, settings.frame_mask, settings.bin_mask)
+        ge = network.timbre(masked, frames)
         tokens = batch["tokens"]
         prior = network.prior(tokens, batch["phones"], ge, frames // FRAMES_PER_TOKEN, batch["phone_lengths"])
         rate = network.config.mel_rate
@@ -86,11 +86,11 @@ class MelAcousticTask(StageTwoTask):
 def flow_matching_loss(
     estimator: DiffusionTransformer, mel: Tensor, features: Tensor, lengths: Tensor, *, shortcut: bool
 ) -> Tensor:
-    """Mean squared error of the velocity from noise to a normalised mel [batch, mel, n], beyond a prompt of random length
-    of up to two thirds of it.
+    """Mean squared error of the velocity from noise to a normalised mel [batch, mel, n], after a prompt of
+    random length of up to two thirds of it.
 
-    features [batch, features, n]; lengths [batch]: frames of each row. shortcut: learn where two steps lead that the network
-    takes itself (Frans et al. 2024), rather than the straight way (Lipman et al. 2023).
+    features [batch, features, n]; lengths [batch]: frames of each row. shortcut: the target is the mean
+    velocity of two steps of the network itself, and not the straight line from noise to mel.
     """
     device = mel.device
     prompts = (torch.rand(len(mel), device=device) * (lengths * 2 / 3)).long()
@@ -106,14 +106,14 @@ def flow_matching_loss(
     if shortcut:
         power = torch.randint(_COARSEST, _FINEST + 1, time.shape, device=device)
         half = 1 / 2.0**power
-        told = half.masked_fill(half < _FINE, 0.0)
+        given = half.masked_fill(half < _FINE, 0.0)
         with torch.no_grad():
-            first = estimator(x, prompt, features, time, told, lengths)
+            first = estimator(x, prompt, features, time, given, lengths)
             middle = x + half[:, None, None] * first
-            second = estimator(middle, prompt, features, time + half, told, lengths)
+            second = estimator(middle, prompt, features, time + half, given, lengths)
         velocity, step = (first + second) / 2, 2 * half
-    made = estimator(x, prompt, features, time, step, lengths)
+    estimate = estimator(x, prompt, features, time, step, lengths)
     counted = (free & (columns < lengths[:, None])[:, None]).expand_as(mel)
-    squares = (made.float() - velocity.float()).square() * counted
+    squares = (estimate.float() - velocity.float()).square() * counted
     loss: Tensor = (squares.sum((1, 2)) / counted.sum((1, 2))).mean()
     return loss

@@ -13,14 +13,14 @@ from timbral.errors import TrainingError
 from timbral.nets.discriminators import DISCRIMINATORS, Discriminators
 from timbral.nets.mel_acoustic import MelAcousticNetwork
 from timbral.nets.quantizer import Quantizer
-from timbral.training.acoustic import DISCRIMINATOR, AcousticTask
 from timbral.training.acoustic_examples import collate
-from timbral.training.codebooks import quantized
+from timbral.training.acoustic_task import GENERATOR
+from timbral.training.codebooks import quantize
 from timbral.training.curves import read_curves
+from timbral.training.flow_matching import FlowMatchingTask
 from timbral.training.loop import train
-from timbral.training.mel_acoustic import MelAcousticTask
 from timbral.training.settings import AcousticSettings, defaults
-from timbral.training.stage_two import GENERATOR
+from timbral.training.vits import DISCRIMINATOR, VitsTask
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def settings(version: str = "v2", method: str = "full", **changes: Any) -> Acous
 def test_it_learns_against_adversaries(tmp_path: Path, family: str) -> None:
     chosen = settings(family, rate=3e-3, epochs=5)
     judges = Discriminators(networks.JUDGES)
-    task = AcousticTask(networks.acoustic(family), judges, networks.sounded(2, family), chosen)
+    task = VitsTask(networks.acoustic(family), judges, networks.sounded(2, family), chosen)
     before = [weight.clone() for weight in judges.parameters()]
     train(task, chosen, tmp_path, device="cpu")
     rows = read_curves(tmp_path)
@@ -60,7 +60,7 @@ def test_it_learns_against_adversaries(tmp_path: Path, family: str) -> None:
 def test_low_rank_changes_learn_and_the_rest_stays(tmp_path: Path) -> None:
     network = networks.acoustic()
     chosen = settings(method="lora", rate=1e-2, adversary=False, epochs=5)
-    task = AcousticTask(network, None, networks.sounded(), chosen)
+    task = VitsTask(network, None, networks.sounded(), chosen)
     before = {n: w.clone() for n, w in network.named_parameters() if not w.requires_grad}
     train(task, chosen, tmp_path, device="cpu")
     rows = read_curves(tmp_path)
@@ -69,7 +69,7 @@ def test_low_rank_changes_learn_and_the_rest_stays(tmp_path: Path) -> None:
 
 
 def test_a_new_posterior_encoder_is_trained_by_any_method() -> None:
-    task = AcousticTask(
+    task = VitsTask(
         networks.acoustic(), None, networks.sounded(), settings(method="lora"), new_posterior=True
     )
     learning = {n for n, w in task.network.named_parameters() if w.requires_grad}
@@ -79,8 +79,8 @@ def test_a_new_posterior_encoder_is_trained_by_any_method() -> None:
 
 def test_adversaries_learn_from_their_own_loss_only() -> None:
     judges = Discriminators(networks.JUDGES)
-    task = AcousticTask(networks.acoustic(), judges, networks.sounded(), settings())
-    passes = iter(task.passes(task.collate([0, 1])))
+    task = VitsTask(networks.acoustic(), judges, networks.sounded(), settings())
+    passes = iter(task.loss_steps(task.collate([0, 1])))
     first = next(passes)
     assert first.network == DISCRIMINATOR
     first.loss.backward()
@@ -95,9 +95,9 @@ def test_adversaries_learn_from_their_own_loss_only() -> None:
 
 def test_segments_are_those_of_the_recording() -> None:
     """What is compared with a made segment is the recording in the same place."""
-    task = AcousticTask(networks.acoustic(), None, networks.sounded(), settings(segment=6400))
+    task = VitsTask(networks.acoustic(), None, networks.sounded(), settings(segment=6400))
     batch = task.collate([0, 1])
-    _, recorded, _ = task._spoken(batch)
+    _, recorded, _ = task._segments(batch)
     for row, segment in zip(batch["samples"][:, 0], recorded[:, 0], strict=True):
         places = [p for p in range(0, len(row) - 6399, 640) if torch.equal(row[p : p + 6400], segment)]
         assert len(places) == 1
@@ -105,14 +105,14 @@ def test_segments_are_those_of_the_recording() -> None:
 
 def test_recordings_shorter_than_a_segment_are_left_out() -> None:
     short = replace(networks.sounded(1)[0], samples=torch.randn(9000))
-    task = AcousticTask(networks.acoustic(), None, [short, *networks.sounded()], settings())
+    task = VitsTask(networks.acoustic(), None, [short, *networks.sounded()], settings())
     assert len(task.examples) == 2
     with pytest.raises(TrainingError, match="between"):
-        AcousticTask(networks.acoustic(), None, [short], settings())
+        VitsTask(networks.acoustic(), None, [short], settings())
 
 
 def test_samples_say_what_is_held_out() -> None:
-    task = AcousticTask(networks.acoustic(), None, networks.sounded(5), settings(held_out=0.2))
+    task = VitsTask(networks.acoustic(), None, networks.sounded(5), settings(held_out=0.2))
     task.network.eval()
     with torch.no_grad():
         said = task.samples()
@@ -142,7 +142,7 @@ def test_flow_matching_learns(tmp_path: Path, method: str) -> None:
         mel = torch.tanh(torch.randn(100, 1)).expand(-1, 75).clone()
         examples.append(replace(example, mel=mel))
     chosen = settings("v3", method, rate=5e-3, epochs=16, whole=("cfm.estimator.proj_out.*",))
-    task = MelAcousticTask(network, examples, chosen)
+    task = FlowMatchingTask(network, examples, chosen)
     train(task, chosen, tmp_path, device="cpu")
     # Shortcuts have losses of their own, which are tiny in a network that has learned nothing.
     losses = [row["velocity"] for row in read_curves(tmp_path) if row["velocity"] > 0.1]
@@ -157,12 +157,12 @@ def test_codebooks_are_learned_layer_by_layer() -> None:
     valid[3, 25:] = False
     distances = []
     for step in range(400):
-        if step == 10:  # what is heard changes, and codes follow
+        if step == 10:  # the features change, and the codes follow
             centres += 5
         frames = centres[torch.randint(0, 24, (4, 50))] + 0.1 * torch.randn(4, 50, 16)
         frames[~valid] = 1e4
         features = frames.transpose(1, 2).requires_grad_()
-        found, distance = quantized(quantizer, features, valid)
+        found, distance = quantize(quantizer, features, valid)
         distances.append(float(distance.detach()))
     assert distances[-1] < 1.4 * distances[0] < 0.6 * distances[10]
     found.sum().backward()
@@ -170,8 +170,8 @@ def test_codebooks_are_learned_layer_by_layer() -> None:
 
     quantizer.eval()
     wanted = features.detach()
-    first, _ = quantized(quantizer, wanted, valid, 1)
-    both, _ = quantized(quantizer, wanted, valid)
+    first, _ = quantize(quantizer, wanted, valid, 1)
+    both, _ = quantize(quantizer, wanted, valid)
     errors = [(made - wanted).transpose(1, 2)[valid].square().mean() for made in (first, both)]
     assert errors[1] < 0.7 * errors[0]
     codes = quantizer.encode(wanted)
@@ -182,12 +182,12 @@ def test_codebooks_are_learned_layer_by_layer() -> None:
 def test_training_from_scratch_learns_the_codebooks(tmp_path: Path) -> None:
     network = networks.acoustic(quantizers=2)
     chosen = settings(freeze=(), adversary=False, rate=1e-3, epochs=3)
-    task = AcousticTask(network, None, networks.sounded(content=True), chosen)
+    task = VitsTask(network, None, networks.sounded(content=True), chosen)
     train(task, chosen, tmp_path, device="cpu")
     assert float(network.quantizer.vq.layers[0]._codebook.inited) == 1
     assert all("commitment" in row for row in read_curves(tmp_path))
     with pytest.raises(TrainingError, match="from Python only"):
-        AcousticTask(network, None, networks.sounded(), chosen)
+        VitsTask(network, None, networks.sounded(), chosen)
 
 
 def test_all_parts_of_a_batch_keep_one_clock() -> None:

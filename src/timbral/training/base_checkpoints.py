@@ -1,4 +1,4 @@
-"""The networks that a training starts from: stage one of a model or a checkpoint, stage two of a checkpoint."""
+"""The networks that training starts from: stage one of a model or a checkpoint, stage two of a checkpoint."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,72 +26,88 @@ _POSTERIOR = "enc_q."
 
 
 @dataclass(frozen=True)
-class AcousticBase:
-    """Stage two. new_posterior: the checkpoint had no posterior encoder, so it has its first weights."""
+class BaseCheckpoints:
+    """Official checkpoints to start from.
 
-    network: AcousticNetwork | MelAcousticNetwork
-    new_posterior: bool = False
+    gpt: stage one, by default that of the model. sovits: stage two; a model lacks its posterior encoder, so
+    training needs the checkpoint. discriminator: of stage two, by default with random weights.
+    """
+
+    gpt: Path | None = None
+    sovits: Path | None = None
+    discriminator: Path | None = None
 
 
-def semantic_base(bundle: Bundle, checkpoint: Path | None, *, same: bool = False) -> SemanticTransformer:
+def load_semantic(bundle: Bundle, checkpoint: Path | None, *, same: bool = False) -> SemanticTransformer:
     """Stage one of a checkpoint, or else of the model.
 
-    same: the checkpoint has to hold the weights of the model. Raises CheckpointError, BundleError: neither can be used.
+    same: require that the checkpoint holds the weights of the model. Raises CheckpointError, BundleError:
+    unsuitable files.
     """
     if checkpoint is None:
         return restore_semantic(bundle)
     network = identify(read_checkpoint(checkpoint))
     if network.kind != "semantic":
         raise CheckpointError(f"{checkpoint} is no stage one; give a .ckpt of stage one as --gpt")
-    made = semantic_network(network, SYMBOLS[bundle.manifest.symbols])
+    loaded = semantic_network(network, SYMBOLS[bundle.manifest.symbols])
     shape = bundle.manifest.semantic
-    if (made.config.layers, made.config.hidden, made.config.bert) != (shape.layers, shape.hidden, shape.bert):
+    if (loaded.config.layers, loaded.config.hidden, loaded.config.bert) != (
+        shape.layers,
+        shape.hidden,
+        shape.bert,
+    ):
         raise CheckpointError(f"{checkpoint} is of another size than stage one of {bundle.manifest.name}")
     if same:
-        _check_same(bundle, "semantic", made, checkpoint)
-    return made
+        _check_same(bundle, "semantic", loaded, checkpoint)
+    return loaded
 
 
-def check_acoustic(bundle: Bundle, path: Path) -> None:
-    """Raises CheckpointError: the file is no stage two of the model's version."""
-    _stage_two(bundle, path)
+def check_acoustic_version(bundle: Bundle, path: Path) -> None:
+    """Raises CheckpointError: the file is not a stage two of the version of the model."""
+    _read_acoustic(bundle, path)
 
 
-def acoustic_base(bundle: Bundle, path: Path, *, same: bool = False) -> AcousticBase:
-    """Stage two of a checkpoint, which has to be of the model's version; same: of its very weights. Raises CheckpointError."""
-    checkpoint, network = _stage_two(bundle, path)
+def load_acoustic(
+    bundle: Bundle, path: Path, *, same: bool = False
+) -> tuple[AcousticNetwork | MelAcousticNetwork, bool]:
+    """Stage two of a checkpoint, and whether its posterior encoder is new because the checkpoint has none.
+
+    same: require that the checkpoint holds the weights of the model. Raises CheckpointError: another version
+    or weights.
+    """
+    checkpoint, network = _read_acoustic(bundle, path)
     if network.kind == "flow-matching":
         mel = mel_acoustic_network(network)
         if same:
             _check_same(bundle, "acoustic", mel, path)
-        return AcousticBase(mel)
-    held = acoustic_network(network)
+        return mel, False
+    without_posterior = acoustic_network(network)
     if same:
-        _check_same(bundle, "acoustic", held, path)
-    made = AcousticNetwork(replace(held.config, posterior=True))
+        _check_same(bundle, "acoustic", without_posterior, path)
+    loaded = AcousticNetwork(replace(without_posterior.config, posterior=True))
     posterior = {
         name.removeprefix(_POSTERIOR): _floats(tensor)
         for name, tensor in checkpoint.tensors.items()
         if name.startswith(_POSTERIOR)
     }
-    made.load_state_dict(held.state_dict(), strict=False, assign=True)
-    for weight in made.parameters():
+    loaded.load_state_dict(without_posterior.state_dict(), strict=False, assign=True)
+    for weight in loaded.parameters():
         weight.requires_grad_(True)
     if posterior:
         try:
-            made.enc_q.load_state_dict(posterior)
+            loaded.enc_q.load_state_dict(posterior)
         except RuntimeError:
             raise CheckpointError(
                 f"{path}: its posterior encoder does not fit; the file is damaged"
             ) from None
-    return AcousticBase(made, not posterior)
+    return loaded, not posterior
 
 
-def _stage_two(bundle: Bundle, path: Path) -> tuple[Checkpoint, Network]:
+def _read_acoustic(bundle: Bundle, path: Path) -> tuple[Checkpoint, Network]:
     version = family_of(bundle.manifest)
-    told: MelVersion | None = "v3" if version == "v3" else "v4" if version == "v4" else None
+    mel_version: MelVersion | None = "v3" if version == "v3" else "v4" if version == "v4" else None
     checkpoint = read_checkpoint(path)
-    network = identify(checkpoint, version=told)
+    network = identify(checkpoint, version=mel_version)
     if network.version != version or network.kind not in ("acoustic", "flow-matching"):
         raise CheckpointError(
             f"{path} is {network.kind} of {network.version}, and {bundle.manifest.name} is of {version}; give a stage two "
@@ -101,7 +117,7 @@ def _stage_two(bundle: Bundle, path: Path) -> tuple[Checkpoint, Network]:
 
 
 def _check_same(bundle: Bundle, stage: Stage, network: nn.Module, path: Path) -> None:
-    """Raises CheckpointError where a voice that learns from these weights would speak with others."""
+    """Raises CheckpointError: a voice trained on these weights would not fit those of the model."""
     known = bundle.manifest.weights
     if known is not None and weights_of(stage, network) not in (known[:WEIGHTS], known[WEIGHTS:]):
         raise CheckpointError(
@@ -110,20 +126,20 @@ def _check_same(bundle: Bundle, stage: Stage, network: nn.Module, path: Path) ->
         )
 
 
-def discriminators_base(version: str, path: Path | None) -> Discriminators:
-    """The discriminators of a checkpoint (s2D*.pth), or new ones. Raises CheckpointError."""
-    made = Discriminators(DISCRIMINATORS[version])
+def load_discriminators(version: str, path: Path | None) -> Discriminators:
+    """Discriminators of a checkpoint (s2D*.pth), or with random weights. Raises CheckpointError."""
+    discriminators = Discriminators(DISCRIMINATORS[version])
     if path is not None:
         tensors = {
             name.removeprefix("module."): _floats(t) for name, t in read_checkpoint(path).tensors.items()
         }
         try:
-            made.load_state_dict(tensors)
+            discriminators.load_state_dict(tensors)
         except RuntimeError:
             raise CheckpointError(
                 f"{path} holds no discriminators of {version}; give its s2D*.pth as --discriminator"
             ) from None
-    return made
+    return discriminators
 
 
 def _floats(tensor: Array) -> Tensor:
