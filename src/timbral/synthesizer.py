@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
-from timbral.audio import Reference, Source, read_reference
+from timbral.audio import Reference, Source, file_name, list_sources, read_reference
 from timbral.errors import AudioError, SettingError, TextError, TimbralWarning, VoiceError
 from timbral.inference.acoustic.flow_matching import check_steps
 from timbral.inference.acoustic.interface import check_speed
@@ -128,7 +128,7 @@ class Synthesizer:
         VoiceError: no transcript for a model that needs one.
         """
         segment("", language)  # an unknown language is a mistake even where no transcript is read in it
-        sources = [s for r in recordings for s in ([r] if isinstance(r, str | Path | bytes) else r)]
+        sources = list_sources(recordings)
         if not sources:
             raise AudioError("no recording given; a voice needs one or more, of 3 to 10 s")
         if text is None and self.manifest.acoustic.kind == "flow-matching":
@@ -137,11 +137,10 @@ class Synthesizer:
                 "(text=, or --text, or --ref-text)"
             )
         rates = self._references.config.rates
-        heard = [read_reference(s, *rates, whole=text is not None and not i) for i, s in enumerate(sources)]
+        heard = [read_reference(source, *rates) for source in sources]
         for note in (note for reference in heard for note in reference.notes):
             warnings.warn(note, TimbralWarning, stacklevel=2)
-        none = np.zeros(0, np.int64)
-        prompt = Prompt(none, none) if text is None else self._prompt(heard[0], text, language)
+        prompt = self._prompt(heard[0], text, language)
         sounds = [reference.sounds for reference in heard]
         timbre = self._references.timbre(sounds)
         lacking = self._references.residuals(sounds, timbre)
@@ -155,7 +154,7 @@ class Synthesizer:
             model=self.manifest.name,
             prompt_text=text or "",
             prompt_language=language,
-            sources=tuple(Path(s).name for s in sources if not isinstance(s, bytes)),
+            sources=tuple(filter(None, map(file_name, sources))),
             consent=consent,
         )
 
@@ -215,12 +214,28 @@ class Synthesizer:
             raise SettingError(f"{self.manifest.name} has no solver: leave steps out; they are for v3 and v4")
         check_steps(steps)
 
-    def _prompt(self, reference: Reference, text: str, language: str) -> Prompt:
-        """A recording and its transcript, as the model goes on from them."""
+    def _prompt(self, reference: Reference, text: str | None, language: str) -> Prompt:
+        """A recording and its transcript, as the model goes on from them; without prompt where they do not fit."""
+        none = Prompt(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        if text is None:
+            return none
         try:
             utterance = self._reader.transcript(text, language)
         except TextError as error:
             raise TextError(f"the transcript of the recording cannot be read: {error}") from None
+        if reference.cut:
+            if self.manifest.acoustic.kind == "flow-matching":
+                raise AudioError(
+                    f"{self.manifest.name} needs a recording of at most 10 s with its transcript"
+                )
+            if self.manifest.semantic.prompts:
+                warnings.warn(
+                    "the transcript is left out, for only a part of the recording is used; its first 10 s or less "
+                    "with their words would give the manner of speaking as well",
+                    TimbralWarning,
+                    stacklevel=3,
+                )
+            return none
         tokens = self._references.tokens(reference.sounds)
         bounds = self._engines.base.guard.bounds(len(utterance.ids), count_languages(utterance))
         if not bounds.low <= len(tokens) <= bounds.high:

@@ -11,11 +11,11 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from timbral.audio.decoding import DecodingStats, OnShare, decode
 from timbral.audio.joining import Joiner
 from timbral.audio.resampling import ChunkResampler
 from timbral.audio.writing import save
 from timbral.data import denoising, separation, slicing
-from timbral.data.decoding import Heard, Share, decode
 from timbral.data.loudness import set_loudness
 from timbral.data.quality import Sound, measure
 from timbral.data.settings import Settings
@@ -55,7 +55,7 @@ def make_clips(
     settings: Settings,
     separators: Sequence[separation.Separator] = (),
     report: Report | None = None,
-) -> tuple[list[Clip], Heard]:
+) -> tuple[list[Clip], DecodingStats]:
     """Writes the clips of a recording to `folder`, names beginning with `stem`; `work` is a folder for working files.
 
     Silent stretches give no clips. Raises AudioError: not a recording, empty, silent; InstallationError, DataError.
@@ -63,7 +63,7 @@ def make_clips(
     on_progress = report or _tell_nobody
     recorded, denoised = work / "recorded.w64", work / "denoised.w64"
     try:
-        source, heard = _record(path, recorded, work, settings, separators, on_progress)
+        source, stats = _record(path, recorded, work, settings, separators, on_progress)
         sounds = _sounds(recorded, settings, on_progress)
         if not sounds:
             raise AudioError(f"{path.name}: silent")
@@ -84,7 +84,7 @@ def make_clips(
                 if clip:
                     clips.append(replace(clip, denoised=cleaned))
                 on_progress("cutting", (number + 1) / len(intervals))
-        return clips, heard
+        return clips, stats
     finally:
         recorded.unlink(missing_ok=True)
         denoised.unlink(missing_ok=True)
@@ -106,9 +106,9 @@ def _record(
     settings: Settings,
     separators: Sequence[separation.Separator],
     on_progress: Report,
-) -> tuple[_Source, Heard]:
+) -> tuple[_Source, DecodingStats]:
     """Writes the recording, or the voice in it, as mono at the rate of the clips."""
-    heard = Heard()
+    stats = DecodingStats()
 
     def share(done: float) -> None:
         on_progress("reading", done)
@@ -116,26 +116,26 @@ def _record(
     if separators:
         mixed, voice = work / "mixed.w64", work / "voice.w64"
         try:
-            _write_stereo(path, mixed, heard, None, share)
-            if heard.cancelled is not None:
-                again = Heard()
-                _write_stereo(path, mixed, again, heard.cancelled, share)
-                heard = again
+            _write_stereo(path, mixed, stats, None, share)
+            if stats.cancelled is not None:
+                again = DecodingStats()
+                _write_stereo(path, mixed, again, stats.cancelled, share)
+                stats = again
             separation.separate_file(mixed, voice, separators, lambda done: on_progress("separating", done))
         finally:
             mixed.unlink(missing_ok=True)
-        _write(target, settings.rate, 1, decode(voice, settings.rate, Heard(), share=share))
-        return _Source(voice), heard
-    _write(target, settings.rate, 1, decode(path, settings.rate, heard, share=share))
-    channel = heard.cancelled
+        _write(target, settings.rate, 1, decode(voice, settings.rate, DecodingStats(), share=share))
+        return _Source(voice), stats
+    _write(target, settings.rate, 1, decode(path, settings.rate, stats, share=share))
+    channel = stats.cancelled
     if channel is not None:
-        heard = Heard()
-        _write(target, settings.rate, 1, decode(path, settings.rate, heard, only=channel, share=share))
-    return _Source(path, channel), heard
+        stats = DecodingStats()
+        _write(target, settings.rate, 1, decode(path, settings.rate, stats, only=channel, share=share))
+    return _Source(path, channel), stats
 
 
-def _write_stereo(path: Path, target: Path, heard: Heard, only: int | None, share: Share) -> None:
-    blocks = decode(path, separation.RATE, heard, channels=2, only=only, share=share)
+def _write_stereo(path: Path, target: Path, stats: DecodingStats, only: int | None, share: OnShare) -> None:
+    blocks = decode(path, separation.RATE, stats, channels=2, only=only, share=share)
     _write(target, separation.RATE, 2, blocks)
 
 
@@ -145,7 +145,7 @@ def _denoise(source: _Source, target: Path, settings: Settings, on_progress: Rep
         noisy = decode(
             source.path,
             denoising.RATE,
-            Heard(),
+            DecodingStats(),
             only=source.channel,
             share=lambda done: on_progress("taking noise out", done),
         )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from timbral.audio.decoding import DecodingStats
 from timbral.data.clips import Clip, Report, is_noisy, make_clips
-from timbral.data.decoding import Heard
 from timbral.data.journal import Journal, Record
 from timbral.data.quality import from_record, to_record
 from timbral.data.separation import Separator, UvrSeparator
@@ -106,10 +106,10 @@ class _Cutter:
         try:
             # Beside the clips, since working files are large and the system's folder for such files may be memory.
             with TemporaryDirectory(dir=self._folder, prefix=_WORK) as work:
-                clips, heard = make_clips(
+                clips, stats = make_clips(
                     recording.path, stem, self._clips, Path(work), settings, self._models(), report
                 )
-            notes = _notes(heard, clips, settings)
+            notes = _notes(stats, clips, settings)
         except AudioError as error:
             problem = str(error).removeprefix(f"{recording.path.name}: ")
         return self._journal.add(
@@ -140,11 +140,11 @@ class _Cutter:
             (self._clips / name).unlink(missing_ok=True)
 
 
-def _notes(heard: Heard, clips: Sequence[Clip], settings: Settings) -> list[str]:
+def _notes(stats: DecodingStats, clips: Sequence[Clip], settings: Settings) -> list[str]:
     notes = []
-    if heard.damaged:
-        places = "one place" if heard.damaged == 1 else f"{heard.damaged} places"
-        notes.append(f"damaged; {places} had to be left out, and {heard.seconds:.1f} s are used")
+    if stats.damaged:
+        places = "one place" if stats.damaged == 1 else f"{stats.damaged} places"
+        notes.append(f"damaged; {places} had to be left out, and {stats.seconds:.1f} s are used")
     noisy = [clip for clip in clips if clip.denoised or is_noisy(clip.sound, settings)]
     if noisy:
         what = "was taken out of" if settings.denoise else "is heard in"
