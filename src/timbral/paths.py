@@ -73,6 +73,11 @@ def name_problem(name: str) -> str | None:
     return None
 
 
+def native(path: Path) -> str | bytes:
+    """A path for C libraries, whose names on POSIX need not be Unicode."""
+    return str(path) if os.name == "nt" else os.fsencode(path)
+
+
 def describe_error(error: OSError, path: Path) -> str:
     """A failure to use a file as one line; it names TIMBRAL_HOME where `path` is in the user's folders."""
     line = f"{path}: {(error.strerror or str(error)).lower()}"

@@ -88,7 +88,7 @@ def test_of_a_long_recording_the_clearest_passage_is_used(tmp_path: Path, second
     assert 8 <= reference.duration <= 10
     assert "s are more than needed" in reference.notes[0]
     begin = float(reference.notes[0].partition(" s from ")[2].split()[0])
-    assert begin == pytest.approx(seconds + 0.3, abs=0.5)
+    assert seconds <= begin <= seconds + 2
     levels = frame_levels(reference.samples, 16_000)
     assert max(levels[:3].max(), levels[-3:].max()) < levels.max() - 15
 

@@ -16,6 +16,7 @@ from timbral.audio.clip import Audio
 from timbral.audio.decoding import DecodingStats, decode_frames, mix
 from timbral.audio.resampling import ChunkResampler
 from timbral.errors import AudioError
+from timbral.paths import native
 
 Source = str | os.PathLike[str] | bytes | IO[bytes] | Audio | tuple[NDArray[Any], int]
 """A recording: the path of a file, its bytes, a binary file object, or samples [n] or [n, channels] and their rate."""
@@ -205,7 +206,7 @@ def _frames(name: str, opened: Path | io.BytesIO | Audio, stats: DecodingStats) 
 
 
 def _libsndfile_frames(file: Path | io.BytesIO, name: str, stats: DecodingStats) -> Iterator[Samples]:
-    with soundfile.SoundFile(file) as sound:
+    with soundfile.SoundFile(native(file) if isinstance(file, Path) else file) as sound:
         stats.rate = _usable_rate(sound.samplerate, name)
         if sound.channels > _MOST_CHANNELS:
             raise AudioError(f"{name}: {sound.channels} channels are too many; save it in stereo or mono")

@@ -17,7 +17,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from timbral.errors import AudioError
-from timbral.paths import atomic_write, is_folder
+from timbral.paths import atomic_write, is_folder, native
 
 STDOUT, RAW = "-", "-.raw"
 """Targets on stdout: wav of open length, and bare samples (signed 16 bits, little-endian)."""
@@ -92,7 +92,9 @@ def encoder(file: Path | IO[bytes], suffix: str, rate: int, name: str = "the sou
         raise AudioError(f"format {suffix[1:40]!r} is unknown; wav, flac, ogg and mp3 are known")
     kind, subtype = FORMATS[suffix]
     try:
-        with soundfile.SoundFile(file, "w", rate, 1, subtype, format=kind) as sound:
+        with soundfile.SoundFile(
+            native(file) if isinstance(file, Path) else file, "w", rate, 1, subtype, format=kind
+        ) as sound:
             yield _SoundFileWriter(sound, name)
     except soundfile.LibsndfileError as error:
         raise _not_written(name, error) from None

@@ -129,7 +129,7 @@ def adapt(
             on_progress=bar.on_progress,
         )
         assert adapted is not None
-        voice_store.keep(adapted.voice, name)
+        voice_store.save(adapted.voice, name, replace=True)
     rows = [facts_of(one) for one in adapted.trained]
     if json:
         terminal.print_json(
