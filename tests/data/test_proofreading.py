@@ -21,8 +21,8 @@ from tests.helpers.paths import DATA
 from timbral.cli import main
 from timbral.data import Settings, prepare, read_list
 from timbral.data.listing import read_dropped
-from timbral.data.proofreading.desk import Desk
 from timbral.data.proofreading.server import serve
+from timbral.data.proofreading.session import EditingSession
 from timbral.errors import DataError
 
 
@@ -190,6 +190,6 @@ def test_each_session_keeps_the_list_that_it_found(tmp_path: Path) -> None:
     path = tmp_path / "me.list"
     path.write_text("a.wav|me|EN|first\n", encoding="utf-8")
     for text in ("second", "third"):
-        Desk(path).edit(1, text)
+        EditingSession(path).edit(1, text)
     kept = [path.with_name(f"me.list.bak{number}").read_text(encoding="utf-8") for number in ("", "2")]
     assert [row.rpartition("|")[2] for row in kept] == ["first\n", "second\n"]

@@ -1,6 +1,7 @@
 """Playing a sound while it is being made, by miniaudio."""
 
 import queue
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from threading import Event
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from timbral.audio.writing import to_pcm
 from timbral.errors import AudioError, InstallationError
 
+_BUFFER = 200
+"""Milliseconds that the sound card has in hand."""
 _AHEAD = 64
 """Pieces that may wait to be played; who writes faster has to wait."""
 
@@ -29,7 +32,9 @@ def open_player(rate: int) -> Iterator["Player"]:
         ) from None
     player = Player()
     try:
-        device = miniaudio.PlaybackDevice(miniaudio.SampleFormat.SIGNED16, nchannels=1, sample_rate=rate)
+        device = miniaudio.PlaybackDevice(
+            miniaudio.SampleFormat.SIGNED16, nchannels=1, sample_rate=rate, buffersize_msec=_BUFFER
+        )
     except miniaudio.MiniaudioError as error:
         raise AudioError(f"no loudspeaker can be used ({error}); write a file with -o") from None
     with device:
@@ -41,6 +46,7 @@ def open_player(rate: int) -> Iterator["Player"]:
         device.start(source)
         yield player
         player.finish()
+        time.sleep(2 * _BUFFER / 1000)
 
 
 class Player:

@@ -3,7 +3,7 @@
 The recording lies in working files meanwhile, so that three hours take no more memory than a minute.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,13 +16,11 @@ from timbral.audio.joining import Joiner
 from timbral.audio.resampling import ChunkResampler
 from timbral.audio.writing import save
 from timbral.data import denoising, separation, slicing
+from timbral.data.config import PreparationConfig
 from timbral.data.loudness import set_loudness
-from timbral.data.quality import Sound, measure
-from timbral.data.settings import Settings
+from timbral.data.progress import OnProgress, no_progress
+from timbral.data.quality import SoundMeasures, measure
 from timbral.errors import AudioError, DataError
-
-Report = Callable[[str, float], None]
-"""Is told what is being done and which share of it is done."""
 
 _BLOCK = 1 << 18
 _SILENCE = 1e-3
@@ -35,7 +33,7 @@ class Clip:
     name: str
     start: float
     end: float
-    sound: Sound
+    sound: SoundMeasures
     denoised: bool = False
 
 
@@ -52,15 +50,14 @@ def make_clips(
     stem: str,
     folder: Path,
     work: Path,
-    settings: Settings,
+    settings: PreparationConfig,
     separators: Sequence[separation.Separator] = (),
-    report: Report | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> tuple[list[Clip], DecodingStats]:
     """Writes the clips of a recording to `folder`, names beginning with `stem`; `work` is a folder for working files.
 
     Silent stretches give no clips. Raises AudioError: not a recording, empty, silent; InstallationError, DataError.
     """
-    on_progress = report or _tell_nobody
     recorded, denoised = work / "recorded.w64", work / "denoised.w64"
     try:
         source, stats = _record(path, recorded, work, settings, separators, on_progress)
@@ -90,22 +87,18 @@ def make_clips(
         denoised.unlink(missing_ok=True)
 
 
-def is_noisy(sound: Sound, settings: Settings) -> bool:
+def is_noisy(sound: SoundMeasures, settings: PreparationConfig) -> bool:
     """Whether a clip has noise that is worth taking out."""
     return sound.speech >= settings.thresholds.least_speech and sound.noise < settings.denoise_below
-
-
-def _tell_nobody(what: str, share: float) -> None:
-    """For callers who do not want to know."""
 
 
 def _record(
     path: Path,
     target: Path,
     work: Path,
-    settings: Settings,
+    settings: PreparationConfig,
     separators: Sequence[separation.Separator],
-    on_progress: Report,
+    on_progress: OnProgress,
 ) -> tuple[_Source, DecodingStats]:
     """Writes the recording, or the voice in it, as mono at the rate of the clips."""
     stats = DecodingStats()
@@ -139,7 +132,7 @@ def _write_stereo(path: Path, target: Path, stats: DecodingStats, only: int | No
     _write(target, separation.RATE, 2, blocks)
 
 
-def _denoise(source: _Source, target: Path, settings: Settings, on_progress: Report) -> None:
+def _denoise(source: _Source, target: Path, settings: PreparationConfig, on_progress: OnProgress) -> None:
     """Writes the sound without its noise, as mono at the rate of the clips."""
     with denoising.DeepFilter() as filtered:
         noisy = decode(
@@ -169,7 +162,7 @@ def _write(path: Path, rate: int, channels: int, blocks: Iterator[NDArray[np.flo
         ) from None
 
 
-def _intervals(path: Path, settings: Settings) -> list[slicing.Interval]:
+def _intervals(path: Path, settings: PreparationConfig) -> list[slicing.Interval]:
     with soundfile.SoundFile(path) as file:
         rate, total = file.samplerate, file.frames
         levels = slicing.frame_levels(file.blocks(_BLOCK, dtype="float32"), rate, settings.slicing)
@@ -181,7 +174,9 @@ def _intervals(path: Path, settings: Settings) -> list[slicing.Interval]:
     return slicing.split_long(levels, clips, fitted.hop(rate), longest)
 
 
-def _sounds(path: Path, settings: Settings, on_progress: Report) -> dict[slicing.Interval, Sound]:
+def _sounds(
+    path: Path, settings: PreparationConfig, on_progress: OnProgress
+) -> dict[slicing.Interval, SoundMeasures]:
     """What is measured of each clip of a recording, by where it lies."""
     intervals = _intervals(path, settings)
     sounds = {}
@@ -201,7 +196,9 @@ def _samples(file: soundfile.SoundFile, interval: slicing.Interval) -> NDArray[n
     return samples
 
 
-def _cleaned(path: Path, interval: slicing.Interval, recorded: Sound) -> tuple[NDArray[np.float32], Sound]:
+def _cleaned(
+    path: Path, interval: slicing.Interval, recorded: SoundMeasures
+) -> tuple[NDArray[np.float32], SoundMeasures]:
     """Samples [n] of a clip without its noise, and what is measured of them; what was clipped stays so."""
     with soundfile.SoundFile(path) as file:
         samples = _samples(file, interval)
@@ -215,7 +212,7 @@ def _write_clip(
     stem: str,
     folder: Path,
     loudness: float,
-    sound: Sound,
+    sound: SoundMeasures,
 ) -> Clip | None:
     """Writes one clip, at `loudness` in LUFS; None where it holds next to nothing."""
     if float(np.abs(samples).max(initial=0.0)) < _SILENCE:

@@ -1,24 +1,14 @@
-"""What a recogniser of speech is to this room, and how one is found by name.
+"""What a speech recogniser has to offer, and what it gives."""
 
-Another recogniser joins by `register`: a class with a name and one method is enough.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.errors import SettingError
-from timbral.paths import is_folder
-
 RATE = 16_000
 """Hz of the samples that recognisers get."""
-
-NONE, WHISPER = "none", "whisper"
-"""Names: no transcripts, for stage two learns without any; and the best Whisper at hand."""
 
 
 @dataclass(frozen=True)
@@ -50,34 +40,3 @@ class Transcriber(Protocol):
 
         The clips follow each other in one recording and last some minutes at most, so each may help with the next.
         """
-
-
-Factory = Callable[[], Transcriber]
-_FACTORIES: dict[str, Factory] = {}
-
-
-def register(name: str, factory: Factory) -> None:
-    """Makes a recogniser known by name, in place of an earlier one of that name; opened when first needed."""
-    _FACTORIES[name] = factory
-
-
-def open_transcriber(name: str) -> Transcriber | None:
-    """The recogniser that `name` stands for; None for `none`.
-
-    A registered name, `whisper`, the name of a published model such as `small` or `large-v3-turbo`, or a folder with
-    Whisper in the form of CTranslate2. Raises SettingError, InstallationError, BundleError, HubError.
-    """
-    from timbral.data import whisper
-
-    if name == NONE:
-        return None
-    if name in _FACTORIES:
-        return _FACTORIES[name]()
-    if is_folder(name):
-        return whisper.Whisper(Path(name))
-    if name == WHISPER:
-        return whisper.Whisper(whisper.default_model())
-    if name in whisper.published_models():
-        return whisper.Whisper(whisper.download(name))
-    known = ", ".join([NONE, WHISPER, *sorted(_FACTORIES), *whisper.published_models()])
-    raise SettingError(f"transcriber {name[:80]!r} is neither a folder nor known; choose from {known}")

@@ -81,18 +81,20 @@ class Whisper:
     def _transcribe(self, clips: Sequence[Samples], language: str | None) -> list[Transcript]:
         # Where the first attempt fails, Whisper draws; a second run should draw the same.
         importlib.import_module("ctranslate2").set_random_seed(0)
-        tongues = [(language, 1.0, "")] * len(clips) if language else [self._tongue(clip) for clip in clips]
+        languages = (
+            [(language, 1.0, "")] * len(clips) if language else [self._language(clip) for clip in clips]
+        )
         transcripts: list[Transcript] = []
-        for spoken, group in groupby(zip(clips, tongues, strict=True), lambda one: one[1][0]):
+        for spoken, group in groupby(zip(clips, languages, strict=True), lambda one: one[1][0]):
             together = list(group)
             heard = self._words([clip for clip, _ in together], spoken)
             transcripts += [
-                replace(words, probability=round(tongue[1], 3), foreign=tongue[2])
-                for words, (_, tongue) in zip(heard, together, strict=True)
+                replace(words, probability=round(found[1], 3), foreign=found[2])
+                for words, (_, found) in zip(heard, together, strict=True)
             ]
         return transcripts
 
-    def _tongue(self, clip: Samples) -> tuple[str, float, str]:
+    def _language(self, clip: Samples) -> tuple[str, float, str]:
         """The language of a clip, how probable it is, and which unknown one it is instead."""
         _, _, probabilities = self._model.detect_language(clip)
         return choose(dict(probabilities))

@@ -8,7 +8,7 @@ from timbral.errors import DataError, InstallationError
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Nobody else changes the training set in this folder meanwhile. Raises DataError, InstallationError."""
     try:
         from filelock import FileLock, Timeout

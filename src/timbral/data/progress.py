@@ -1,0 +1,10 @@
+"""How steps tell their caller what is being done."""
+
+from collections.abc import Callable
+
+OnProgress = Callable[[str, float], None]
+"""Called with what is being done, and the share of it that is done, 0 to 1."""
+
+
+def no_progress(what: str, share: float) -> None:
+    """For callers who do not want to know."""
