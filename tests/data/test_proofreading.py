@@ -105,6 +105,28 @@ def test_texts_are_corrected_and_clips_dropped_and_brought_back(page: Page) -> N
     assert read_dropped(page.path) == ()
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "body"),
+    [
+        ("/3/split", "POST", {"seconds": float("nan"), "before": "", "after": ""}),
+        ("/3/split", "POST", {"seconds": float("inf"), "before": "", "after": ""}),
+        ("/3/split", "POST", {"seconds": 2.0, "before": "a", "after": "b", "more": float("nan")}),
+        ("/1", "PATCH", {"language": "\ud800"}),
+        ("/1", "PATCH", {"text": "a \ud800 b"}),
+        ("/1", "PATCH", {"text": float("nan")}),
+        ("/1", "PATCH", [float("inf")]),
+        ("/99999999999999999999999", "PATCH", {"text": "a"}),
+        ("/nan/drop", "POST", None),
+    ],
+)
+def test_what_no_page_sends_is_refused(page: Page, path: str, method: str, body: Any) -> None:
+    before = page.path.read_bytes()
+    status, answer = page.ask(f"/api/clips{path}", method, body)
+    assert 400 <= status < 500
+    assert json.loads(answer)["problem"]
+    assert page.path.read_bytes() == before
+
+
 def test_neighbours_are_merged_and_clips_split(page: Page) -> None:
     merged = page.json("/1/merge", "POST")
     assert merged["text"] == "Well what 美国"

@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -75,6 +76,11 @@ def make_app(session: EditingSession, token: str) -> FastAPI:
     @app.exception_handler(TimbralError)
     def _mistake(request: Request, error: TimbralError) -> JSONResponse:
         return JSONResponse({"problem": str(error)}, 400)
+
+    @app.exception_handler(RequestValidationError)
+    def _malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+        # The error holds what was sent, which need not be fit for an answer: NaN, lone surrogates.
+        return JSONResponse({"problem": "the request is not what the page sends; load the page again"}, 422)
 
     @app.get("/")
     def show() -> HTMLResponse:
