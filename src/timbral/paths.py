@@ -1,4 +1,5 @@
-"""The user's folders, file names that are safe on every system, files that are written whole or not at all, file hashes."""
+"""The user's folders, file names that are safe on every system, files that are written whole or not at all,
+file hashes."""
 
 import contextlib
 import errno
@@ -61,7 +62,8 @@ def is_plain_name(name: str) -> bool:
 
 
 def name_problem(name: str) -> str | None:
-    """Why no file of a folder may have this name: separators, drives, leading dots, device names; None if it may."""
+    """Why no file of a folder may have this name: separators, drives, leading dots, device names; None if it
+    may."""
     if not 0 < len(name) <= 100:
         return "it is empty" if not name else "it is longer than 100 characters"
     if wrong := [c for c in name if c in _FORBIDDEN or unicodedata.category(c).startswith("C")]:
@@ -91,8 +93,8 @@ def describe_error(error: OSError, path: Path) -> str:
 def atomic_write(path: Path) -> Iterator[Path]:
     """A file to write to, which takes the place of `path` when the block ends without an error.
 
-    Otherwise nothing changes and nothing is left. A link is followed. Files that killed processes left for the same
-    `path` are removed. Raises OSError, also where `path` is a folder, a pipe or a device.
+    Otherwise nothing changes and nothing is left. A link is followed. Files that killed processes left for
+    the same `path` are removed. Raises OSError, also where `path` is a folder, a pipe or a device.
     """
     path = path.resolve()
     if path.exists() and not path.is_file():
@@ -120,7 +122,8 @@ def sha256(path: Path) -> str:
 
 
 def _locked_part(path: Path) -> tuple[Path, BinaryIO]:
-    """A new hidden file beside `path`, open and locked: the lock tells other processes that its writer is alive."""
+    """A new hidden file beside `path`, open and locked: the lock tells other processes that its writer is
+    alive."""
     while True:
         part = path.with_name(f".{path.name[:_STEM]}.{secrets.token_hex(4)}.part")
         file = part.open("xb")

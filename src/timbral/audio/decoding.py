@@ -1,7 +1,7 @@
 """Sound out of any file that FFmpeg reads, in blocks, so that hours take no more memory than seconds.
 
-Files of users are not trusted: FFmpeg gets a stream of bytes, so that a playlist in disguise cannot make it open other
-files or addresses.
+Files of users are not trusted: FFmpeg gets a stream of bytes, so that a playlist in disguise cannot make it
+open other files or addresses.
 """
 
 import io
@@ -33,8 +33,8 @@ _OPTIONS = {"protocol_whitelist": "none"}
 class DecodingStats:
     """What was found while a recording was decoded; complete when all of its blocks were taken.
 
-    seconds: length. rate: of the file, in Hz. damaged: places that could not be decoded and were left out. mean_power:
-    of the mean of the channels; channel_power: of each channel.
+    seconds: length. rate: of the file, in Hz. damaged: places that could not be decoded and were left out.
+    mean_power: of the mean of the channels; channel_power: of each channel.
     """
 
     seconds: float = 0.0
@@ -74,8 +74,8 @@ def decode(
 ) -> Iterator[Samples]:
     """Blocks float32 [n], or [n, 2] for two channels, at `rate` Hz.
 
-    stats: filled on the way. only: the channel to take instead of the mean of all. Raises AudioError: nothing in the
-    file can be decoded; InstallationError.
+    stats: filled on the way. only: the channel to take instead of the mean of all. Raises AudioError: nothing
+    in the file can be decoded; InstallationError.
     """
     resamplers: list[ChunkResampler] = []
     for frames in _native(path, stats, share):

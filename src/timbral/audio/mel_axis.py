@@ -1,4 +1,5 @@
-"""The frequencies that a spectral envelope is known at: where stage two of the embedded family and what measures voices meet."""
+"""The frequencies that a spectral envelope is known at: where stage two of the embedded family and what
+measures voices meet."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,12 @@ def mel_points(count: int, top: float) -> Floats:
 
 
 def interpolation(known: Floats, wanted: Floats) -> Floats:
-    """The matrix [wanted, known] that interpolates linearly between frequencies, and holds the outermost ones beyond them."""
+    """The matrix [wanted, known] that interpolates linearly between frequencies, and holds the outermost ones
+    beyond them."""
     return np.stack([np.interp(wanted, known, row) for row in np.eye(len(known))], 1)
 
 
 def nearest(known: Floats, wanted: Floats) -> Floats:
-    """The matrix [known, wanted] from values at wanted frequencies to those known whose interpolation is nearest."""
+    """The matrix [known, wanted] from values at wanted frequencies to those known whose interpolation is
+    nearest."""
     return np.asarray(np.linalg.pinv(interpolation(known, wanted)), np.float64)

@@ -19,7 +19,8 @@ from timbral.errors import AudioError
 from timbral.paths import native
 
 Source = str | os.PathLike[str] | bytes | IO[bytes] | Audio | tuple[NDArray[Any], int]
-"""A recording: the path of a file, its bytes, a binary file object, or samples [n] or [n, channels] and their rate."""
+"""A recording: the path of a file, its bytes, a binary file object, or samples [n] or [n, channels] and their
+rate."""
 
 Samples = NDArray[np.float32]
 
@@ -44,9 +45,10 @@ def read(
 ) -> tuple[Samples, int]:
     """Samples float32 [n], mono, and their rate in Hz, of a recording in any format of libsndfile.
 
-    Where PyAV is installed, FFmpeg reads the others. longest: seconds; a longer recording is refused with `advice`, or
-    with `shortened` its beginning is read. Memory follows from `longest`, whatever a file says of itself.
-    Raises AudioError: no such file, not audio, damaged, empty, too long, or with samples that are not numbers.
+    Where PyAV is installed, FFmpeg reads the others. longest: seconds; a longer recording is refused with
+    `advice`, or with `shortened` its beginning is read. Memory follows from `longest`, whatever a file says
+    of itself. Raises AudioError: no such file, not audio, damaged, empty, too long, or with samples that are
+    not numbers.
     """
     name, opened = describe(source), _open(source)
     stats = DecodingStats()
@@ -72,7 +74,8 @@ def file_name(source: Source) -> str:
 
 
 def list_sources(recordings: Iterable[Any]) -> list[Source]:
-    """The recordings one by one, where each may also be a list of them. Raises AudioError: what cannot be one."""
+    """The recordings one by one, where each may also be a list of them. Raises AudioError: what cannot be
+    one."""
     found: list[Source] = []
     for recording in recordings:
         alone = not isinstance(recording, list | tuple) or _is_pair(recording)
@@ -161,7 +164,8 @@ def _content(file: IO[bytes], name: str) -> bytes:
 def _read_mono(
     name: str, opened: Path | io.BytesIO | Audio, stats: DecodingStats, only: int | None, longest: float
 ) -> tuple[Samples, int, bool]:
-    """Channel `only` of a recording, or the mean of all; the rate; and whether it ends within the longest time."""
+    """Channel `only` of a recording, or the mean of all; the rate; and whether it ends within the longest
+    time."""
     blocks, resampler, rate, whole = [np.zeros(0, np.float32)], None, _HIGHEST_KEPT // 2, True
     for frames in _frames(name, opened, stats):
         if resampler is None:
@@ -224,7 +228,8 @@ def _usable_rate(rate: int, name: str) -> int:
 
 
 def _mended(file: Path | io.BytesIO) -> Path | io.BytesIO:
-    """The file; a wav whose header says 0 bytes, as a recorder that was killed leaves it, with the length it has."""
+    """The file; a wav whose header says 0 bytes, as a recorder that was killed leaves it, with the length it
+    has."""
     head = file.getvalue()[:4096] if isinstance(file, io.BytesIO) else _head(file)
     at = head.find(b"data\0\0\0\0")
     if head[:4] not in (b"RIFF", b"RF64") or head[8:12] != b"WAVE" or at < 0:

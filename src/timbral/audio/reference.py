@@ -1,4 +1,5 @@
-"""A recording to clone from: silence at both ends is cut, the level is set, the best passage of a long one is chosen."""
+"""A recording to clone from: silence at both ends is cut, the level is set, the best passage of a long one is
+chosen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from timbral.audio.resampling import resample
 from timbral.errors import AudioError
 
 SHORTEST, SHORT, LONG = 2.0, 3.0, 10.0
-"""Seconds of speech: refused below the first, best between the others. A whole recording has to last as long as the
-second."""
+"""Seconds of speech: refused below the first, best between the others. A whole recording has to last as long
+as the second."""
 
 SEARCHED = 600.0
 """Seconds from the beginning of a long recording in which the best passage is looked for."""

@@ -41,7 +41,8 @@ class Writer(Protocol):
     """Takes the samples of a sound, piece by piece."""
 
     def write(self, samples: NDArray[np.float32]) -> None:
-        """Appends samples float32 [n]; what lies beyond ±1 is clipped. Raises AudioError where they are not finite."""
+        """Appends samples float32 [n]; what lies beyond ±1 is clipped. Raises AudioError where they are not
+        finite."""
 
 
 def check_target(target: str | Path) -> None:
@@ -68,8 +69,9 @@ def check_target(target: str | Path) -> None:
 def create(target: str | Path, rate: int) -> Iterator[Writer]:
     """A sound to write samples at `rate` Hz to.
 
-    target: a file, wav, flac, ogg or mp3 by its ending, which appears when the block ends well: on an error or an
-    interrupt nothing is left. Or STDOUT or RAW, where samples are written as they come. Raises AudioError.
+    target: a file, wav, flac, ogg or mp3 by its ending, which appears when the block ends well: on an error
+    or an interrupt nothing is left. Or STDOUT or RAW, where samples are written as they come. Raises
+    AudioError.
     """
     check_target(target)
     if target in (STDOUT, RAW):

@@ -1,4 +1,5 @@
-"""Defaults of options out of the user's config.toml: of one command in its table, of all that have them above the tables."""
+"""Defaults of options out of the user's config.toml: of one command in its table, of all that have them above
+the tables."""
 
 import sys
 from pathlib import Path
@@ -19,7 +20,8 @@ def config_file() -> Path:
 
 
 def read_defaults(group: Any) -> dict[str, Any]:
-    """Defaults by command and option of a group of commands (of typer). Raises SettingError: unreadable, unknown names."""
+    """Defaults by command and option of a group of commands (of typer). Raises SettingError: unreadable,
+    unknown names."""
     path = config_file()
     try:
         with path.open("rb") as file:

@@ -41,8 +41,8 @@ def complete_voice(incomplete: str) -> list[str]:
 def find_voice(value: str | None, text: str | None) -> "Voice | None":
     """The voice that --voice names, by name or .voice file; None where it is a recording to clone from.
 
-    Without a value it is the default voice. Raises VoiceError: no such voice; SettingError: a transcript `text` for
-    what is not a recording.
+    Without a value it is the default voice. Raises VoiceError: no such voice; SettingError: a transcript
+    `text` for what is not a recording.
     """
     from timbral import Voice
     from timbral.voices import DEFAULT, load, names
@@ -62,7 +62,8 @@ def find_voice(value: str | None, text: str | None) -> "Voice | None":
 def load_model(model: str | None, voice: "Voice | None", device: str, threads: int) -> "Synthesizer":
     """The model that --model names; without it, one that the voice was made for, or else the embedded one.
 
-    Raises BundleError, with what to do where the name is that of a published model; VoiceError: no model for the voice.
+    Raises BundleError, with what to do where the name is that of a published model; VoiceError: no model for
+    the voice.
     """
     from timbral import load
     from timbral.hub import catalog

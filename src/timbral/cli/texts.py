@@ -26,7 +26,8 @@ _MOSTLY = 0.9
 def read_text(text: str | None, file: Path | None, encoding: str | None) -> str:
     """The text from the argument, the file, or stdin where the argument is "-": exactly one of them.
 
-    encoding: of the file or stdin; None for UTF-8, UTF-16 and UTF-32 by their marks, or GB 18030 (GBK). Raises TextError.
+    encoding: of the file or stdin; None for UTF-8, UTF-16 and UTF-32 by their marks, or GB 18030 (GBK).
+    Raises TextError.
     """
     if (text is None) == (file is None):
         raise TextError("give the text as an argument, or a file with -f, or - for stdin; one of them")

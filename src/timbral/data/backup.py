@@ -1,4 +1,5 @@
-"""Copies of lists that a person has worked on, kept before they are changed; none ever takes the place of another."""
+"""Copies of lists that a person has worked on, kept before they are changed; none ever takes the place of
+another."""
 
 from itertools import count
 from pathlib import Path
@@ -8,7 +9,8 @@ from timbral.paths import atomic_write
 
 
 def back_up(path: Path) -> None:
-    """Copies a file to `NAME.bak`, or `NAME.bak2` and so on, unless such a copy holds the same. Raises DataError."""
+    """Copies a file to `NAME.bak`, or `NAME.bak2` and so on, unless such a copy holds the same. Raises
+    DataError."""
     try:
         content = path.read_bytes()
         for number in count(1):

@@ -1,4 +1,5 @@
-"""One recording to clips: decoded, cleaned of music, cut at silences, measured, cleaned of noise, brought to one loudness.
+"""One recording to clips: decoded, cleaned of music, cut at silences, measured, cleaned of noise, brought to
+one loudness.
 
 The recording lies in working files meanwhile, so that three hours take no more memory than a minute.
 """
@@ -39,7 +40,8 @@ class Clip:
 
 @dataclass(frozen=True)
 class _Source:
-    """What the sound of a recording is read from, which may be the voice that was taken out of it, and which channel."""
+    """What the sound of a recording is read from, which may be the voice that was taken out of it, and which
+    channel."""
 
     path: Path
     channel: int | None = None
@@ -54,9 +56,11 @@ def make_clips(
     separators: Sequence[separation.Separator] = (),
     on_progress: OnProgress = no_progress,
 ) -> tuple[list[Clip], DecodingStats]:
-    """Writes the clips of a recording to `folder`, names beginning with `stem`; `work` is a folder for working files.
+    """Writes the clips of a recording to `folder`, names beginning with `stem`; `work` is a folder for
+    working files.
 
-    Silent stretches give no clips. Raises AudioError: not a recording, empty, silent; InstallationError, DataError.
+    Silent stretches give no clips. Raises AudioError: not a recording, empty, silent; InstallationError,
+    DataError.
     """
     recorded, denoised = work / "recorded.w64", work / "denoised.w64"
     try:

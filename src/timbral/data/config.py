@@ -20,12 +20,12 @@ class PreparationConfig:
     """How recordings become a training set.
 
     speaker: name in the list; that of the folder by default. language: `auto` or one of zh, en, ja, ko, yue.
-    separate, dereverb: take the voice out of music, out of the room; with these models. denoise: take noise out of clips
-    that have some, since it takes a little of the voice as well; denoise_below: dB of speech above the noise.
-    transcriber: see `timbral.data.transcribers.open_transcriber`. rate: of the clips, in Hz; the official models
-    learn at 32 kHz. loudness: of the clips, in LUFS. at_most: about how many seconds of speech are wanted, the cleanest
-    of every recording; 0 for all that there is. at_least: seconds for which noisy and clipped clips are used where others
-    are too few.
+    separate, dereverb: take the voice out of music, out of the room; with these models. denoise: take noise
+    out of clips that have some, since it takes a little of the voice as well; denoise_below: dB of speech
+    above the noise. transcriber: see `timbral.data.transcribers.open_transcriber`. rate: of the clips, in Hz;
+    the official models learn at 32 kHz. loudness: of the clips, in LUFS. at_most: about how many seconds of
+    speech are wanted, the cleanest of every recording; 0 for all that there is. at_least: seconds for which
+    noisy and clipped clips are used where others are too few.
     """
 
     speaker: str = ""

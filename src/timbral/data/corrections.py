@@ -1,6 +1,7 @@
 """What a person has changed in the lists of a training set, told from what was written there, clip by clip.
 
-Whatever differs from what was written last is a correction. It stays; all else follows the recordings and the settings.
+Whatever differs from what was written last is a correction. It stays; all else follows the recordings and the
+settings.
 """
 
 from collections.abc import Sequence
@@ -37,7 +38,8 @@ def keep_corrections(
 ) -> tuple[list[ListEntry], list[Dropped]]:
     """These lines, but as a person left them in the list at `path` where it is not as it was written `before`.
 
-    Corrected clips of recordings that are not given any more go; clips that were made by hand stay. Raises DataError.
+    Corrected clips of recordings that are not given any more go; clips that were made by hand stay. Raises
+    DataError.
     """
     now = WrittenRows.of(lines, dropped, path.parent)
     present = read_list(path).lines

@@ -25,8 +25,8 @@ _WORK = ".work-"
 class CutRecording:
     """What became of a recording.
 
-    key: digest of its content and of the settings that its clips depend on. problem: why it gave none; else empty.
-    notes: what the user should know although it was used.
+    key: digest of its content and of the settings that its clips depend on. problem: why it gave none; else
+    empty. notes: what the user should know although it was used.
     """
 
     recording: Recording

@@ -56,7 +56,8 @@ def exclusion_reasons(
 def readmit_blemished(
     recordings: Sequence[Sequence[Clip]], reasons: dict[str, str], allowed: Thresholds, at_least: float
 ) -> float:
-    """Takes noisy and clipped clips back in, out of `reasons`, the cleanest first, until there are `at_least` seconds.
+    """Takes noisy and clipped clips back in, out of `reasons`, the cleanest first, until there are `at_least`
+    seconds.
 
     Returns the seconds that were taken back.
     """
@@ -93,8 +94,8 @@ def assess(
 ) -> AssessedClip:
     """Whether a clip is worth training on.
 
-    reason: why it is not used whatever is said in it, mostly empty. transcript: None where nobody was asked. language:
-    of clips without a transcript, empty if unknown.
+    reason: why it is not used whatever is said in it, mostly empty. transcript: None where nobody was asked.
+    language: of clips without a transcript, empty if unknown.
     """
     faults = [reason] if reason else []
     cleaned, phones = Cleaned(""), None

@@ -1,6 +1,7 @@
 """The official list of a training set: one `path|speaker|language|text` a line.
 
-Lists of existing users are read as they are: made on another system, moved, or naming languages the older way.
+Lists of existing users are read as they are: made on another system, moved, or naming languages the older
+way.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,8 +20,8 @@ SUFFIX = ".list"
 class ListEntry:
     """A line of a list: a clip of a training set.
 
-    audio: its file, which exists. language: one of `timbral.data.language.LANGUAGES`, or empty where there is no
-    text either.
+    audio: its file, which exists. language: one of `timbral.data.language.LANGUAGES`, or empty where there is
+    no text either.
     """
 
     audio: Path
@@ -44,8 +45,8 @@ class Listing:
 def read_list(path: Path) -> Listing:
     """Reads a list in UTF-8. Raises DataError: no such file, or unreadable; a bad line is only reported.
 
-    Paths are looked for as they are, from the folder of the list, from the current folder, and last by the name of the
-    file beside the list and in the folders there.
+    Paths are looked for as they are, from the folder of the list, from the current folder, and last by the
+    name of the file beside the list and in the folders there.
     """
     try:
         if path.stat().st_size > _LARGEST:

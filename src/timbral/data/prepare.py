@@ -27,8 +27,9 @@ CLIPS, REPORT = "clips", "report.html"
 class Prepared:
     """A training set.
 
-    path: of its list. lines: what the list holds. dropped: clips that were left out, with reasons. problems: recordings
-    that could not be used, a line each; notes: what to know about others. seconds: of the clips in the list.
+    path: of its list. lines: what the list holds. dropped: clips that were left out, with reasons. problems:
+    recordings that could not be used, a line each; notes: what to know about others. seconds: of the clips in
+    the list.
     """
 
     folder: Path
@@ -53,12 +54,12 @@ def prepare(
 ) -> Prepared:
     """Makes a training set of recordings: files, or folders with all that is in them.
 
-    folder: gets `clips/`, `FOLDER.list` in the official format, the list of what was dropped, `report.html` and a
-    journal, by which a second call does only what is missing or has changed. Corrections of the list stay.
-    progress: is told what is being done, and which share of it is done.
+    folder: gets `clips/`, `FOLDER.list` in the official format, the list of what was dropped, `report.html`
+    and a journal, by which a second call does only what is missing or has changed. Corrections of the list
+    stay. progress: is told what is being done, and which share of it is done.
 
-    Raises DataError: no such path, nothing usable in it, `prepare` or `proofread` at work in the folder; SettingError;
-    InstallationError: a package that is needed is missing; BundleError, HubError: no Whisper.
+    Raises DataError: no such path, nothing usable in it, `prepare` or `proofread` at work in the folder;
+    SettingError; InstallationError: a package that is needed is missing; BundleError, HubError: no Whisper.
     """
     settings, folder, on_progress = settings or PreparationConfig(), Path(folder), progress or no_progress
     recordings = find_recordings(sources, folder)

@@ -17,7 +17,8 @@ from timbral.text import to_phones
 
 _QUIETEST = 0.05
 _LEVELS, _BAND, _LOWEST = 200, 8, 60
-"""Steps of level up to the peak, and how many of them clipped samples are spread over; lower ones are not looked at."""
+"""Steps of level up to the peak, and how many of them clipped samples are spread over; lower ones are not
+looked at."""
 _PAUSES = frozenset(",.!?…-")
 _SILENT = -99.0
 
@@ -26,8 +27,9 @@ _SILENT = -99.0
 class SoundMeasures:
     """What is measured of a clip's sound.
 
-    seconds: length. speech: seconds in which somebody speaks. loudness: LUFS. noise: dB from the quietest frames
-    between its first word and its last up to its speech. clipped: share of samples at the level at which it was clipped.
+    seconds: length. speech: seconds in which somebody speaks. loudness: LUFS. noise: dB from the quietest
+    frames between its first word and its last up to its speech. clipped: share of samples at the level at
+    which it was clipped.
     """
 
     seconds: float
@@ -39,8 +41,8 @@ class SoundMeasures:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What a clip has to fulfil. Lengths in seconds; noise in dB below the speech; rates in phones a second of
-    speech; confidence as the logarithm of the words' mean probability."""
+    """What a clip has to fulfil. Lengths in seconds; noise in dB below the speech; rates in phones a second
+    of speech; confidence as the logarithm of the words' mean probability."""
 
     shortest: float = 1.0
     longest: float = 15.0
@@ -84,7 +86,8 @@ def measure(samples: NDArray[np.float32], rate: int) -> SoundMeasures:
 def _noise(samples: NDArray[np.float32], rate: int, speaking: NDArray[np.bool_]) -> float:
     """dB by which the speech is above the quietest frames between its first word and its last.
 
-    What lies around it does not count: music may begin with the speech, and editors put digital silence there.
+    What lies around it does not count: music may begin with the speech, and editors put digital silence
+    there.
     """
     levels = frame_levels(samples, rate)
     if not len(levels):
@@ -101,8 +104,8 @@ def _noise(samples: NDArray[np.float32], rate: int, speaking: NDArray[np.bool_])
 def _clipped(samples: NDArray[np.float32], peak: float) -> float:
     """Share of samples [n] that pile up at one level.
 
-    The louder, the fewer samples speech has; clipped ones all lie at one level, around which resamplers and codecs
-    spread them, so that only a few are at the very peak.
+    The louder, the fewer samples speech has; clipped ones all lie at one level, around which resamplers and
+    codecs spread them, so that only a few are at the very peak.
     """
     counts, _ = np.histogram(np.abs(samples), bins=_LEVELS, range=(0.0, peak))
     share = np.concatenate([[0.0], np.cumsum(counts)]) / len(samples)

@@ -1,4 +1,5 @@
-"""A page that shows what was measured of a training set: one file with its pictures inside, readable anywhere."""
+"""A page that shows what was measured of a training set: one file with its pictures inside, readable
+anywhere."""
 
 import base64
 import hashlib

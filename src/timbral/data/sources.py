@@ -32,7 +32,8 @@ class Recording:
 
 
 def find_recordings(sources: Sequence[str | Path], output: Path) -> list[Recording]:
-    """All files meant, in order, each once; what lies in `output` is not meant. Raises DataError: no such path."""
+    """All files meant, in order, each once; what lies in `output` is not meant. Raises DataError: no such
+    path."""
     found: dict[Path, Recording] = {}
     inside = output.absolute()
     for source in sources:

@@ -25,8 +25,9 @@ def register(name: str, factory: Factory) -> None:
 def open_transcriber(name: str) -> Transcriber | None:
     """The recogniser that `name` stands for; None for `none`.
 
-    A registered name, `whisper`, the name of a published model such as `small` or `large-v3-turbo`, or a folder with
-    Whisper in the form of CTranslate2. Raises SettingError, InstallationError, BundleError, HubError.
+    A registered name, `whisper`, the name of a published model such as `small` or `large-v3-turbo`, or a
+    folder with Whisper in the form of CTranslate2. Raises SettingError, InstallationError, BundleError,
+    HubError.
     """
     if name == NONE:
         return None

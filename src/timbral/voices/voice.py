@@ -1,4 +1,5 @@
-"""The voice file: what a model needs to speak as somebody, in safetensors with JSON metadata, which cannot carry code."""
+"""The voice file: what a model needs to speak as somebody, in safetensors with JSON metadata, which cannot
+carry code."""
 
 import json
 import math
@@ -87,10 +88,11 @@ class Voice:
     ids of its phones, int64 [m]; both are empty where no transcript was given, and then the prompt's manner
     of speaking is not imitated. prompt_features: BERT features of these phones, float16 [m, 1024], where the
     model has a BERT. mel: of the first recording, normalised, float32 [100, R], where stage two goes on from
-    it. residuals: what the embedded model's stage two lacks of the voice, float16 [sounds, 2, points], of each
-    sound of the recordings the shape of its envelope and what to add. family, version, symbols: the models that
-    it fits; model: which one made it. sources: file names of the recordings. adapter: what fine-tuning changes
-    in the weights of the model whose `Manifest.base` is `base`; None, and "", for a voice that was only heard.
+    it. residuals: what the embedded model's stage two lacks of the voice, float16 [sounds, 2, points], of
+    each sound of the recordings the shape of its envelope and what to add. family, version, symbols: the
+    models that it fits; model: which one made it. sources: file names of the recordings. adapter: what
+    fine-tuning changes in the weights of the model whose `Manifest.base` is `base`; None, and "", for a voice
+    that was only heard.
     """
 
     timbre: NDArray[np.float32]
@@ -234,7 +236,8 @@ _ADAPTER = "adapter/"
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, str]]:
-    """A voice file and its metadata as JSON. Raises VoiceError where it cannot be read, also within the block."""
+    """A voice file and its metadata as JSON. Raises VoiceError where it cannot be read, also within the
+    block."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):

@@ -16,8 +16,9 @@ HOST = "127.0.0.1"
 def serve(source: Path, port: int = 0, opened: Callable[[str], None] = print) -> None:
     """Serves the page for a list, or for the folder of one, until it is interrupted.
 
-    port: 0 for any that is free. opened: is given the address, with its token, when requests are taken. Raises
-    DataError: no such list, or `prepare` is at work on it; SettingError: the port is taken; InstallationError.
+    port: 0 for any that is free. opened: is given the address, with its token, when requests are taken.
+    Raises DataError: no such list, or `prepare` is at work on it; SettingError: the port is taken;
+    InstallationError.
     """
     try:
         import uvicorn

@@ -95,7 +95,8 @@ class EditingSession:
             self._replace(at, at + 1, replace(self._items[at], reason=""))
 
     def merge(self, number: int) -> int:
-        """Joins a clip with the next one that is used; the number of the new clip. Raises DataError, AudioError."""
+        """Joins a clip with the next one that is used; the number of the new clip. Raises DataError,
+        AudioError."""
         with self._lock:
             at = self._place(number)
             first = self._items[at]

@@ -23,7 +23,8 @@ Samples = NDArray[np.float32]
 
 
 def join(paths: Sequence[Path]) -> tuple[Samples, int]:
-    """The clips one after the other with a short pause between them, at the rate of the first. Raises DataError."""
+    """The clips one after the other with a short pause between them, at the rate of the first. Raises
+    DataError."""
     sounds = [read(path, longest=LONGEST) for path in paths]
     rate = sounds[0][1]
     joiner = Joiner(rate)
