@@ -1,5 +1,4 @@
-"""The user's folders, file names that are safe on every system, files that are written whole or not at all,
-file hashes."""
+"""The user's folders, portable file names, atomic writes, file hashes."""
 
 import contextlib
 import errno
@@ -62,8 +61,7 @@ def is_plain_name(name: str) -> bool:
 
 
 def name_problem(name: str) -> str | None:
-    """Why no file of a folder may have this name: separators, drives, leading dots, device names; None if it
-    may."""
+    """Why a file name is refused (separators, drives, leading dots, device names); None for a good one."""
     if not 0 < len(name) <= 100:
         return "it is empty" if not name else "it is longer than 100 characters"
     if wrong := [c for c in name if c in _FORBIDDEN or unicodedata.category(c).startswith("C")]:
@@ -122,8 +120,7 @@ def sha256(path: Path) -> str:
 
 
 def _locked_part(path: Path) -> tuple[Path, BinaryIO]:
-    """A new hidden file beside `path`, open and locked: the lock tells other processes that its writer is
-    alive."""
+    """A new hidden file beside `path`, open, and locked as long as its writer is alive."""
     while True:
         part = path.with_name(f".{path.name[:_STEM]}.{secrets.token_hex(4)}.part")
         file = part.open("xb")

@@ -14,8 +14,9 @@ _WORTH = 0.04
 def best_passage(
     speech: NDArray[np.bool_], levels: NDArray[np.float64], shortest: int, longest: int
 ) -> tuple[int, int]:
-    """First frame and end of the passage with the most speech and the least noise, of `shortest` to `longest`
-    frames.
+    """First and last frame of the passage with the most speech and the least noise.
+
+    shortest, longest: its length in frames.
 
     speech: which frames [n] carry speech; levels: of the frames, in dB. The passage lies between two pauses
     where it can. Of passages that are as good, the first.

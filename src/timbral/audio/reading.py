@@ -74,8 +74,7 @@ def file_name(source: Source) -> str:
 
 
 def list_sources(recordings: Iterable[Any]) -> list[Source]:
-    """The recordings one by one, where each may also be a list of them. Raises AudioError: what cannot be
-    one."""
+    """The recordings in a flat list; each may itself be a list of them. Raises AudioError: not a recording."""
     found: list[Source] = []
     for recording in recordings:
         alone = not isinstance(recording, list | tuple) or _is_pair(recording)
@@ -164,8 +163,7 @@ def _content(file: IO[bytes], name: str) -> bytes:
 def _read_mono(
     name: str, opened: Path | io.BytesIO | Audio, stats: DecodingStats, only: int | None, longest: float
 ) -> tuple[Samples, int, bool]:
-    """Channel `only` of a recording, or the mean of all; the rate; and whether it ends within the longest
-    time."""
+    """Channel `only` of a recording or the mean of all, its rate, and whether it is no longer than `longest`."""
     blocks, resampler, rate, whole = [np.zeros(0, np.float32)], None, _HIGHEST_KEPT // 2, True
     for frames in _frames(name, opened, stats):
         if resampler is None:
@@ -228,8 +226,7 @@ def _usable_rate(rate: int, name: str) -> int:
 
 
 def _mended(file: Path | io.BytesIO) -> Path | io.BytesIO:
-    """The file; a wav whose header says 0 bytes, as a recorder that was killed leaves it, with the length it
-    has."""
+    """The file, with the true length in the header of a wav that says 0 bytes: its recorder was killed."""
     head = file.getvalue()[:4096] if isinstance(file, io.BytesIO) else _head(file)
     at = head.find(b"data\0\0\0\0")
     if head[:4] not in (b"RIFF", b"RF64") or head[8:12] != b"WAVE" or at < 0:

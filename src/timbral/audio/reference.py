@@ -1,5 +1,4 @@
-"""A recording to clone from: silence at both ends is cut, the level is set, the best passage of a long one is
-chosen."""
+"""Reference recordings: silence trimmed, level set, the best passage of a long one selected."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

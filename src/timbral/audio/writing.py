@@ -41,8 +41,7 @@ class Writer(Protocol):
     """Takes the samples of a sound, piece by piece."""
 
     def write(self, samples: NDArray[np.float32]) -> None:
-        """Appends samples float32 [n]; what lies beyond ±1 is clipped. Raises AudioError where they are not
-        finite."""
+        """Appends samples float32 [n], clipped to ±1. Raises AudioError where they are not finite."""
 
 
 def check_target(target: str | Path) -> None:

@@ -1,5 +1,4 @@
-"""Defaults of options out of the user's config.toml: of one command in its table, of all that have them above
-the tables."""
+"""Defaults of options from the user's config.toml: a table for each command, and common ones above."""
 
 import sys
 from pathlib import Path
@@ -20,8 +19,7 @@ def config_file() -> Path:
 
 
 def read_defaults(group: Any) -> dict[str, Any]:
-    """Defaults by command and option of a group of commands (of typer). Raises SettingError: unreadable,
-    unknown names."""
+    """Defaults by command and option of a typer group. Raises SettingError: unreadable, unknown names."""
     path = config_file()
     try:
         with path.open("rb") as file:

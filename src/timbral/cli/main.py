@@ -131,6 +131,6 @@ def _without_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
 
 
 def _close_stdout() -> None:
-    """Who read our output has gone; Python would complain again when it flushes at exit."""
+    """Closes stdout whose reader has gone, so that Python does not report it again at exit."""
     with contextlib.suppress(OSError):
         sys.stdout.close()

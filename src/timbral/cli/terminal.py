@@ -50,8 +50,7 @@ def prepared() -> Iterator[None]:
 
 
 class _Printable:
-    """A text stream without control characters: what files of others say of themselves is printed, not
-    obeyed."""
+    """A text stream that replaces control characters, which foreign files may carry."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -146,8 +145,7 @@ class Bar:
         self._shown.update(self._task, completed=share, total=1.0)
 
     def on_progress(self, what: str, share: float) -> None:
-        """What is being done, and how much of it all is done, 0 to 1; the time left is estimated over all of
-        it."""
+        """What is being done, and the share of all work that is done, 0 to 1."""
         self._shown.update(self._task, description=what, completed=share, total=1.0)
 
 

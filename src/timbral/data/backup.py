@@ -1,5 +1,4 @@
-"""Copies of lists that a person has worked on, kept before they are changed; none ever takes the place of
-another."""
+"""Backup copies of lists that a person has edited; none replaces another."""
 
 from itertools import count
 from pathlib import Path
@@ -9,8 +8,7 @@ from timbral.paths import atomic_write
 
 
 def back_up(path: Path) -> None:
-    """Copies a file to `NAME.bak`, or `NAME.bak2` and so on, unless such a copy holds the same. Raises
-    DataError."""
+    """Copies a file to `NAME.bak`, `NAME.bak2` ..., unless one of these equals it. Raises DataError."""
     try:
         content = path.read_bytes()
         for number in count(1):

@@ -1,4 +1,4 @@
-"""Makes of what a recogniser wrote a text to train on, and notices what it made up.
+"""Cleans transcripts, and finds what recognisers invent.
 
 Recognisers label sounds (`[Music]`, `<|HAPPY|>`), get caught in loops, and on noise they write what ends many
 films and videos that they were trained on.

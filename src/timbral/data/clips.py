@@ -1,5 +1,4 @@
-"""One recording to clips: decoded, cleaned of music, cut at silences, measured, cleaned of noise, brought to
-one loudness.
+"""One recording to clips: decoding, separation, slicing, measuring, denoising, loudness.
 
 The recording lies in working files meanwhile, so that three hours take no more memory than a minute.
 """
@@ -40,8 +39,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class _Source:
-    """What the sound of a recording is read from, which may be the voice that was taken out of it, and which
-    channel."""
+    """The file that samples are read from (the recording, or the separated voice), and its channel."""
 
     path: Path
     channel: int | None = None
@@ -56,8 +54,7 @@ def make_clips(
     separators: Sequence[separation.Separator] = (),
     on_progress: OnProgress = no_progress,
 ) -> tuple[list[Clip], DecodingStats]:
-    """Writes the clips of a recording to `folder`, names beginning with `stem`; `work` is a folder for
-    working files.
+    """Writes the clips of a recording to `folder`; their names begin with `stem`, working files are in `work`.
 
     Silent stretches give no clips. Raises AudioError: not a recording, empty, silent; InstallationError,
     DataError.

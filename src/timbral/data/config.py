@@ -1,4 +1,4 @@
-"""What can be set when recordings are prepared, with the defaults that suit speech of one person."""
+"""Settings of preparing, with defaults for speech of one person."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What a person has changed in the lists of a training set, told from what was written there, clip by clip.
+"""Corrections by hand: how the lists of a training set differ from what was written last.
 
 Whatever differs from what was written last is a correction. It stays; all else follows the recordings and the
 settings.

@@ -1,4 +1,4 @@
-"""The first half of preparing: recordings to clips, none of them twice."""
+"""First half of preparing: recordings to clips, cached in the journal."""
 
 import re
 import shutil
@@ -23,7 +23,7 @@ _WORK = ".work-"
 
 @dataclass(frozen=True)
 class CutRecording:
-    """What became of a recording.
+    """The clips of a recording.
 
     key: digest of its content and of the settings that its clips depend on. problem: why it gave none; else
     empty. notes: what the user should know although it was used.

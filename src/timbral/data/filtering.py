@@ -1,4 +1,4 @@
-"""Which clips a training set is made of, and what its lists say."""
+"""Filtering: which clips a training set consists of, and its lists."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -56,8 +56,7 @@ def exclusion_reasons(
 def readmit_blemished(
     recordings: Sequence[Sequence[Clip]], reasons: dict[str, str], allowed: Thresholds, at_least: float
 ) -> float:
-    """Takes noisy and clipped clips back in, out of `reasons`, the cleanest first, until there are `at_least`
-    seconds.
+    """Readmits noisy and clipped clips, the cleanest first, until there are `at_least` seconds.
 
     Returns the seconds that were taken back.
     """
@@ -92,7 +91,7 @@ def assess(
     language: str,
     allowed: Thresholds,
 ) -> AssessedClip:
-    """Whether a clip is worth training on.
+    """Assesses whether a clip is worth training on.
 
     reason: why it is not used whatever is said in it, mostly empty. transcript: None where nobody was asked.
     language: of clips without a transcript, empty if unknown.

@@ -4,6 +4,7 @@ Lists of existing users are read as they are: made on another system, moved, or 
 way.
 """
 
+import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
@@ -49,13 +50,16 @@ def read_list(path: Path) -> Listing:
     name of the file beside the list and in the folders there.
     """
     try:
-        if path.stat().st_size > _LARGEST:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise DataError(f"{path}: a folder, a pipe or a device; a list is needed")
+        if status.st_size > _LARGEST:
             raise DataError(f"{path}: too large for a list")
         rows = path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
     except FileNotFoundError:
         raise DataError(f"{path}: no such list; check the path") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
     finder = _Finder(path.resolve().parent)
     lines, problems = [], []
     for number, row in enumerate(rows, 1):

@@ -1,4 +1,4 @@
-"""How steps tell their caller what is being done."""
+"""Progress callbacks."""
 
 from collections.abc import Callable
 
@@ -7,4 +7,4 @@ OnProgress = Callable[[str, float], None]
 
 
 def no_progress(what: str, share: float) -> None:
-    """For callers who do not want to know."""
+    """Ignores progress."""

@@ -1,4 +1,4 @@
-"""Which clips are worth training on: what is measured of each, and why one is left out."""
+"""Quality of clips: measurements, and the reasons to leave one out."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -25,7 +25,7 @@ _SILENT = -99.0
 
 @dataclass(frozen=True)
 class SoundMeasures:
-    """What is measured of a clip's sound.
+    """Measurements of a clip.
 
     seconds: length. speech: seconds in which somebody speaks. loudness: LUFS. noise: dB from the quietest
     frames between its first word and its last up to its speech. clipped: share of samples at the level at
@@ -41,8 +41,10 @@ class SoundMeasures:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What a clip has to fulfil. Lengths in seconds; noise in dB below the speech; rates in phones a second
-    of speech; confidence as the logarithm of the words' mean probability."""
+    """Limits of usable clips.
+
+    Lengths in seconds; noise in dB below the speech; rates in phones a second of speech; confidence as the
+    logarithm of the words' mean probability."""
 
     shortest: float = 1.0
     longest: float = 15.0

@@ -1,5 +1,4 @@
-"""A page that shows what was measured of a training set: one file with its pictures inside, readable
-anywhere."""
+"""The report on a training set: one HTML file with its pictures inside."""
 
 import base64
 import hashlib

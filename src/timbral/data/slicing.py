@@ -1,4 +1,4 @@
-"""Where a long recording is cut into clips: at silences, as the official slicer does.
+"""Slicing of long recordings at silences, by the rules of the official slicer.
 
 The rules and the meaning of the parameters are those of `tools/slicer2.py` in RVC-Boss/GPT-SoVITS, so that
 its users find what they know. Levels are gathered from blocks: a recording of hours never lies in memory.

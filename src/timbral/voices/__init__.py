@@ -5,10 +5,11 @@ timbral.voices.save(voice, "me too")
 """
 
 from timbral.voices.store import DEFAULT, infos, load, names, remove, rename, restore, save
-from timbral.voices.voice import Consent, Prompt, Voice, VoiceInfo
+from timbral.voices.voice import SUFFIX, Consent, Prompt, Voice, VoiceInfo
 
 __all__ = [
     "DEFAULT",
+    "SUFFIX",
     "Consent",
     "Prompt",
     "Voice",

@@ -110,8 +110,7 @@ def names() -> list[str]:
 
 
 def infos() -> dict[str, VoiceInfo | VoiceError]:
-    """What the voices say of themselves, by name, the user's and the default one; or what is wrong with a
-    file."""
+    """The metadata of all voices by name, the default one included, or what is wrong with a file."""
     found: dict[str, VoiceInfo | VoiceError] = {}
     for name in dict.fromkeys([*names(), DEFAULT]):
         try:

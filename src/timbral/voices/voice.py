@@ -1,5 +1,4 @@
-"""The voice file: what a model needs to speak as somebody, in safetensors with JSON metadata, which cannot
-carry code."""
+"""Voices and their file: safetensors with JSON metadata, which cannot carry code."""
 
 import json
 import math
@@ -236,8 +235,7 @@ _ADAPTER = "adapter/"
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, str]]:
-    """A voice file and its metadata as JSON. Raises VoiceError where it cannot be read, also within the
-    block."""
+    """A voice file and its metadata as JSON. Raises VoiceError: unreadable, also within the block."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -260,6 +258,9 @@ def _unusable(path: Path, verb: str, error: Exception) -> VoiceError:
 
 
 def _adapter(path: Path, tensors: dict[str, NDArray[Any]]) -> Adapter | None:
+    for name, tensor in tensors.items():
+        small = tensor.dtype != np.float16 or not (np.abs(tensor) > _LARGEST_VALUE).any()
+        _expect(path, small, f"{name[:80]} is out of range")
     try:
         return Adapter.of(tensors) if tensors else None
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The page's server: what it may ask, and who may ask at all.
+"""The HTTP server of the proofreading page.
 
 Any page in the browser can send requests to this machine, so every one has to carry a token that only the
 opened page knows, and to be addressed to this machine by its own name.

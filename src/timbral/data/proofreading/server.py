@@ -1,4 +1,4 @@
-"""Runs the page on this machine only, until the user has enough of it."""
+"""Serves the page on this machine only, until it is interrupted."""
 
 import secrets
 import socket

@@ -1,4 +1,4 @@
-"""A training set being corrected: every change is on the disk before it is confirmed.
+"""An editing session on a training set: every change is on the disk before it is confirmed.
 
 Clips are known by numbers that are never used twice, so that two open pages cannot hit the wrong one.
 """
@@ -30,7 +30,7 @@ _NO_SPACES = ("zh", "ja", "yue")
 
 @dataclass(frozen=True)
 class Item:
-    """A clip on the session. reason: why it is dropped; empty for one that is used."""
+    """A clip of the session. reason: why it is dropped; empty for one that is used."""
 
     number: int
     line: ListEntry
@@ -95,8 +95,7 @@ class EditingSession:
             self._replace(at, at + 1, replace(self._items[at], reason=""))
 
     def merge(self, number: int) -> int:
-        """Joins a clip with the next one that is used; the number of the new clip. Raises DataError,
-        AudioError."""
+        """Merges a clip with the next one that is used; the new clip's number. Raises DataError, AudioError."""
         with self._lock:
             at = self._place(number)
             first = self._items[at]
