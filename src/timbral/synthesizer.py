@@ -178,6 +178,7 @@ class Synthesizer:
         top_p: float | None = None,
         repetition_penalty: float | None = None,
         steps: int | None = None,
+        start: int = 0,
     ) -> SpeechStream:
         """Speaks a text as chunks of Audio, the first as early as can be, in memory that does not grow.
 
@@ -185,7 +186,8 @@ class Synthesizer:
         seed: the same one gives the same samples; None draws one (see the report). pause: seconds between
         sentences. rate: of the output in Hz, one of RATES; None for the model's own. steps: of the solver of v3
         and v4, 1 to 128; fewer are faster and rougher. The rest is for the draw of tokens (see
-        engine.sampling). None is the model's default.
+        engine.sampling). None is the model's default. start: utterances to leave out at the beginning, to
+        resume a speech of the same seed after the `SpeechStream.finished` ones.
         Raises TextError: nothing to speak, unknown language; SettingError: a setting out of its range;
         VoiceError: a voice of another model family.
         """
@@ -203,9 +205,9 @@ class Synthesizer:
         self._check_steps(steps)
         seed = secrets.randbits(32) if seed is None else seed
         manner = Manner(language, sampling, seed, speed, pause, steps)
-        script = Script(text, voice, manner, self._reader)
+        script = Script(text, voice, manner, self._reader, start)
         engine = self._engines.of(voice.adapter)
-        return SpeechStream(engine, script, seed, rate or self.manifest.sample_rate, began)
+        return SpeechStream(engine, script, seed, rate or self.manifest.sample_rate, began, start)
 
     def _check_steps(self, steps: int | None) -> None:
         if steps is None:

@@ -76,13 +76,20 @@ def create(target: str | Path, rate: int) -> Iterator[Writer]:
     if target in (STDOUT, RAW):
         yield _StreamWriter(sys.stdout.buffer, rate, header=target == STDOUT)
         return
+    callers: OSError | None = None
     try:
         with (
             atomic_write(Path(target)) as part,
             encoder(part, Path(target).suffix.lower(), rate, str(target)) as writer,
         ):
-            yield writer
+            try:
+                yield writer
+            except OSError as error:
+                callers = error
+                raise
     except OSError as error:
+        if error is callers:
+            raise
         raise _not_written(target, error) from None
 
 

@@ -1,5 +1,6 @@
 """`timbral say`: a text in a voice, to a sound file, to stdout, or to the loudspeaker."""
 
+import secrets
 import sys
 import time
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import typer
 
 from timbral.cli import terminal
 from timbral.cli.options import Device, Json, Language, Model, Threads, complete_voice, find_voice, load_model
+from timbral.cli.spool import Spool, speech_key
 from timbral.cli.texts import read_text
 from timbral.errors import SettingError
 
@@ -41,6 +43,9 @@ Raw = Annotated[
     bool, typer.Option("--raw", help="With -o -: bare samples, 16 bits, little-endian, instead of wav.")
 ]
 Play = Annotated[bool, typer.Option("--play", help="Play it while it is made; writes a file only with -o.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with this text and file where it was interrupted.")
+]
 Speed = Annotated[float, typer.Option(help="2 is twice as fast, 0.5 half as fast.")]
 Pause = Annotated[float, typer.Option(help="Seconds between sentences.")]
 Rate = Annotated[int | None, typer.Option(help="Samples a second: 24000, 32000 or 48000.")]
@@ -51,6 +56,9 @@ TopP = Annotated[float | None, typer.Option(help="Draw from the likeliest tokens
 Penalty = Annotated[float | None, typer.Option(help="Above 1 avoids repetitions.")]
 Steps = Annotated[int | None, typer.Option(help="Of the solver of v3 and v4; fewer are faster and rougher.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also say which model and voice are used.")]
+
+_LONG = 1000
+"""Characters of a text from which on its finished sentences are kept until it is done."""
 
 
 def say(
@@ -64,6 +72,7 @@ def say(
     output: Output = None,
     raw: Raw = False,
     play: Play = False,
+    resume: Resume = False,
     speed: Speed = 1.0,
     pause: Pause = 0.3,
     rate: Rate = None,
@@ -94,8 +103,11 @@ def say(
             speaker = known or synthesizer.clone(voice or "", text=ref_text)
         voice_s = clock.lap()
         bar.begin("speaking")
-        with synthesizer.stream(words, speaker, lang, **config) as stream:
-            write_s = _write(stream, targets, play, bar)
+        key = speech_key(words, speaker, lang, synthesizer.manifest.base, config)
+        spool = _open_spool(key, resume, config) if len(words) > _LONG and targets and output != "-" else None
+        start = spool.sentences if spool else 0
+        with synthesizer.stream(words, speaker, lang, **config, start=start) as stream:
+            write_s = _write(stream, targets, play, spool, bar)
     facts: dict[str, Any] = {"output": output or targets[0] if targets else None, "rate": stream.rate}
     facts |= {"model": synthesizer.manifest.name, "load_s": load_s, "voice_s": voice_s}
     facts |= {**stream.report.as_dict(), "write_s": round(write_s, 4), "notes": terminal.notes()}
@@ -136,7 +148,20 @@ def _targets(output: str | None, raw: bool, play: bool) -> list[str]:
     return [target]
 
 
-def _write(stream: "SpeechStream", targets: Sequence[str], play: bool, bar: terminal.Bar) -> float:
+def _open_spool(key: str, resume: bool, config: dict[str, Any]) -> Spool:
+    """Where the finished sentences are kept; with `resume` those of the last time, whose seed goes to `config`."""
+    spool = Spool(key)
+    if resume and spool.sentences:
+        terminal.note(f"{spool.sentences} sentences have been spoken before")
+    else:
+        spool.restart(secrets.randbits(32) if config["seed"] is None else config["seed"])
+    config["seed"] = spool.seed
+    return spool
+
+
+def _write(
+    stream: "SpeechStream", targets: Sequence[str], play: bool, spool: Spool | None, bar: terminal.Bar
+) -> float:
     """Writes the sound chunk by chunk, and returns the seconds that encoding took."""
     from timbral.audio import create
     from timbral.audio.playback import open_player
@@ -146,6 +171,11 @@ def _write(stream: "SpeechStream", targets: Sequence[str], play: bool, bar: term
         writers: list[Writer] = [stack.enter_context(create(target, stream.rate)) for target in targets]
         with terminal.quiet_libraries():
             player = stack.enter_context(open_player(stream.rate)) if play else None
+        for block in spool.blocks() if spool else ():
+            for writer in writers:
+                writer.write(block)
+        if spool:
+            writers.append(stack.enter_context(spool.following(stream)))
         for chunk in stream:
             began = time.perf_counter()
             for writer in writers:

@@ -4,16 +4,18 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from timbral.cli import terminal
 from timbral.errors import AudioError
 from timbral.paths import atomic_write, cache_folder, describe_error
 
 if TYPE_CHECKING:
-    from timbral import Voice
+    from timbral import SpeechStream, Voice
 
 _KEPT = 7 * 86_400
 """Seconds for which what an interrupted command has made can be gone on with."""
@@ -47,12 +49,27 @@ class Spool:
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """The samples of the finished sentences, in blocks."""
+        if not self._count:
+            return
         with self._samples.open("rb") as file:
             for start in range(0, self._count, _BLOCK):
                 yield np.frombuffer(file.read(4 * min(_BLOCK, self._count - start)), np.float32)
 
-    def write(self, samples: NDArray[np.float32], sentences: int) -> None:
-        """Appends samples after which `sentences` in all are finished. Raises AudioError."""
+    @contextmanager
+    def following(self, stream: "SpeechStream") -> Iterator["Spool"]:
+        """Takes the samples of a stream: removed when all is done, and noted for the user when it is interrupted."""
+        self._stream = stream
+        try:
+            yield self
+        except BaseException:
+            if self.sentences:
+                terminal.note(f"{self.sentences} sentences are kept; the same command with --resume goes on")
+            raise
+        self.remove()
+
+    def write(self, samples: NDArray[np.float32]) -> None:
+        """Appends samples. Raises AudioError."""
+        sentences = self._stream.finished
         try:
             with self._samples.open("ab") as file:
                 file.write(samples.tobytes())

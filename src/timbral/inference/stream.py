@@ -62,13 +62,15 @@ class SpeechStream:
     Leaving before the end, call `close`, or use it in a `with`.
     """
 
-    def __init__(self, engine: SpeechEngine, script: Script, seed: int, rate: int, began: float) -> None:
+    def __init__(
+        self, engine: SpeechEngine, script: Script, seed: int, rate: int, began: float, start: int = 0
+    ) -> None:
         self.rate = rate
         self._script, self._seed = script, seed
         self._speech = engine.speak(script)
         self._native_rate = engine.acoustic.sample_rate
         self._chunks = self._run()
-        self._sentence = 0
+        self._sentence = self._start = start
         self._samples = 0
         self._first_s: float | None = None
         self._total_s = time.perf_counter() - began
@@ -111,6 +113,11 @@ class SpeechStream:
         return self._script.spoken[self._sentence - 1] if self._sentence else 0.0
 
     @property
+    def finished(self) -> int:
+        """Utterances of the text whose samples have all been given."""
+        return self._sentence
+
+    @property
     def report(self) -> Report:
         """What the speech has cost so far."""
         spent = self._speech.report
@@ -132,9 +139,13 @@ class SpeechStream:
     def _run(self) -> Generator[Audio, None, None]:
         joiner = Joiner(self._native_rate)
         resampler = ChunkResampler(self._native_rate, self.rate)
+        pauses = self._script.pauses
+        if self._start:
+            joiner.push(np.zeros(0, np.float32), last=True, pause=pauses[self._start - 1])
         for piece in self._speech:
-            joined = joiner.push(piece.samples, last=piece.last, pause=self._script.pauses[piece.index])
-            self._sentence = piece.index + piece.last
+            index = self._start + piece.index
+            joined = joiner.push(piece.samples, last=piece.last, pause=pauses[index])
+            self._sentence = index + piece.last
             samples = limit(resampler.push(joined))
             if len(samples):
                 yield Audio(samples, self.rate)

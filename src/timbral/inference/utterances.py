@@ -45,7 +45,7 @@ class Script:
     the model does not speak.
     """
 
-    def __init__(self, text: str, voice: Voice, manner: Manner, reader: Frontend) -> None:
+    def __init__(self, text: str, voice: Voice, manner: Manner, reader: Frontend, start: int = 0) -> None:
         self.pauses: list[float] = []
         self.spoken: list[float] = []
         self._voice, self._manner, self._reader = voice, manner, reader
@@ -60,7 +60,15 @@ class Script:
         began = time.perf_counter()
         self._utterances = reader.utterances(text, manner.language)
         self._first: Utterance | None = next(self._utterances)
+        for _ in range(start):
+            self._note(self._first or next(self._utterances))
+            self._first = None
         self.seconds = time.perf_counter() - began
+
+    def _note(self, utterance: Utterance) -> None:
+        self._at += len(utterance.source)
+        self.pauses.append(self._manner.pause * _pause_factor(utterance.source))
+        self.spoken.append(min(1.0, self._at / self._length))
 
     def __iter__(self) -> Iterator[UtteranceRequest]:
         return self
@@ -71,9 +79,7 @@ class Script:
         self._first = None
         features = self._reader.features(utterance)
         self.seconds += time.perf_counter() - began
-        self._at += len(utterance.source)
-        self.pauses.append(self._manner.pause * _pause_factor(utterance.source))
-        self.spoken.append(min(1.0, self._at / self._length))
+        self._note(utterance)
         return UtteranceRequest(
             phones=utterance.ids,
             timbre=self._voice.timbre,

@@ -121,6 +121,11 @@ def make_app(session: EditingSession, token: str) -> FastAPI:
             for new in session.split(number, where.seconds, where.before, where.after)
         ]
 
+    _add_sound(app, session)
+    return app
+
+
+def _add_sound(app: FastAPI, session: EditingSession) -> None:
     @app.get("/api/clips/{number}/sound")
     def hear(number: int) -> Response:
         return Response(as_wav(session.find(number).line.audio), media_type="audio/wav")
@@ -129,8 +134,6 @@ def make_app(session: EditingSession, token: str) -> FastAPI:
     def look(number: int) -> dict[str, Any]:
         values, seconds = peaks(session.find(number).line.audio)
         return {"peaks": values, "seconds": seconds}
-
-    return app
 
 
 def _described(item: Item) -> dict[str, Any]:
