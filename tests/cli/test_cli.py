@@ -385,7 +385,7 @@ MISTAKES = [
     ([*SAY, "--voice", ENGLISH, "--model", "model"], "bundle.json"),
     ([*SAY, "--voice", ENGLISH, "--speed", "0"], "speed"),
     ([*SAY, "--voice", ENGLISH, "--speed", "fast"], "speed"),
-    ([*SAY, "--voice", ENGLISH, "--top-p", "2"], "top-p"),
+    ([*SAY, "--voice", ENGLISH, "--top-p", "2"], "top p"),
     ([*SAY, "--voice", ENGLISH, "--rate", "1"], "rate"),
     ([*SAY, "there", "--voice", ENGLISH], "there"),
     ([*SAY, "--voise", ENGLISH], "--voise.*--help"),
@@ -497,7 +497,7 @@ def test_an_interrupted_long_text_is_resumed(tmp_path: Path, home: Path, number:
     assert b"sentences have been spoken before" in resumed.stderr
     found = soundfile.read("out.wav")[0]
     whole = subprocess.run(arguments, capture_output=True, check=True)
-    assert json.loads(resumed.stdout)["sentences"] == json.loads(whole.stdout)["sentences"]
+    assert json.loads(resumed.stdout)["sentences"] < json.loads(whole.stdout)["sentences"]
     assert json.loads(resumed.stdout)["audio_s"] < json.loads(whole.stdout)["audio_s"]
     np.testing.assert_array_equal(found, soundfile.read("out.wav")[0])
     assert not list(home.glob("cache/speeches/*"))

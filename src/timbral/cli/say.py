@@ -17,7 +17,7 @@ from timbral.cli.texts import read_text
 from timbral.errors import SettingError
 
 if TYPE_CHECKING:
-    from timbral import SpeechStream, Synthesizer, Voice
+    from timbral import Report, SpeechStream, Synthesizer, Voice
     from timbral.audio import Writer
 
 Text = Annotated[str | None, typer.Argument(help="What to say; - reads it from stdin.", show_default=False)]
@@ -62,6 +62,7 @@ _LONG = 1000
 
 
 def say(
+    context: typer.Context,
     text: Text = None,
     voice: VoiceName = None,
     file: TextFile = None,
@@ -88,12 +89,13 @@ def say(
     json: Json = False,
 ) -> None:
     """Speak a text in a voice."""
+    from timbral import GenerationConfig
+    from timbral.audio.writing import STDOUT
+
     targets = _targets(output, raw, play)
     words = read_text(text, file, encoding)
     known = find_voice(voice, ref_text)
-    config: dict[str, Any] = {"speed": speed, "seed": seed, "pause": pause, "rate": rate, "steps": steps}
-    config |= {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-    config["repetition_penalty"] = repetition_penalty
+    config = GenerationConfig(**{name: context.params[name] for name in GenerationConfig.model_fields})
     clock = _Clock()
     with terminal.progress("loading") as bar:
         synthesizer = load_model(model, known, device, threads)
@@ -103,24 +105,25 @@ def say(
             speaker = known or synthesizer.clone(voice or "", text=ref_text)
         voice_s = clock.lap()
         bar.begin("speaking")
-        key = speech_key(words, speaker, lang, synthesizer.manifest.base, config)
-        spool = _open_spool(key, resume, config) if len(words) > _LONG and targets and output != "-" else None
+        key = speech_key(words, speaker, lang, synthesizer.manifest.base, config.model_dump())
+        is_kept = len(words) > _LONG and targets and output != STDOUT
+        spool = _open_spool(key, resume, config.seed) if is_kept else None
+        if spool:
+            config = config.model_copy(update={"seed": spool.seed})
         start = spool.sentences if spool else 0
-        with synthesizer.stream(words, speaker, lang, **config, start=start) as stream:
+        with synthesizer.stream(words, speaker, lang, config, start=start) as stream:
             write_s = _write(stream, targets, play, spool, bar)
-    facts: dict[str, Any] = {"output": output or targets[0] if targets else None, "rate": stream.rate}
-    facts |= {"model": synthesizer.manifest.name, "load_s": load_s, "voice_s": voice_s}
-    facts |= {**stream.report.as_dict(), "write_s": round(write_s, 4), "notes": terminal.notes()}
-    facts["total_s"] = round(facts["total_s"] + write_s, 4)
-    facts["rtf"] = round(facts["total_s"] / facts["audio_s"], 4) if facts["audio_s"] else 0.0
-    on_stdout = output == "-"
+    facts: dict[str, Any] = {
+        "output": output or targets[0] if targets else None,
+        "model": synthesizer.manifest.name,
+    }
+    facts |= {"rate": stream.rate, "load_s": load_s, "voice_s": voice_s, "write_s": write_s}
+    facts |= _with_writing(stream.report, write_s)
     if json:
-        terminal.print_json(facts, stdout_taken=on_stdout)
+        terminal.print_json({**facts, "notes": terminal.notes()}, stdout_taken=output == STDOUT)
         return
-    lines = _in_words(facts)
-    if verbose:
-        lines = f"{_used(synthesizer, speaker, device)}\n{lines}"
-    print(lines, file=sys.stderr if on_stdout else sys.stdout)
+    lines = f"{_used(synthesizer, speaker, device)}\n" * verbose + _in_words(facts)
+    print(lines, file=sys.stderr if output == STDOUT else sys.stdout)
 
 
 class _Clock:
@@ -148,14 +151,13 @@ def _targets(output: str | None, raw: bool, play: bool) -> list[str]:
     return [target]
 
 
-def _open_spool(key: str, resume: bool, config: dict[str, Any]) -> Spool:
-    """Where the finished sentences are kept; with `resume` those of the last time, whose seed goes to `config`."""
+def _open_spool(key: str, resume: bool, seed: int | None) -> Spool:
+    """Where the finished sentences are kept; with `resume` those of the last time, and their seed."""
     spool = Spool(key)
     if resume and spool.sentences:
         terminal.note(f"{spool.sentences} sentences have been spoken before")
     else:
-        spool.restart(secrets.randbits(32) if config["seed"] is None else config["seed"])
-    config["seed"] = spool.seed
+        spool.restart(secrets.randbits(32) if seed is None else seed)
     return spool
 
 
@@ -184,7 +186,14 @@ def _write(
             if player:
                 player.write(chunk.samples)
             bar.show(stream.progress)
-    return spent
+    return round(spent, 4)
+
+
+def _with_writing(report: "Report", write_s: float) -> dict[str, Any]:
+    """The report as plain values, with the time of writing in its totals."""
+    facts = report.as_dict()
+    total = report.total_s + write_s
+    return facts | {"total_s": round(total, 4), "rtf": round(total / max(report.audio_s, 1e-9), 4)}
 
 
 def _used(synthesizer: "Synthesizer", voice: "Voice", device: str) -> str:
