@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from align import PHONES
 from runs import learned
-from timbral.inference.guard.guard import Policy
 from train_durations import RECORDED
 from train_semantic import read_semantic
 

@@ -112,7 +112,7 @@ def adapt(
         chosen |= {"resume": begun, "device": device, "on_progress": bar.on_progress}
         adapted = adapt_voice(synthesizer, lines, run, settings, **chosen)
     assert adapted
-    facts: dict[str, Any] = {"name": name, "path": str(voice_store.keep(adapted.voice, name))}
+    facts: dict[str, Any] = {"name": name, "path": str(voice_store.save(adapted.voice, name, replace=True))}
     facts |= {"seconds": seconds, "work": str(folder), "other_speakers": others}
     _report(facts | {"stages": [facts_of(one) for one in adapted.trained]}, model, json)
 

@@ -8,16 +8,16 @@ import pytest
 import soundfile
 
 from tests.helpers.data_sounds import encode, speech
-from timbral.data.decoding import Heard, decode
+from timbral.audio.decoding import DecodingStats, decode
 from timbral.errors import AudioError
 
 RATE = 44_100
 ENGLISH = speech("english", RATE)
 
 
-def whole(path: Path, rate: int = 16_000, **options: int) -> tuple[np.ndarray, Heard]:
-    heard = Heard()
-    return np.concatenate(list(decode(path, rate, heard, **options))), heard
+def whole(path: Path, rate: int = 16_000, **options: int) -> tuple[np.ndarray, DecodingStats]:
+    stats = DecodingStats()
+    return np.concatenate(list(decode(path, rate, stats, **options))), stats
 
 
 @pytest.mark.parametrize(
@@ -34,10 +34,10 @@ def whole(path: Path, rate: int = 16_000, **options: int) -> tuple[np.ndarray, H
 )
 def test_formats_give_the_same_sound(tmp_path: Path, name: str, codec: str) -> None:
     encode(tmp_path / name, ENGLISH, codec)
-    samples, heard = whole(tmp_path / name)
+    samples, stats = whole(tmp_path / name)
     expected = speech("english", 16_000)
-    assert heard.rate == RATE
-    assert heard.damaged == 0
+    assert stats.rate == RATE
+    assert stats.damaged == 0
     assert abs(len(samples) - len(expected)) < 0.1 * 16_000
     shift = int(np.correlate(samples[:20_000], expected[2_000:18_000], "valid").argmax()) - 2_000
     ours = samples[2_000 + shift : 42_000 + shift]
@@ -46,12 +46,12 @@ def test_formats_give_the_same_sound(tmp_path: Path, name: str, codec: str) -> N
 
 def test_stereo_is_mixed_unless_its_channels_cancel_each_other_out(tmp_path: Path) -> None:
     encode(tmp_path / "same.wav", np.stack([ENGLISH, 0.5 * ENGLISH], 1), "pcm_s16le")
-    mixed, heard = whole(tmp_path / "same.wav", RATE)
-    assert heard.cancelled is None
+    mixed, stats = whole(tmp_path / "same.wav", RATE)
+    assert stats.cancelled is None
     np.testing.assert_allclose(mixed, 0.75 * ENGLISH, atol=1e-4)
     encode(tmp_path / "opposite.wav", np.stack([0.99 * ENGLISH, -ENGLISH], 1), "pcm_s16le")
-    _, heard = whole(tmp_path / "opposite.wav", RATE)
-    assert heard.cancelled == 1
+    _, stats = whole(tmp_path / "opposite.wav", RATE)
+    assert stats.cancelled == 1
     alone, _ = whole(tmp_path / "opposite.wav", RATE, only=1)
     np.testing.assert_allclose(alone, -ENGLISH, atol=1e-4)
 
@@ -75,9 +75,9 @@ def test_what_was_cut_off_or_overwritten_is_used_as_far_as_it_goes(tmp_path: Pat
     encode(tmp_path / "a.flac", ENGLISH, "flac")
     data = bytearray((tmp_path / "a.flac").read_bytes())
     (tmp_path / "short.flac").write_bytes(data[: len(data) // 2])
-    samples, heard = whole(tmp_path / "short.flac")
+    samples, stats = whole(tmp_path / "short.flac")
     assert 1.5 * 16_000 < len(samples) < 3.5 * 16_000
-    assert heard.damaged
+    assert stats.damaged
     data[len(data) // 2 : len(data) // 2 + 3000] = bytes(3000)
     (tmp_path / "hole.flac").write_bytes(data)
     samples, _ = whole(tmp_path / "hole.flac")

@@ -1,4 +1,4 @@
-"""One at a time in a training set: whoever prepares or proofreads it would undo what another does meanwhile."""
+"""A lock on a training set: two processes that change it would undo each other's work."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +8,8 @@ from timbral.errors import DataError, InstallationError
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Nobody else changes the training set in this folder meanwhile. Raises DataError, InstallationError."""
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Holds the lock of the training set in this folder. Raises DataError: held by others; InstallationError."""
     try:
         from filelock import FileLock, Timeout
     except ImportError:

@@ -1,4 +1,4 @@
-"""Which clips a training set is made of, and what its lists say."""
+"""Filtering: which clips a training set consists of, and its lists."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -7,31 +7,33 @@ from pathlib import Path
 from timbral.data.backup import back_up
 from timbral.data.cleaning import Cleaned, clean_transcript
 from timbral.data.clips import Clip
-from timbral.data.corrections import Written, keep_corrections
+from timbral.data.corrections import WrittenRows, keep_corrections
 from timbral.data.journal import Journal
-from timbral.data.listing import Dropped, Line, format_line, write_dropped, write_list
-from timbral.data.quality import Sound, Thresholds, blemishes, count_phones, sound_faults, text_faults
+from timbral.data.listing import Dropped, ListEntry, format_line, write_dropped, write_list
+from timbral.data.quality import SoundMeasures, Thresholds, blemishes, count_phones, sound_faults, text_faults
 from timbral.data.transcription import Transcript
 
 _KIND, _KEY = "written", "list"
 
 
 @dataclass(frozen=True)
-class Judged:
+class AssessedClip:
     """A clip with its line, the measures that the report shows, and why it is dropped: empty for a good one.
 
     denoised: whether noise was taken out of it.
     """
 
-    line: Line
-    sound: Sound
+    line: ListEntry
+    sound: SoundMeasures
     denoised: bool
     transcript: Transcript | None
     phones: int | None
     reason: str
 
 
-def sort_out(recordings: Sequence[Sequence[Clip]], allowed: Thresholds, at_most: float) -> dict[str, str]:
+def exclusion_reasons(
+    recordings: Sequence[Sequence[Clip]], allowed: Thresholds, at_most: float
+) -> dict[str, str]:
     """Why clips of these recordings are not used whatever is said in them, by name.
 
     at_most: about how many seconds are wanted, of the cleanest clips of every recording; 0 for all.
@@ -51,10 +53,10 @@ def sort_out(recordings: Sequence[Sequence[Clip]], allowed: Thresholds, at_most:
     return reasons
 
 
-def use_blemished(
+def readmit_blemished(
     recordings: Sequence[Sequence[Clip]], reasons: dict[str, str], allowed: Thresholds, at_least: float
 ) -> float:
-    """Takes noisy and clipped clips back in, out of `reasons`, the cleanest first, until there are `at_least` seconds.
+    """Readmits noisy and clipped clips, the cleanest first, until there are `at_least` seconds.
 
     Returns the seconds that were taken back.
     """
@@ -70,7 +72,7 @@ def use_blemished(
     return taken
 
 
-def _only_blemished(sound: Sound, allowed: Thresholds) -> bool:
+def _only_blemished(sound: SoundMeasures, allowed: Thresholds) -> bool:
     found = blemishes(sound, allowed)
     return bool(found) and found == sound_faults(sound, allowed)
 
@@ -80,7 +82,7 @@ def _cleanness(clip: Clip) -> tuple[bool, float]:
     return clip.denoised, -clip.sound.noise
 
 
-def judge(
+def assess(
     clip: Clip,
     folder: Path,
     reason: str,
@@ -88,11 +90,11 @@ def judge(
     speaker: str,
     language: str,
     allowed: Thresholds,
-) -> Judged:
-    """Whether a clip is worth training on.
+) -> AssessedClip:
+    """Assesses whether a clip is worth training on.
 
-    reason: why it is not used whatever is said in it, mostly empty. transcript: None where nobody was asked. language:
-    of clips without a transcript, empty if unknown.
+    reason: why it is not used whatever is said in it, mostly empty. transcript: None where nobody was asked.
+    language: of clips without a transcript, empty if unknown.
     """
     faults = [reason] if reason else []
     cleaned, phones = Cleaned(""), None
@@ -101,22 +103,22 @@ def judge(
         cleaned = clean_transcript(transcript.text, language)
         phones = count_phones(cleaned.text, language)
         faults += text_faults(transcript, cleaned, phones, clip.sound, allowed)
-    line = Line(folder / clip.name, speaker, language, cleaned.text)
-    return Judged(line, clip.sound, clip.denoised, transcript, phones, "; ".join(faults))
+    line = ListEntry(folder / clip.name, speaker, language, cleaned.text)
+    return AssessedClip(line, clip.sound, clip.denoised, transcript, phones, "; ".join(faults))
 
 
 def write_lists(
-    path: Path, judged: Sequence[Judged], journal: Journal
-) -> tuple[tuple[Line, ...], tuple[Dropped, ...]]:
+    path: Path, assessed: Sequence[AssessedClip], journal: Journal
+) -> tuple[tuple[ListEntry, ...], tuple[Dropped, ...]]:
     """Writes the list at `path` and the one of dropped lines, and returns what they hold; corrections stay.
 
     Raises DataError.
     """
-    lines = [one.line for one in judged if not one.reason]
-    dropped = [Dropped(one.line, one.reason) for one in judged if one.reason]
-    now = Written.of(lines, dropped, path.parent)
+    lines = [one.line for one in assessed if not one.reason]
+    dropped = [Dropped(one.line, one.reason) for one in assessed if one.reason]
+    now = WrittenRows.of(lines, dropped, path.parent)
     noted = journal.find(_KIND, _KEY)
-    before = Written(noted["lines"], noted["dropped"]) if noted else Written({}, {})
+    before = WrittenRows(noted["lines"], noted["dropped"]) if noted else WrittenRows({}, {})
     if path.exists():
         lines, dropped = keep_corrections(path, lines, dropped, before)
         _keep_what_goes(path, lines, (before, now))
@@ -129,7 +131,7 @@ def write_lists(
     return tuple(lines), tuple(dropped)
 
 
-def _keep_what_goes(path: Path, lines: Sequence[Line], prepared: Sequence[Written]) -> None:
+def _keep_what_goes(path: Path, lines: Sequence[ListEntry], prepared: Sequence[WrittenRows]) -> None:
     """Backs the list up if it holds rows that were not prepared and will not be in it any more."""
     stay = {row for one in prepared for row in one.lines.values()}
     stay |= {format_line(line, path.parent) for line in lines}

@@ -1,4 +1,4 @@
-"""Where in a sound somebody speaks: Silero's voice activity detector, which faster-whisper carries."""
+"""Voice activity detection (VAD) by Silero's model, which faster-whisper carries."""
 
 from functools import cache
 from typing import Any

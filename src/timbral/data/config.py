@@ -1,4 +1,4 @@
-"""What can be set when recordings are prepared, with the defaults that suit speech of one person."""
+"""Settings of preparing, with defaults for speech of one person."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from timbral.data.language import check
 from timbral.data.quality import Thresholds
 from timbral.data.separation import DRY, VOCALS
 from timbral.data.slicing import Slicing
-from timbral.data.transcription import WHISPER
+from timbral.data.transcribers import WHISPER
 from timbral.errors import SettingError
 
 _FORMAT = 2
@@ -16,16 +16,16 @@ _FORMAT = 2
 
 
 @dataclass(frozen=True)
-class Settings:
+class PreparationConfig:
     """How recordings become a training set.
 
     speaker: name in the list; that of the folder by default. language: `auto` or one of zh, en, ja, ko, yue.
-    separate, dereverb: take the voice out of music, out of the room; with these models. denoise: take noise out of clips
-    that have some, since it takes a little of the voice as well; denoise_below: dB of speech above the noise.
-    transcriber: see `timbral.data.transcription.open_transcriber`. rate: of the clips, in Hz; the official models
-    learn at 32 kHz. loudness: of the clips, in LUFS. at_most: about how many seconds of speech are wanted, the cleanest
-    of every recording; 0 for all that there is. at_least: seconds for which noisy and clipped clips are used where others
-    are too few.
+    separate, dereverb: take the voice out of music, out of the room; with these models. denoise: take noise
+    out of clips that have some, since it takes a little of the voice as well; denoise_below: dB of speech
+    above the noise. transcriber: see `timbral.data.transcribers.open_transcriber`. rate: of the clips, in Hz;
+    the official models learn at 32 kHz. loudness: of the clips, in LUFS. at_most: about how many seconds of
+    speech are wanted, the cleanest of every recording; 0 for all that there is. at_least: seconds for which
+    noisy and clipped clips are used where others are too few.
     """
 
     speaker: str = ""

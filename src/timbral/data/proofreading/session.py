@@ -1,4 +1,4 @@
-"""A training set being corrected: every change is on the disk before it is confirmed.
+"""An editing session on a training set: every change is on the disk before it is confirmed.
 
 Clips are known by numbers that are never used twice, so that two open pages cannot hit the wrong one.
 """
@@ -13,7 +13,15 @@ from timbral.data.backup import back_up
 from timbral.data.cleaning import one_line
 from timbral.data.corrections import BY_HAND
 from timbral.data.language import LANGUAGES
-from timbral.data.listing import Dropped, Line, find_list, read_dropped, read_list, write_dropped, write_list
+from timbral.data.listing import (
+    Dropped,
+    ListEntry,
+    find_list,
+    read_dropped,
+    read_list,
+    write_dropped,
+    write_list,
+)
 from timbral.data.proofreading.sound import divide, join
 from timbral.errors import DataError
 
@@ -22,14 +30,14 @@ _NO_SPACES = ("zh", "ja", "yue")
 
 @dataclass(frozen=True)
 class Item:
-    """A clip on the desk. reason: why it is dropped; empty for one that is used."""
+    """A clip of the session. reason: why it is dropped; empty for one that is used."""
 
     number: int
-    line: Line
+    line: ListEntry
     reason: str = ""
 
 
-class Desk:
+class EditingSession:
     """The list of a training set and the one of what was dropped from it. Safe for several threads."""
 
     def __init__(self, source: Path) -> None:
@@ -87,7 +95,7 @@ class Desk:
             self._replace(at, at + 1, replace(self._items[at], reason=""))
 
     def merge(self, number: int) -> int:
-        """Joins a clip with the next one that is used; the number of the new clip. Raises DataError, AudioError."""
+        """Merges a clip with the next one that is used; the new clip's number. Raises DataError, AudioError."""
         with self._lock:
             at = self._place(number)
             first = self._items[at]
@@ -133,7 +141,7 @@ class Desk:
             self._replace(at, at + 1, *parts, replace(item, reason=reason))
             return parts[0].number, parts[1].number
 
-    def _new(self, line: Line, reason: str = "") -> Item:
+    def _new(self, line: ListEntry, reason: str = "") -> Item:
         self._count += 1
         return Item(self._count, line, reason)
 
