@@ -117,10 +117,10 @@ def _constant(path: Path, tensor: Any) -> Constant | None:
         listed = np.array([*tensor.float_data, *tensor.int32_data])
         return Constant(dtype, shape, path, data=tensor.raw_data or listed.astype(dtype).tobytes())
     place = {entry.key: entry.value for entry in tensor.external_data}
-    location = place.get("location", "")
-    if Path(location).name != location:
+    location, offset = place.get("location", ""), place.get("offset", "0")
+    if location in ("", "..") or Path(location).name != location or not offset.isdecimal():
         raise BundleError(f"{path} points out of its folder: get the model again")
-    return Constant(dtype, shape, path.with_name(location), int(place.get("offset", 0)))
+    return Constant(dtype, shape, path.with_name(location), int(offset))
 
 
 @cache
