@@ -36,7 +36,7 @@ def modules() -> dict[str, Path]:
 
 def room(module: str) -> str:
     """The folder or top module that a module belongs to; "" for the package itself."""
-    return (module.split(".") + [""])[1]
+    return [*module.split("."), ""][1]
 
 
 def runtime_nodes(tree: ast.AST) -> list[ast.AST]:
