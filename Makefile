@@ -39,7 +39,7 @@ bench: ## where the time of speaking goes
 	$(BIN)/python benchmarks/speak.py
 
 properties: ## property tests on new examples
-	HYPOTHESIS_PROFILE=search $(BIN)/pytest -n 2 --dist loadfile -m "not slow" tests/text tests/voices tests/audio tests/models tests/conversion/checkpoints tests/inference tests/data
+	HYPOTHESIS_PROFILE=search $(BIN)/pytest -n 2 --dist loadfile tests/text tests/voices tests/audio tests/models tests/conversion/checkpoints tests/inference tests/data
 
 fuzz: ## atheris on the readers of foreign files, SECONDS_EACH (60) for each target
 	$(BIN)/pip install --quiet --disable-pip-version-check "atheris>=3"

@@ -12,7 +12,7 @@ import timbral
 
 HERE = Path(__file__).parent
 TEXTS = {
-    "en": "The meeting on 3/5 starts at 10:30, and it costs $12.50. Bring a friend!",
+    "en": "The meeting on March 5 starts at 10:30, and it costs $12.50. Bring a friend!",
     "zh": "今天气温23℃，下午3点半我们去公园散步，好吗？",
     "ja": "明日は8時に駅で会いましょう。とても楽しみです。",
 }
