@@ -51,14 +51,15 @@ fuzz: ## atheris on the readers of foreign files, SECONDS_EACH (60) for each tar
 asan: ## the tests of the kernels under AddressSanitizer and UndefinedBehaviorSanitizer
 	rm -rf build
 	CXXFLAGS="-fsanitize=address,undefined -fno-omit-frame-pointer -g" LDFLAGS="-fsanitize=address,undefined" \
-		$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target build/asan .
-	nm -D build/asan/timbral/native/_native*.so | grep -q __asan_init
+		$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .asan .
+	rm -rf build # or the next installation would take the instrumented objects
+	nm -D .asan/timbral/native/_native*.so | grep -q __asan_init
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
-		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 PYTHONPATH=build/asan \
+		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 PYTHONPATH=.asan \
 		$(BIN)/python -m pytest tests/native
 
 dist: ## sdist and wheel, in dist/
 	$(BIN)/python -m build
 
 clean: ## removes what the other targets have made, but for the environment
-	rm -rf build dist site htmlcov .coverage .coverage.* src/*.egg-info
+	rm -rf .asan build dist site htmlcov .coverage .coverage.* src/*.egg-info
