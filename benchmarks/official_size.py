@@ -49,7 +49,7 @@ console = Console()
 
 def opened(folder: Path, threads: int, rows: int) -> Backend:
     options = SessionOptions(device="cpu", threads=threads)
-    return open_backend(folder / semantic.PREFILL, folder / semantic.STEP, options, rows=rows, capacity=1024)
+    return open_backend(folder / semantic.PREFILL, folder / semantic.STEP, options, slots=rows, capacity=1024)
 
 
 def row(tokens: int) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:

@@ -34,11 +34,12 @@ from timbral.conversion.networks import (
 )
 from timbral.errors import CheckpointError, TimbralWarning
 from timbral.inference.acoustic.flow_matching import FlowDecoder
-from timbral.inference.acoustic.interface import Network
+from timbral.inference.acoustic.interface import Network, TimedTokens
 from timbral.inference.acoustic.vits import VitsDecoder
 from timbral.inference.frontend import Frontend
-from timbral.inference.loading import open_acoustic, open_references
-from timbral.inference.request import UtteranceRequest
+from timbral.inference.loading import open_acoustic
+from timbral.inference.reference_encoder import ReferenceEncoder
+from timbral.inference.request import Conditioning, UtteranceRequest
 from timbral.inference.semantic.backend import open_backend
 from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle
@@ -97,11 +98,11 @@ def is_noticeable(losses: Losses) -> bool:
 
 def _listen(bundle: Bundle) -> list[Heard]:
     """The recordings, each in its own timbre."""
-    references = open_references(bundle, _CPU)
+    references = ReferenceEncoder.open(bundle, _CPU)
     found = []
     for name, _, _ in HELD_OUT:
         path = Path(__file__).with_name("recordings") / name
-        sounds = read_reference(path, *references.config.rates).sounds
+        sounds = read_reference(path, *references.rates).sounds
         found.append((references.tokens(sounds), references.timbre([sounds]), references.mel(sounds)))
     del references
     with warnings.catch_warnings():
@@ -119,7 +120,7 @@ def _semantic_loss(bundle: Bundle, parts: Parts, heard: Sequence[Heard]) -> Sema
         bundle.path("semantic_prefill.onnx"),
         bundle.path("semantic_step.onnx"),
         _CPU,
-        rows=1,
+        slots=1,
         capacity=bundle.manifest.semantic.capacity,
     )
     found = [teacher_forced(runner, one.phones, one.features, one.tokens, PROMPT) for one in heard]
@@ -171,20 +172,18 @@ def _acoustic_loss(bundle: Bundle, parts: Parts, heard: Sequence[Heard]) -> Acou
 
 
 def _say_whole(decoder: Any, heard: Heard) -> Floats:
-    stream = decoder.stream(UtteranceRequest(phones=heard.phones, timbre=heard.timbre), seed=0)
-    for token in heard.tokens:
-        stream.push(int(token))
-    return np.concatenate([*stream.finish()])
+    request = UtteranceRequest(heard.phones, Conditioning(heard.timbre))
+    return np.concatenate([*decoder.synthesize(request, TimedTokens(heard.tokens))])
 
 
 def _say_after_prompt(decoder: Any, heard: Heard) -> Floats:
     """The second that follows the first one."""
     assert heard.mel is not None
-    known = heard.mel[:, : int(2 * PROMPT * decoder.config.mel_rate)]
-    reference = decoder.reference(known, heard.timbre, heard.tokens[:PROMPT], heard.phones)
-    following = heard.tokens[PROMPT : PROMPT + FLOW_TOKENS]
-    sound: Floats = decoder.whole(following, heard.phones, reference, steps=FLOW_STEPS)
-    return sound
+    known = heard.mel[:, : int(2 * PROMPT * decoder.shape.mel_rate)]
+    voice = Conditioning(heard.timbre, heard.tokens[:PROMPT], heard.phones, mel=known)
+    request = UtteranceRequest(heard.phones, voice, steps=FLOW_STEPS)
+    following = TimedTokens(heard.tokens[PROMPT : PROMPT + FLOW_TOKENS])
+    return np.concatenate([*decoder.synthesize(request, following)])
 
 
 def _float_vits(parts: Parts, decoder: VitsDecoder) -> VitsDecoder:
@@ -200,7 +199,9 @@ def _float_vits(parts: Parts, decoder: VitsDecoder) -> VitsDecoder:
     def vocoder(latent: Tensor, timbre: Tensor) -> Tensor:
         return network.vocode(latent, timbre.unsqueeze(2))
 
-    return VitsDecoder(_by_name(latent), _by_name(vocoder), network.config.hidden, decoder.config)
+    return VitsDecoder(
+        _by_name(latent), _by_name(vocoder), network.config.hidden, decoder.shape, decoder.sample_rate
+    )
 
 
 def _float_flow(parts: Parts, decoder: FlowDecoder) -> FlowDecoder:
@@ -226,7 +227,7 @@ def _float_flow(parts: Parts, decoder: FlowDecoder) -> FlowDecoder:
         return velocity
 
     said, known, going = _by_name(features), _by_name(condition), _by_name(flow)
-    return FlowDecoder(said, known, going, _by_name(vocoder), decoder.config)
+    return FlowDecoder(said, known, going, _by_name(vocoder), decoder.shape, decoder.sample_rate)
 
 
 def _by_name(function: Callable[..., Tensor | tuple[Tensor, ...]]) -> Network:

@@ -10,7 +10,7 @@ from timbral.errors import BundleError, HubError, InstallationError
 from timbral.hub import catalog, g2pw
 from timbral.hub.catalog import HubFile, PublishedModel
 from timbral.models import Bundle, Precision, models_folder, read_bundle
-from timbral.models.manifest import MANIFEST
+from timbral.models.files import MANIFEST
 
 if TYPE_CHECKING:
     from timbral.conversion.importer import Sources

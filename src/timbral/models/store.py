@@ -4,7 +4,7 @@ from pathlib import Path
 
 from timbral.errors import BundleError
 from timbral.models.bundle import Bundle, read_bundle
-from timbral.models.manifest import MANIFEST
+from timbral.models.files import MANIFEST
 from timbral.paths import data_folder, is_folder, is_plain_name
 
 EMBEDDED = "sovits-tiny"

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timbral.inference.semantic.decoder import SemanticDecoder
-from timbral.inference.semantic.sampling import Sampling
 from timbral.inference.semantic.sequence import TokenSequence
 from timbral.models import Bundle
 from timbral.text import to_utterances
@@ -21,8 +20,7 @@ _FEWEST = 0.8
 def read_pieces(bundle: Bundle, text: str, language: str) -> list[NDArray[np.int64]]:
     """Phones [n] of each piece of a text, as the model is given them. Raises TextError for what it cannot read."""
     manifest = bundle.manifest
-    longest, reading = manifest.semantic.longest, manifest.reading
-    pieces = to_utterances(text, language, manifest.symbols, manifest.languages, longest, reading)
+    pieces = to_utterances(text, language, manifest.symbols, manifest.languages, manifest.semantic.longest)
     return [piece.ids for piece in pieces]
 
 
@@ -30,7 +28,7 @@ def draw_tokens(
     bundle: Bundle, semantic: SemanticDecoder, texts: Sequence[str], language: str
 ) -> Iterator[Pair]:
     """Every piece of the texts in turn, drawn once with a seed of its own; those that lack words are left out."""
-    sampling = Sampling(**bundle.manifest.semantic.sampling.model_dump())
+    sampling = bundle.manifest.semantic.sampling
     pieces = [phones for text in texts for phones in read_pieces(bundle, text, language)]
     for start in range(0, len(pieces), semantic.max_batch):
         takes = [

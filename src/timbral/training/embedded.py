@@ -48,12 +48,9 @@ def _drawn(bundle: Bundle) -> Iterator[Drawn]:
     for language, texts in sentences().items():
         if language in bundle.manifest.languages:
             for phones, tokens in draw_tokens(bundle, engine.semantic, texts, language):
-                schedule = engine.guard.schedule(phones)
-                if schedule is None:
-                    yield Drawn(torch.from_numpy(tokens), torch.tensor([unknown] * len(tokens)))
-                else:
-                    said, spoken = zip(*engine.guard.scheduled(phones, schedule, tokens), strict=True)
-                    yield Drawn(torch.tensor(said), torch.tensor(spoken))
+                timed = engine.selector.timed(phones, tokens, engine.selector.schedule(phones))
+                halves = [unknown] * len(tokens) if timed.phones is None else timed.phones
+                yield Drawn(torch.from_numpy(timed.tokens), torch.as_tensor(halves))
 
 
 def sentences() -> dict[Language, list[str]]:

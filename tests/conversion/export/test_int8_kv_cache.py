@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def open_backend(folder: Path) -> OnnxBackend:
     options = SessionOptions(device="cpu", threads=1)
-    return OnnxBackend.open(folder / PREFILL, folder / STEP, options, rows=1, capacity=200)
+    return OnnxBackend.open(folder / PREFILL, folder / STEP, options, slots=1, capacity=200)
 
 
 def test_logits_stay_close_to_those_of_float_caches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[Precision, Path]:
 def logits(folder: Path, device: Device = "cpu") -> NDArray[np.float32]:
     rng = np.random.default_rng(0)
     options = SessionOptions(device=device, threads=1)
-    runner = OnnxBackend.open(folder / PREFILL, folder / STEP, options, rows=1, capacity=100)
+    runner = OnnxBackend.open(folder / PREFILL, folder / STEP, options, slots=1, capacity=100)
     features = rng.standard_normal((20, 1024)).astype(np.float32)
     return losses.teacher_forced(
         runner, rng.integers(0, 732, 20), features, rng.integers(0, 1024, 50), prompt=10

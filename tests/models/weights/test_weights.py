@@ -93,7 +93,7 @@ def test_equal_weights_keep_their_own_names(tmp_path: Path) -> None:
     held = read_parameters(tmp_path / STEP) | read_parameters(tmp_path / PREFILL)
     for name, tensor in model.state_dict().items():
         np.testing.assert_array_equal(held[name].read().reshape(tensor.shape), tensor.numpy())
-    runner = OnnxBackend.open(tmp_path / PREFILL, tmp_path / STEP, CPU, rows=1, capacity=40)
+    runner = OnnxBackend.open(tmp_path / PREFILL, tmp_path / STEP, CPU, slots=1, capacity=40)
     runner.prefill(0, np.arange(10), None, np.arange(5))
     assert np.isfinite(runner.step(np.array([7]))).all()
 
@@ -129,7 +129,7 @@ def test_a_graph_with_exchanged_weights_is_that_of_the_changed_network(
     adapter = Adapter({"semantic": changes})
 
     def logits(folder: Path, options: SessionOptions) -> np.ndarray:
-        runner = opened(folder / PREFILL, folder / STEP, options, rows=1, capacity=40)
+        runner = opened(folder / PREFILL, folder / STEP, options, slots=1, capacity=40)
         runner.prefill(0, np.arange(10), None, np.arange(5))
         return runner.step(np.array([7])).copy()
 

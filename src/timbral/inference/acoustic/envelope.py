@@ -1,4 +1,4 @@
-"""The spectral envelope of speech: what is left of its spectrum when the harmonics of F0 are taken out.
+"""Spectral envelopes of speech: the spectrum without the harmonics of F0.
 
 CheapTrick (Morise 2015, "CheapTrick, a spectral envelope estimator for high-quality speech synthesis"): a window of three periods
 makes the power independent of where in a period it lies, smoothing over two thirds of F0 and a lifter take the harmonics out.
