@@ -22,34 +22,10 @@ MORA_PHONES: dict[str, tuple[str, ...]] = {
 }
 """Phones of each mora in katakana; morae have one or two characters."""
 
-_LETTER_NAMES = [
-    "エー",
-    "ビー",
-    "シー",
-    "ディー",
-    "イー",
-    "エフ",
-    "ジー",
-    "エイチ",
-    "アイ",
-    "ジェー",
-    "ケー",
-    "エル",
-    "エム",
-    "エヌ",
-    "オー",
-    "ピー",
-    "キュー",
-    "アール",
-    "エス",
-    "ティー",
-    "ユー",
-    "ブイ",
-    "ダブリュー",
-    "エックス",
-    "ワイ",
-    "ズィー",
-]
+_LETTER_NAMES = (
+    "エー ビー シー ディー イー エフ ジー エイチ アイ ジェー ケー エル エム エヌ オー ピー キュー アール エス ティー ユー ブイ ダブリュー "
+    "エックス ワイ ゼット"
+).split()
 _NOT_SPELT = {"ヮ", "ヶ", "グヮ", "クヮ"}  # OpenJTalk does not read these in words that it does not know
 
 

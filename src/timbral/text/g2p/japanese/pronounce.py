@@ -13,28 +13,15 @@ from timbral.text.g2p.japanese.numbers import read_numbers
 from timbral.text.g2p.japanese.prosody import phones_with_marks
 from timbral.text.g2p.japanese.words import morphemes
 from timbral.text.g2p.pronunciation import Pronunciation, SymbolVersion
-from timbral.text.scripts import EAST_ASIAN_PAUSES
+from timbral.text.scripts import EAST_ASIAN_PAUSES, HAN, KANA
 
-_SPOKEN = re.compile(r"[A-Za-z\d々\u3040-\u30ff\u4e00-\u9fff１-９Ａ-Ｚａ-ｚ\uff66-\uff9d]+")
-_REPEATED_PUNCTUATION = re.compile(r"([!?….,\-])[!?….,\-]+")
+_SPOKEN = re.compile(rf"[A-Za-z\d{HAN}{KANA}・０-９Ａ-Ｚａ-ｚ\uff66-\uff9d]+")
 _MARKS = EAST_ASIAN_PAUSES | {"\n": "."}
 
 
-def normalize(text: str) -> str:
-    """Repeated punctuation becomes its first mark.
-
-    A model reads a row of marks as a reason to go on babbling.
-    """
-    return _REPEATED_PUNCTUATION.sub(r"\1", text)
-
-
 def pronounce(text: str, version: SymbolVersion) -> Pronunciation:
-    """OpenJTalk phones of a Japanese text with prosody marks.
-
-    Other characters are passed through as punctuation.
-    """
-    text = normalize(text)
-    spoken = text.replace("％", "パーセント").lower()
+    """Phones of a normalised text; characters that nobody reads are passed through as punctuation."""
+    spoken = text.lower()
     phones: list[str] = []
     position = 0
     for run in _SPOKEN.finditer(spoken):
