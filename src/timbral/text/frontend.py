@@ -29,6 +29,10 @@ _MODULES: dict[Language, str] = {
     "ko": "timbral.text.g2p.korean.pronounce",
     "yue": "timbral.text.g2p.cantonese",
 }
+_NORMALIZED: dict[Language, str] = {
+    "ja": "timbral.text.normalize.japanese",
+    "ko": "timbral.text.normalize.korean",
+}
 _READ_IN_TWO_WAYS = frozenset(("zh", "yue"))
 _SPOKEN_BY: dict[SymbolVersion, tuple[Language, ...]] = {"v1": ("zh", "en", "ja"), "v2": LANGUAGES}
 _FEWEST_PHONES = 6
@@ -142,7 +146,10 @@ def _pronouncer(version: SymbolVersion, reading: Reading, polyphones: Polyphones
         if span.language == "zh":
             read = partial(read, polyphones=polyphones)
         # Long ones part by part, since dictionaries and rules of a language may not scale.
-        parts = [span.text] if len(span.text) <= _LONGEST_SPAN else split_text(span.text)
+        text = span.text
+        if span.language in _NORMALIZED:
+            text = import_module(_NORMALIZED[span.language]).normalize(text)
+        parts = [text] if len(text) <= _LONGEST_SPAN else split_text(text)
         spoken = [read(part, version) for part in parts]
         word2ph = None
         if all(part.word2ph is not None for part in spoken):
