@@ -39,7 +39,7 @@ def _era(match: re.Match[str]) -> str:
 def _month_and_day(match: re.Match[str]) -> str:
     """A month and a day, unless a small fraction is as likely."""
     month, day = int(match["m"]), int(match["d"])
-    fraction = match[0][0] != "0" and month < day <= 10 and not match.string[match.end() :].lstrip().startswith(("(", "（"))
+    fraction = match[0][0] != "0" and month < day <= 10 and not match.string[match.end() : match.end() + 2].lstrip().startswith(("(", "（"))
     return match[0] if fraction else _date(month=match["m"], day=match["d"])
 
 

@@ -12,7 +12,7 @@ from timbral.text.normalize.japanese.units import CURRENCY_CODES, CURRENCY_SIGNS
 from timbral.text.scripts import HAN, KANA, LATIN
 
 _WIDE = {ord(wide): plain for wide, plain in zip("０１２３４５６７８９，", "0123456789,", strict=True)}
-_NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+_NUMBER = r"(?:\d{1,3}(?:,\d{3}){1,8}|\d{1,30})(?:\.\d{1,30})?"
 _KATAKANA = "ァ-ヺー"
 _COUNTER = (
     "年|月|日|時|分|秒|週|人|名|個|本|枚|匹|頭|羽|台|冊|回|度|歳|才|階|円|ドル|ユーロ|倍|割|点|位|番|号|章|話|巻|頁|件|社|校|種|"
@@ -33,6 +33,10 @@ _WORDS = {
     "1K": "ワンケー",
 }
 _SPORTS = re.compile("試合|勝|負|敗|得点|ゴール|先制|リード|延長|対戦|引き分け|セット|スコア|点差|優勝|決勝|リーグ|[0-9]回[表裏]")
+
+
+_NEAR = 40
+"""Characters before and after a figure that may tell how it is meant."""
 
 
 def _spelt(match: re.Match[str]) -> str:
@@ -79,12 +83,13 @@ def _expression(match: re.Match[str]) -> str:
 def _hyphen(match: re.Match[str]) -> str:
     """What a hyphen between two numbers says: a range, a result of a game, a part of an address, or minus."""
     left, right = (int(match[side].replace(",", "")) for side in ("left", "right"))
-    before, after = match.string[: match.start()], match.string[match.end() :]
+    before = match.string[max(match.start() - _NEAR, 0) : match.start()]
+    after = match.string[match.end() : match.end() + _NEAR]
     if re.match(rf"\s?(?:{_COUNTER})", after):
         word = "から"
     elif re.search(r"(?:丁目|番地?|[町村区市]|[図表式問例章節第])$", before):
         word = "の"
-    elif _SPORTS.search(match.string) or (left > right and re.search(rf"[{HAN}{_KATAKANA}{LATIN}]$", before)):
+    elif _SPORTS.search(before + after) or (left > right and re.search(rf"[{HAN}{_KATAKANA}{LATIN}]$", before)):
         word = "対"
     elif match["dash"] == "–" or (left < right and re.search(r"[はがをにでの約、]$", before)):
         word = "から"
@@ -124,7 +129,7 @@ def _rules(*rules: tuple[str, str] | Rule) -> tuple[Rule, ...]:
 
 _CODES = "|".join(CURRENCY_CODES)
 _SIGNS_OF_MONEY = "|".join(map(re.escape, CURRENCY_SIGNS))
-_OPERAND = r"[±√]?\d+(?:[.,/]\d+)*(?:[²³]|\^\d+)?"
+_OPERAND = r"[±√]?\d{1,30}(?:[.,/]\d{1,30}){0,4}(?:[²³]|\^\d{1,9})?"
 _RULES: tuple[Rule, ...] = _rules(
     # Signs that have several forms.
     (r"(?<=\d)[．](?=\d)", "."),
@@ -138,6 +143,7 @@ _RULES: tuple[Rule, ...] = _rules(
     (rf"(?<![{KANJI_DIGITS}点])〇+(?![{KANJI_DIGITS}点])", lambda match: "マル" * len(match[0])),
     (r"(?<=[一二三四五六七八九十百千])カケル(?=[一二三四五六七八九十百千])", "かける"),
     # Numbers that are read figure by figure.
+    (r"\d{31,}", lambda match: digits(match[0])),
     (r"(?<!\d)(?:\+\d{1,3}[- ])?\(?(?<!\d)(?=(?:[-–) ]{0,2}\d){9,11}(?!\d))0\d{1,4}(?:\) ?|[-–])\d{1,4}[-–]?\d{3,5}|\+(?=(?:[- ]?\d){8,15}(?!\d))\d{1,3}(?:[- ]\d{1,12}){1,4}", _spelt),
     (r"(?<![\d.])0\d{9,10}(?!\d)", _spelt),
     (r"(?<![\d-])\d{3}-\d{4}(?![\d-])", _spelt),
@@ -145,7 +151,7 @@ _RULES: tuple[Rule, ...] = _rules(
     (r"(?:(?<=番号)|(?<=番号は)|(?<=番号が)|(?<=番号:)|(?<=コード)|(?<=コードは)|(?<=No\.)|(?<=ID:))\s?\d{3,20}(?![\d,.]|円|人)", _spelt),
     (r"(?<!\d)\d{4}(?=号[室車])", _spelt),
     (r"(?<!\d)110(?=番)", "ヒャクトオ"),
-    (r"(?<![\d.])(?P<dotted>\d{1,3}(?:\.\d{1,4}){3})(?![\d.]*\d)", _dotted),
+    (r"(?<![\d.])(?P<dotted>\d{1,3}(?:\.\d{1,4}){3})(?!\.?\d)", _dotted),
     (f"(?<![A-Za-z0-9.])(?:{'|'.join(_WORDS)})(?![A-Za-z0-9])", lambda match: _WORDS[match[0]]),
     (r"(?<![\d.])(?P<rooms>\d)(?=S?(?:LDK|DK)(?![A-Za-z]))", lambda match: cardinal(match["rooms"])),
     *CALENDAR,
@@ -160,21 +166,21 @@ _RULES: tuple[Rule, ...] = _rules(
     # Ranges.
     (rf"(?<=[\d{HAN}{_KATAKANA}{LATIN}%℃°)）])\s?~\s?(?=[\d{HAN}{LATIN}{_KATAKANA}¥$€£-])|(?<=[ろ半])~(?=\d)", "から"),
     (r"(?<=[\d年月日時分円])~(?=\s*(?:$|[、。」）)\n]))", "から"),
-    (rf"(?:^|(?<=[\s（(「、]))~\s?(?P<n>\d[\d,.]*(?:{_COUNTER})?)", r"\g<n>まで"),
+    (rf"(?:^|(?<=[\s（(「、]))~\s?(?P<n>\d[\d,.]{{0,20}}(?:{_COUNTER})?)", r"\g<n>まで"),
     (rf"(?<=\d)(?P<unit>円|ドル|%|℃|度|人|kg|cm|km|m|g|時|分|日|月|年)\s?[–-]\s?(?=\d)", r"\g<unit>から"),
     # Formulas, fractions, ratios, results of games.
-    (rf"(?<![\d.{LATIN}]){_OPERAND}(?:\s?(?:[<>]=|[-+×÷*x=<>≥≤≧≦≠≒≈])\s?-?{_OPERAND}){{1,20}}|(?<![\d.])\d+(?:[²³]|\^\d+)", _expression),
-    (r"(?P<whole>\d+) (?P<up>\d+)/(?P<down>\d+)(?!\d)", r"\g<whole>と\g<down>分の\g<up>"),
-    (r"(?P<minus>-)?(?<![\d/])(?P<up>√?\d+) ?/ ?(?P<down>√?\d+)(?![\d/])", lambda m: ("マイナス" if m["minus"] else "") + f"{m['down']}分の{m['up']}"),
+    (rf"(?<![\d.,/{LATIN}]){_OPERAND}(?:\s?(?:[<>]=|[-+×÷*x=<>≥≤≧≦≠≒≈])\s?-?{_OPERAND}){{1,20}}|(?<![\d.])\d{{1,30}}(?:[²³]|\^\d{{1,9}})", _expression),
+    (r"(?<!\d)(?P<whole>\d{1,9}) (?P<up>\d{1,9})/(?P<down>\d{1,9})(?!\d)", r"\g<whole>と\g<down>分の\g<up>"),
+    (r"(?P<minus>-)?(?<![\d/])(?P<up>√?\d{1,30}) ?/ ?(?P<down>√?\d{1,30})(?![\d/])", lambda m: ("マイナス" if m["minus"] else "") + f"{m['down']}分の{m['up']}"),
     (r"(?<=\d) ?[:：] ?(?=\d)", "対"),
-    (r"(?<![\d-])\d+(?:-\d+){2,5}(?![\d-])", lambda match: match[0].replace("-", "の")),
-    (r"(?<![\d.,–-])(?P<left>\d{1,9})(?P<dash>\s?[-–]\s?)(?P<right>\d{1,9})(?![\d.]*\d|-)", _hyphen),
+    (r"(?<![\d-])\d{1,9}(?:-\d{1,9}){2,5}(?![\d-])", lambda match: match[0].replace("-", "の")),
+    (r"(?<![\d.,–-])(?P<left>\d{1,9})(?P<dash>\s?[-–]\s?)(?P<right>\d{1,9})(?!\.?\d|-)", _hyphen),
     (rf"(?<=\d)(?:x|X|\*)(?=\d)", "かける"),
     # Signs and units.
     (UNIT, _unit),
-    (r"(?P<n>\d[\d,.]*) ?(?:°F|℉)", r"華氏\g<n>度"),
+    (r"(?<![\d.,])(?P<n>\d[\d,.]{0,20}) ?(?:°F|℉)", r"華氏\g<n>度"),
     (r"(?:(?<=^)|(?<=[\s（(「『、。,:：=はがをにでとものから約平均温]))[-▲△](?=√?[\d.])", "マイナス"),
-    (rf"(?<=[{HAN}{_KATAKANA}])[-](?=\d[\d.]*(?:%|℃|度|ポイント|点|円|キロ|パーセント))", "マイナス"),
+    (rf"(?<=[{HAN}{_KATAKANA}])[-](?=\d[\d.]{0,20}(?:%|℃|度|ポイント|点|円|キロ|パーセント))", "マイナス"),
     (rf"(?<=[{HAN}{KANA}{LATIN}])-(?=\d)", ""),
     (r"(?<=[\d.])\+(?=$|[^\d])", "以上"),
     (r"\+(?=\d)|(?<=\w)\+(?=\w)", "プラス"),
@@ -182,7 +188,7 @@ _RULES: tuple[Rule, ...] = _rules(
     (r"(?i:No\.?) ?(?=\d)", "ナンバー"),
     ("|".join(map(re.escape, SIGNS)), lambda match: SIGNS[match[0]]),
     # What is left of the figures.
-    (r"(?<![\d.])(?P<integer>\d{1,3}(?:,\d{3})+|\d+)(?:\.(?P<fraction>\d+))?", _number),
+    (r"(?<![\d.])(?P<integer>\d{1,3}(?:,\d{3}){1,8}|\d{1,30})(?:\.(?P<fraction>\d{1,30}))?", _number),
 )
 _REPEATED_MARKS = re.compile(r"([!?….,\-])[!?….,\-]+")
 

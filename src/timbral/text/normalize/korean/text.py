@@ -30,6 +30,9 @@ _MONTH, _DAY = r"(?:0?[1-9]|1[0-2])", r"(?:[12]\d|3[01]|0?[1-9])"
 _HIGHEST_NATIVE_HOUR, _HIGHEST_NATIVE = 12, 29
 _PARTICLES = {"이": "이가", "가": "이가", "은": "은는", "는": "은는", "을": "을를", "를": "을를", "과": "과와", "와": "과와"}
 _MAGNITUDE = r"(?P<magnitude>\s?[천백십]?[만억조]\s?(?=[^\d]|$))?"
+_SPORTS = re.compile("경기|이기|이겼|졌|승리|패배|무승부|스코어|골")
+_NEAR = 40
+"""Characters before and after a figure that may tell how it is meant."""
 _BOOKS = re.compile("책|소설|공책|노트|잡지|만화|사전|시집|동화|교재|전집")
 
 
@@ -126,7 +129,7 @@ def _hyphen(match: re.Match[str]) -> str:
     left, right, after = match["left"], match["right"], match.string[match.end() : match.end() + 3]
     if re.match(r"\s?(?:[년월일시분초개명원도권장회번세살층주%]|km|kg|cm|m|g|L)", after) and not after.startswith("번지"):
         return f"{left}에서 {right}"
-    if re.search("경기|이기|이겼|졌|승리|패배|무승부|스코어|골", match.string):
+    if _SPORTS.search(match.string, max(match.start() - _NEAR, 0), match.end() + _NEAR):
         return f"{left} 대 {right}"
     return f"{left} 다시 {right}"
 
@@ -134,7 +137,7 @@ def _hyphen(match: re.Match[str]) -> str:
 def _book(match: re.Match[str]) -> str:
     """Volumes by number, but books counted: 책 세 권."""
     counted = _BOOKS.search(match.string[max(match.start() - 12, 0) : match.start()]) or re.match(
-        r"의 (?:책|소설|잡지)|씩|[을를이]? ?(?:샀|사|읽|빌|썼)", match.string[match.end() :]
+        r"의 (?:책|소설|잡지)|씩|[을를이]? ?(?:샀|사|읽|빌|썼)", match.string[match.end() : match.end() + _NEAR]
     )
     return (native if counted and int(match["n"]) <= _HIGHEST_NATIVE else sino)(match["n"]) + match["blank"] + "권"
 
@@ -173,7 +176,7 @@ def _dotted(match: re.Match[str]) -> str:
 
 
 _SIGNS_OF_MONEY = "|".join(map(re.escape, CURRENCY_SIGNS))
-_POINT = rf"\d+(?:년|월|일|시)(?:\s?\d+(?:월|일|분))*(?:\s?[{_WEEKDAYS}]요일)?"
+_POINT = rf"(?<!\d)\d{{1,4}}(?:년|월|일|시)(?:\s?\d{{1,2}}(?:월|일|분)){{0,2}}(?:\s?[{_WEEKDAYS}]요일)?"
 _NUMBERED = "출구|버스|문제|국도|트랙|타자|좌석|게이트|창구|버튼|채널|선수|염색체|교향곡|코스|방|홈|키"
 _RULES: tuple[Rule, ...] = tuple(
     (re.compile(pattern) if isinstance(pattern, str) else pattern, said)
@@ -183,6 +186,7 @@ _RULES: tuple[Rule, ...] = tuple(
         (r"[−－](?=\d)|(?<=\d)[‐‑–—―](?=\d)", "-"),
         (r"(?<=[가-힣])(?<!제)(?=\d)", " "),
         # Numbers that are read figure by figure.
+        (r"\d{31,}", lambda m: digits(m[0])),
         (r"(?<![\d+])\+(?P<country>\d{1,3})[- ](?P<number>\(?\d{1,4}\)?(?:[-. ]{1,2}\d{2,4}){1,3})(?!\d)", _telephone),
         (
             r"(?<![\d.+])(?P<number>\(?0\d{1,3}\)?[-. ]{0,2}\d{3,4}[-. ]\d{4}|\(?\d{3}\)?[-. ]{1,2}\d{3,4}[-.]\d{4}|\(\d{3}\)\d{3}-\d{4})(?P<country>)(?!\d)",
@@ -207,31 +211,31 @@ _RULES: tuple[Rule, ...] = tuple(
         (r"(?<![\d.])(?P<h>[01]?\d|2[0-4])시(?!간|[가-힣]{2,}장)", _hour),
         (r"(?<=[시분])(?=\d)", " "),
         # Money before its number.
-        (rf"(?P<minus>-)?(?:(?P<sign>{_SIGNS_OF_MONEY})|(?<![A-Za-z])(?P<code>(?i:{'|'.join(CURRENCY_CODES)})))\s?(?P<amount>(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?){_MAGNITUDE}", _money),
+        (rf"(?P<minus>-)?(?:(?P<sign>{_SIGNS_OF_MONEY})|(?<![A-Za-z])(?P<code>(?i:{'|'.join(CURRENCY_CODES)})))\s?(?P<amount>(?:\d{{1,3}}(?:,\d{{3}}){{1,8}}|\d{{1,30}})(?:\.\d{{1,30}})?){_MAGNITUDE}", _money),
         (rf"(?<=[\d만억조])\s?(?P<code>{'|'.join(CURRENCY_CODES)})(?![A-Za-z])", lambda m: CURRENCY_CODES[m["code"]]),
         # Ranges, sums, fractions, ratios.
         (rf"(?<![\d.,])(?P<left>\d{{1,3}})\s?~\s?(?P<right>\d{{1,3}})(?P<blank> ?)(?P<counter>{NATIVE_COUNTERS})", _counted_range),
         (r"(?<=[\d%원도])\s?~\s?(?=-?[\d$₩€])|(?<=[가-힣])~(?=\d)", "에서 "),
         (r"(?<=[가-힣])~(?=[가-힣])", "에서 "),
-        (r"(?<![\d.A-Za-z])\d[\d,]*(?:\s?[-+×÷*=x]\s?\d[\d,]*){1,20}(?![\d.A-Za-z])", _expression),
-        (r"(?<=\d) ?(?P<and>[과와]) ?(?=√?\d+/√?\d)", r"\g<and> "),
-        (r"(?P<minus>-)?(?<![\d/])(?P<up>√?\d+) ?/ ?(?P<down>√?\d+)(?![\d/])(?:(?P<particle>[이가은는을를과와])(?=\s|$|[.,]))?", _fraction),
-        (r"(?P<down>\d+) ?분의 ?(?P<up>\d+)(?P<minus>)(?P<particle>)", _fraction),
+        (r"(?<![\d.,A-Za-z])\d[\d,]{0,20}(?:\s?[-+×÷*=x]\s?\d[\d,]{0,20}){1,20}(?![\d.A-Za-z])", _expression),
+        (r"(?<=\d) ?(?P<and>[과와]) ?(?=√?\d{1,30}/√?\d)", r"\g<and> "),
+        (r"(?P<minus>-)?(?<![\d/])(?P<up>√?\d{1,30}) ?/ ?(?P<down>√?\d{1,30})(?![\d/])(?:(?P<particle>[이가은는을를과와])(?=\s|$|[.,]))?", _fraction),
+        (r"(?<!\d)(?P<down>\d{1,30}) ?분의 ?(?P<up>\d{1,30})(?P<minus>)(?P<particle>)", _fraction),
         (r"(?<=\d) ?: ?(?=\d)", " 대 "),
         (r"(?<![\d.])\d{1,4}(?:\.\d{1,4}){2,6}(?!\.?\d)", _dotted),
-        (r"(?<![\d.,-])(?P<left>\d{1,9}) ?- ?(?P<right>\d{1,9})(?![\d.]*\d|-)", _hyphen),
+        (r"(?<![\d.,-])(?P<left>\d{1,9}) ?- ?(?P<right>\d{1,9})(?!\.?\d|-)", _hyphen),
         # Units and counters.
         (UNIT, _speed_or_unit),
         (r"(?<=[일이삼사오육칠팔구십백천만]) ?(?P<unit>km|cm|mm|kg|mg|mL|ml|m|g|L|l)(?P<per>/h)?(?![A-Za-z0-9])", lambda m: " " + UNITS[m["unit"]] + (" 퍼 시간" if m["per"] else "")),
-        (r"(?<![\d\w])-(?=\d[\d.]*\s?도)", "영하 "),
+        (r"(?<![\d\w])-(?=\d[\d.]{0,20}\s?도)", "영하 "),
         (r"(?<![\d\w])-(?=\d)", "마이너스 "),
         (r"(?<=[마이너스과와]) ?-(?=\d)", "마이너스 "),
         (r"\+(?=\d)", "플러스 "),
         (r"(?<![\d.제])(?P<n>\d{1,8})(?P<blank> ?)번째", _ordinal),
-        (rf"(?<![\d.,제])(?P<n>\d+)(?P<blank> ?)번(?= ?(?:{_NUMBERED}))", lambda m: sino(m["n"]) + m["blank"] + "번"),
+        (rf"(?<![\d.,제])(?P<n>\d{{1,30}})(?P<blank> ?)번(?= ?(?:{_NUMBERED}))", lambda m: sino(m["n"]) + m["blank"] + "번"),
         (r"(?<![\d.,제])(?P<n>\d{1,6})(?P<blank> ?)권", _book),
-        (rf"(?<![\d.,제])(?P<n>\d{{1,3}}(?:,\d{{3}})+|\d+)(?P<blank> ?)(?P<counter>{NATIVE_COUNTERS})", _counted),
-        (r"(?<![\d.])(?P<integer>\d{1,3}(?:,\d{3})+|\d+)(?:\.(?P<fraction>\d+))?", _number),
+        (rf"(?<![\d.,제])(?P<n>\d{{1,3}}(?:,\d{{3}}){{1,8}}|\d{{1,30}})(?P<blank> ?)(?P<counter>{NATIVE_COUNTERS})", _counted),
+        (r"(?<![\d.])(?P<integer>\d{1,3}(?:,\d{3}){1,8}|\d{1,30})(?:\.(?P<fraction>\d{1,30}))?", _number),
         # Signs and letters.
         ("|".join(map(re.escape, SIGNS)), lambda m: SIGNS[m[0]]),
         (r"(?<=[A-Za-z가-힣])\.(?=[A-Za-z]{2,4}(?![A-Za-z]))", " 닷 "),

@@ -85,7 +85,7 @@ POWERS = {"²": "제곱", "2": "제곱", "³": "세제곱", "3": "세제곱"}
 _ANY = "|".join(map(re.escape, sorted(UNITS, key=len, reverse=True)))
 _METRES = "|".join(sorted((unit for unit in UNITS if UNITS[unit].endswith("미터")), key=len, reverse=True))
 UNIT = re.compile(
-    rf"(?P<number>-?\d[\d,./]*) ?(?:(?P<length>{_METRES})\^?(?P<power>[23²³])|(?P<unit>{_ANY}))"
+    rf"(?P<number>(?<![\d,./])-?\d{{1,30}}(?:[,./]\d{{1,30}}){{0,8}}) ?(?:(?P<length>{_METRES})\^?(?P<power>[23²³])|(?P<unit>{_ANY}))"
     rf"(?:/(?P<per>{_ANY}))?(?![A-Za-z0-9])"
 )
 """A number with its unit, perhaps in a power, or above another unit."""
