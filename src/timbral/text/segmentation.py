@@ -13,22 +13,33 @@ from itertools import groupby, pairwise
 from typing import Literal, cast, get_args
 
 from timbral.errors import TextError
+from timbral.text.clean import PLACEHOLDER
+from timbral.text.languages import LANGUAGES, Language
 from timbral.text.scripts import HAN, HANGUL, KANA, LATIN, is_chinese, is_japanese
 
-Language = Literal["zh", "en", "ja", "ko", "yue"]
 Mode = Literal["auto", "zh", "en", "ja", "ko", "yue", "auto_yue", "all_zh", "all_ja", "all_ko", "all_yue"]
 
-LANGUAGES: tuple[Language, ...] = get_args(Language)
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-# A number keeps its inner signs, its currency and its unit; a word its apostrophe.
+# A number keeps its inner signs, its currency and its unit, so that one language reads them; a word its apostrophe.
 _DIGITS = r"[0-9]+(?:[.,:/\-][0-9]+)*"
-_UNIT = rf"[%℃℉]|°[CF]?|\s?(?:[ckm]m|kg|ml|m)[²³]?(?![{LATIN}0-9/])"
+_LONG_UNIT = (
+    r"(?:km/h|m/s|[kcdmnμµ]?m[²³23]?|[kmμµ]?g|[mcd]?[lL]|[kMGT]?Hz|[kMGT]?Wh?|[kMm]?V|m?Ah|[kMGT]i?B|[kMG]bps|[kM]?Pa|dB"
+    r"|kcal|kJ|mol|min|sec|hrs?|ms|[μµn]s|kph|mph|rpm|fps|ppm|ha|oz|lbs?|ft|[kM]?Ω)"
+)
+_SHORT_UNIT = "[AJNKhst]"
+_PER = r"(?:/(?:km|kg|mg|mL|ml|cm³|cm3|m[²³23]?|dL|min|s²?|h|L|g|day|d))?"
+_UNIT_END = rf"(?![{LATIN}0-9/])"
+_UNIT = rf"[%‰℃℉㎡㎥Ω]|°[CF]?|\s?{_LONG_UNIT}{_PER}{_UNIT_END}|{_SHORT_UNIT}{_PER}{_UNIT_END}"
+_CURRENCY = r"(?:(?:US|HK|NT|AU?|CA?|NZ|SG?|R)?\$|[￥¥€£#₩₹₽฿₫₱₺])"
+_CODE = r"(?:USD|RMB|CNY|EUR|JPY|HKD|GBP|TWD|KRW)\s?(?=[0-9])"
 _TOKEN = re.compile(
     r"(?P<letters>(?:https?://|www\.)[!-~]*[A-Za-z0-9/]"
     r"|[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}"
-    rf"|[0-9]+(?:st|nd|rd|th|s)(?![{LATIN}0-9])|[{LATIN}]+(?:['’][{LATIN}]+)*)"
-    rf"|(?P<number>(?:(?<![{LATIN}0-9])[-+−±]?[$￥¥€£#]?)?{_DIGITS}(?:{_UNIT})?)"
+    rf"|[0-9]+(?:st|nd|rd|th)(?![{LATIN}0-9])|(?:[12][0-9])?[0-9]0s(?=\s[a-z])|[Nn]os?\.\s?[0-9]+(?![{LATIN}0-9])"
+    rf"|(?!{_CODE})[{LATIN}]+(?:['’][{LATIN}]+)*)"
+    rf"|(?P<number>(?:(?<![{LATIN}0-9])[-+−±]?(?:{_CURRENCY}|{_CODE})?)?{_DIGITS}(?:{_UNIT})?|(?<=[{HAN}])/(?:{_LONG_UNIT}|[hdsgL]){_UNIT_END})"
+    rf"|(?P<mark>{PLACEHOLDER})"
     rf"|(?P<han>[{HAN}]+)|(?P<kana>[{KANA}]+)|(?P<hangul>[{HANGUL}]+)"
 )
 _OPENING = "（([「『《〈【“‘"
@@ -39,7 +50,7 @@ _PAUSES = tuple(",.!?，。！？")
 
 # Grammar that is frequent in one language and rare in what the others write.
 _CHINESE_GRAMMAR = re.compile(
-    "[我你她它也很沒吧啊呢吗嗎嘛呀哪这這还還让讓给跟]|(?<![完終修満魅読])了(?!解)|[不就都]是|他的|"
+    "[我你她它也很沒吧啊呢吗嗎嘛呀哪这這还還让讓给跟]|[今昨明]天|(?<![完終修満魅読])了(?!解)|[不就都]是|他的|"
     rf"([{HAN}])不\1"
 )
 _MANDARIN = frozenset("这這那们們没沒吗嗎么麼她")
@@ -158,7 +169,7 @@ def _settle_ideographs(sentences: list[list[_Token]]) -> None:
         verdict = next(by_text)
         for token in piece:
             if token.kind == "han":
-                own = _chinese_evidence(token.word)
+                own = _chinese_evidence(token.word) + len(_CHINESE_GRAMMAR.findall(token.word))
                 token.language = "zh" if own > 0 else "ja" if own < 0 else verdict
 
 
@@ -213,10 +224,10 @@ def _merged(spans: Iterable[Span]) -> list[Span]:
 
 
 def _settle_scripts(tokens: Sequence[_Token], mode: str, languages: Collection[Language]) -> None:
-    """Give every token but the numbers a language."""
+    """Give every token but the numbers and the marked words a language."""
     written: dict[str, Language] = {"letters": "en", "kana": "ja", "hangul": "ko"}
     for token in tokens:
-        token.language = written.get(token.kind)
+        token.language = token.language or written.get(token.kind)
     ideographs = [token for token in tokens if token.kind == "han"]
     named: dict[str, Language] = {"zh": "zh", "ja": "ja", "yue": "yue"}
     if mode in named:
@@ -236,7 +247,12 @@ def _settle_scripts(tokens: Sequence[_Token], mode: str, languages: Collection[L
             token.language = "yue"
 
 
-def segment(text: str, mode: str = "auto", languages: Collection[Language] = LANGUAGES) -> list[Span]:
+def segment(
+    text: str,
+    mode: str = "auto",
+    languages: Collection[Language] = LANGUAGES,
+    marked: Sequence[Language] = (),
+) -> list[Span]:
     """Cut `text` into spans whose texts, joined, are `text`; neighbours differ in language.
 
     mode:
@@ -248,6 +264,7 @@ def segment(text: str, mode: str = "auto", languages: Collection[Language] = LAN
         `all_zh`, `all_ja`, `all_ko`, `all_yue`: everything but letters is that language, as in the official
         code (RVC-Boss/GPT-SoVITS, `langsegmenter.py`).
     languages: what the model speaks; `auto` gives ideographs to these only.
+    marked: the language of each placeholder in the text (see `timbral.text.markup`).
 
     Raises TextError for an unknown mode.
     """
@@ -257,9 +274,11 @@ def segment(text: str, mode: str = "auto", languages: Collection[Language] = LAN
     tokens = _tokens(text)
     if not tokens:
         return [Span(named or "zh", text)] if text else []
+    for token, language in zip((token for token in tokens if token.kind == "mark"), marked, strict=False):
+        token.language = language
     if mode.startswith("all_"):
         for token in tokens:
-            token.language = "en" if token.kind == "letters" else named
+            token.language = token.language or ("en" if token.kind == "letters" else named)
     else:
         _settle_scripts(tokens, mode, languages)
         if mode == "en":
