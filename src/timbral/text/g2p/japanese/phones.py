@@ -9,13 +9,17 @@ official front end; v1 lacks the two pitch marks too.
 import re
 
 from timbral.text.g2p.japanese.accent import group_phrases, place_accents
+from timbral.text.g2p.japanese.kana import spell
 from timbral.text.g2p.japanese.numbers import read_numbers
 from timbral.text.g2p.japanese.prosody import phones_with_marks
-from timbral.text.g2p.japanese.words import morphemes
+from timbral.text.g2p.japanese.words import NOUN, Morpheme, morphemes
 from timbral.text.g2p.pronunciation import Pronunciation, SymbolVersion
 from timbral.text.scripts import EAST_ASIAN_PAUSES, HAN, KANA
 
 _SPOKEN = re.compile(rf"[A-Za-z\d{HAN}{KANA}・０-９Ａ-Ｚａ-ｚ\uff66-\uff9d]+")
+_KANA_ONLY = re.compile("[ァ-ヺー]+")
+_TO_KATAKANA = {code: code + 0x60 for code in range(0x3041, 0x3097)}
+_LONG = re.compile("(?<=[オコソトノホモヨロゴゾドボポョ])ウ|(?<=[エケセテネヘメレゲゼデベペ])イ")
 _MARKS = EAST_ASIAN_PAUSES | {"\n": "."}
 
 
@@ -30,6 +34,22 @@ def pronounce(text: str, version: SymbolVersion) -> Pronunciation:
         position = run.end()
     phones += _marks(spoken[position:])
     return Pronunciation(tuple(phones), text)
+
+
+def phones_of_reading(reading: str, version: SymbolVersion) -> tuple[str, ...] | None:
+    """Phones of one accent phrase in kana, with ↓ where the pitch falls: ハ↓シ; None if it is not kana.
+
+    ウ after a mora in o makes it long, as does イ after one in e.
+    """
+    del version  # v1 has the same phones, and the frontend drops the marks that it lacks
+    before, fall, after = reading.strip().translate(_TO_KATAKANA).partition("↓")
+    sound = _LONG.sub("ー", before) + fall + _LONG.sub("ー", after)
+    head, _, tail = sound.partition("↓")
+    spelt, morae = spell(head + tail)
+    if not _KANA_ONLY.fullmatch(head + tail) or not morae:
+        return None
+    accent = spell(head)[1] if fall else 0
+    return tuple(phones_with_marks([Morpheme("", NOUN, sound=spelt, accent=accent, morae=morae)]))
 
 
 def _marks(text: str) -> list[str]:

@@ -10,6 +10,7 @@ from timbral.text.g2p.korean.jamo import decompose, letters
 from timbral.text.g2p.korean.rules import change_sounds, say_idioms
 from timbral.text.g2p.korean.words import mark_grammar
 from timbral.text.g2p.pronunciation import Pronunciation, SymbolVersion
+from timbral.text.scripts import HANGUL
 
 _VOWEL_PARTS = str.maketrans(
     dict(
@@ -33,3 +34,10 @@ def pronounce(text: str, version: SymbolVersion) -> Pronunciation:
     if re.search("[ㄱ-ㅣ]$", spelt):
         spelt += "."
     return Pronunciation(tuple(_PHONES.get(character, "停") for character in spelt), text)
+
+
+def phones_of_reading(reading: str, version: SymbolVersion) -> tuple[str, ...] | None:
+    """Phones of a respelling in hangul; None if it is something else."""
+    if not re.fullmatch(f"[{HANGUL} ]+", reading.strip()):
+        return None
+    return pronounce(reading.strip() + "-", version).phones[:-1]
