@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from timbral.text.g2p.english.homographs import VERB, features
 from timbral.text.g2p.english.lexicon import homographs
-from timbral.text.g2p.english.pronounce import tokens_of
+from timbral.text.g2p.english.phones import tokens_of
 from timbral.text.normalize.english import normalize
 
 FIRST = {

@@ -15,6 +15,7 @@ from timbral.cli import (
     prepare,
     proofread,
     pull,
+    read,
     say,
     terminal,
     train,
@@ -33,6 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("say")(say.say)
+app.command("read")(read.read)
 app.command("clone")(voices.clone)
 app.add_typer(voices.app, name="voices")
 app.command("models")(models.models)

@@ -44,6 +44,8 @@ _LETTERS_WITHOUT_ACCENT = str.maketrans(
 _IDEOGRAPH_VARIANTS = str.maketrans("𠮷𠮟髙﨑德𣘺", "吉叱高崎德橋")
 _SPOKEN_SYMBOLS = frozenset("℃℉№°©®™§")
 _NUMBERED = re.compile("[\u2160-\u2188\u2460-\u249b\u24ea-\u24ff\u2776-\u2793]")
+_ROMAN_NUMERAL = re.compile(rf"(?<=[{HAN}])(?=[IVX]{{2,6}}(?![A-Za-z0-9]))(X{{0,3}})(IX|IV|V?I{{0,3}})(?![A-Za-z0-9])")
+_ROMAN_VALUES = {"I": 1, "V": 5, "X": 10}
 _INVISIBLE = re.compile("\u0000+")
 _SEPARATE_WORDS = f"[{LATIN}{HANGUL}{GREEK}0-9]"
 _BETWEEN_WORDS = re.compile(f"(?<={_SEPARATE_WORDS})\u0000+(?={_SEPARATE_WORDS})")
@@ -59,6 +61,11 @@ def _spell_out(match: re.Match[str]) -> str:
     spelled = unicodedata.normalize("NFKC", spelled).replace("\u2044", "/")
     mixed_number = "/" in spelled and match.start() > 0 and match.string[match.start() - 1].isdigit()
     return " " + spelled if mixed_number else spelled
+
+
+def _roman_in_digits(match: re.Match[str]) -> str:
+    values = [_ROMAN_VALUES[letter] for letter in match[0]]
+    return str(sum(-v if v < after else v for v, after in zip(values, [*values[1:], 0], strict=True)))
 
 
 def _bounded(text: str) -> str:
@@ -125,6 +132,7 @@ def clean(text: str) -> str:
     text = _bounded(text.replace("\r\n", "\n").replace("\r", "\n"))
     text = remove_formatting(unicodedata.normalize("NFC", text))
     text = _COMPATIBLE.sub(_spell_out, text)
+    text = _ROMAN_NUMERAL.sub(_roman_in_digits, text)
     text = text.translate(_IDEOGRAPH_VARIANTS).translate(_LETTERS_WITHOUT_ACCENT)
     text = "".join(map(_audible, unicodedata.normalize("NFC", text)))
     text = _INVISIBLE.sub("", _BETWEEN_WORDS.sub(" ", text))

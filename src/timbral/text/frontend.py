@@ -98,13 +98,14 @@ class _Reader:
 
     def __post_init__(self) -> None:
         speaks = [spoken for spoken in SPOKEN_BY[self.version] if spoken in self.languages]
-        if self.language.endswith("yue"):
-            speaks.sort(key=lambda spoken: spoken != "yue")
         object.__setattr__(self, "speaks", speaks)
 
     def prepare(self, source: str) -> MarkedText:
         """A text cleaned, its marks and the words of the lexicon as placeholders, its line breaks audible."""
-        marked = read_marks(source, self.version, self.speaks)
+        # What may be pinyin or jyutping is jyutping in a Cantonese text.
+        first = "yue" if self.language.endswith("yue") else "zh"
+        languages = sorted(self.speaks, key=lambda spoken: spoken != first)
+        marked = read_marks(source, self.version, languages)
         cleaned = MarkedText(_with_audible_breaks(clean(marked.text)), marked.marks)
         return self.lexicon.apply(cleaned, self.version, self.speaks) if self.lexicon else cleaned
 

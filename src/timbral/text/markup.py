@@ -22,6 +22,7 @@ _PAUSE = re.compile(r"\[pause\s+(?P<number>\d{1,4}(?:\.\d{1,4})?)\s?(?P<unit>ms|
 _ANY_PAUSE = re.compile(r"\[pause\b[^\[\]\n]{0,40}\]", re.IGNORECASE)
 _NAMED = re.compile(rf"(?P<language>{'|'.join(LANGUAGES)}):\s*(?P<reading>.+)")
 _ARPABET = re.compile(r"[A-Z]{1,2}[0-2]?(?:\s+[A-Z]{1,2}[0-2]?)*")
+_PHONE = re.compile(r"[A-Za-zü:][0-9](?![A-Za-z0-9])")
 _SYLLABLES = re.compile(r"[A-Za-zü:]{1,7}[0-9](?:\s*[A-Za-zü:]{1,7}[0-9])*")
 
 
@@ -121,9 +122,7 @@ def _languages_of(reading: str) -> tuple[Language, ...]:
 
 def is_respelling(reading: str) -> bool:
     """Whether a reading is words to read and not phones that are wrong."""
-    return any(map(str.isalpha, reading)) and not _NAMED.fullmatch(reading) and not _SYLLABLES.fullmatch(reading) and (
-        " " not in reading or not _ARPABET.fullmatch(reading)
-    )
+    return any(map(str.isalpha, reading)) and not _NAMED.fullmatch(reading) and not _PHONE.search(reading)
 
 
 def pronunciation_of(

@@ -31,19 +31,23 @@ _SHORT_UNIT = "[AJNKhst]"
 _PER = r"(?:/(?:km|kg|mg|mL|ml|cm³|cm3|m[²³23]?|dL|min|s²?|h|L|g|day|d))?"
 _UNIT_END = rf"(?![{LATIN}0-9/])"
 _UNIT = rf"[%‰℃℉㎡㎥Ω]|°[CF]?|\s?{_LONG_UNIT}{_PER}{_UNIT_END}|{_SHORT_UNIT}{_PER}{_UNIT_END}"
-_CURRENCY = r"(?:(?:US|HK|NT|AU?|CA?|NZ|SG?|R)?\$|[￥¥€£#₩₹₽฿₫₱₺])"
+_DOLLARS = r"(?:US|HK|NT|AU?|CA?|NZ|SG?|R)\$(?=[0-9])"
+_CURRENCY = rf"(?:{_DOLLARS}|[$￥¥€£#₩₹₽฿₫₱₺])"
 _CODE = r"(?:USD|RMB|CNY|EUR|JPY|HKD|GBP|TWD|KRW)\s?(?=[0-9])"
 _TOKEN = re.compile(
     r"(?P<letters>(?:https?://|www\.)[!-~]*[A-Za-z0-9/]"
     r"|[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}"
     rf"|[0-9]+(?:st|nd|rd|th)(?![{LATIN}0-9])|(?:[12][0-9])?[0-9]0s(?=\s[a-z])|[Nn]os?\.\s?[0-9]+(?![{LATIN}0-9])"
-    rf"|(?!{_CODE})[{LATIN}]+(?:['’][{LATIN}]+)*)"
+    rf"|(?!{_CODE}|{_DOLLARS})[{LATIN}]+(?:['’][{LATIN}]+)*)"
     rf"|(?P<number>(?:(?<![{LATIN}0-9])[-+−±]?(?:{_CURRENCY}|{_CODE})?)?{_DIGITS}(?:{_UNIT})?|(?<=[{HAN}])/(?:{_LONG_UNIT}|[hdsgL]){_UNIT_END})"
     rf"|(?P<mark>{PLACEHOLDER})"
     rf"|(?P<han>[{HAN}]+)|(?P<kana>[{KANA}]+)|(?P<hangul>[{HANGUL}]+)"
 )
 _OPENING = "（([「『《〈【“‘"
 _QUOTES = "\"'"
+_OPERATOR = re.compile("[²³⁰¹⁴-⁹ ]*[=+×÷≈≠<>≤≥²³⁰¹⁴-⁹]")
+_LONGEST_LABEL = 2
+"""Letters of a word that is no more than a name beside a figure, as in x=5, PS5, F-16."""
 _SENTENCE_END = re.compile(r"[。！？!?\n]|\.(?:\s|$)")
 _PIECE_END = re.compile(r"[，,；;：:「」『』“”\"《》（）()\s。！？!?]")
 _PAUSES = tuple(",.!?，。！？")
@@ -89,6 +93,13 @@ class _Token:
         return self.lead + self.word + self.tail
 
 
+def _tail_length(token: _Token, gap: str) -> int:
+    """How many of the signs after a token belong to it; the operator after a variable belongs to what comes next."""
+    if token.kind == "letters" and len(token.word) == 1 and _OPERATOR.match(gap):
+        return 0
+    return _opening_signs(gap)
+
+
 def _opening_signs(gap: str) -> int:
     """Where in the signs between two words those begin that open the second: brackets, quotes after space."""
     before = gap.rstrip(_OPENING + _QUOTES)
@@ -103,7 +114,7 @@ def _tokens(text: str) -> list[_Token]:
     end = 0
     for match in _TOKEN.finditer(text):
         gap = text[end : match.start()]
-        lead_start = _opening_signs(gap) if tokens else 0
+        lead_start = _tail_length(tokens[-1], gap) if tokens else 0
         if tokens:
             tokens[-1].tail = gap[:lead_start]
         tokens.append(_Token(str(match.lastgroup), match[0], gap[lead_start:], ""))
@@ -186,6 +197,33 @@ def _settle_cantonese(sentences: list[list[_Token]]) -> None:
         for token in sentence:
             if token.language == "zh":
                 token.language = verdict
+
+
+def _settle_labelled_numbers(sentence: Sequence[_Token]) -> None:
+    """Give numbers that have no English but labels beside them to the other language of their sentence."""
+    lengths: dict[Language, int] = {}
+    for token in sentence:
+        if token.kind in ("han", "kana", "hangul") and token.language:
+            lengths[token.language] = lengths.get(token.language, 0) + len(token.word)
+    if not lengths:
+        return
+    main = max(lengths, key=lambda language: lengths[language])
+    before, after = _words_before(sentence), _words_before(sentence[::-1])[::-1]
+    for token, *around in zip(sentence, before, after, strict=True):
+        letters = [other for other in around if other is not None and other.kind == "letters"]
+        labels = bool(letters) and all(len(other.word) <= _LONGEST_LABEL for other in letters)
+        if token.kind == "number" and token.language is None and labels:
+            token.language = main
+
+
+def _words_before(tokens: Sequence[_Token]) -> list[_Token | None]:
+    """For each token the last one before it that is no number."""
+    last: _Token | None = None
+    words: list[_Token | None] = []
+    for token in tokens:
+        words.append(last)
+        last = token if token.kind != "number" else last
+    return words
 
 
 def _settle_numbers(tokens: Sequence[_Token], named: Language | None) -> list[Span]:
@@ -284,4 +322,7 @@ def segment(
         if mode == "en":
             for token in tokens:
                 token.language = token.language or "en"
+        elif named is None:
+            for sentence in _cut_after(tokens, _SENTENCE_END):
+                _settle_labelled_numbers(sentence)
     return _settle_numbers(tokens, named)

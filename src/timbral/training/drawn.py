@@ -21,8 +21,7 @@ _FEWEST = 0.8
 def read_pieces(bundle: Bundle, text: str, language: str) -> list[NDArray[np.int64]]:
     """Phones [n] of each piece of a text, as the model is given them. Raises TextError for what it cannot read."""
     manifest = bundle.manifest
-    longest, reading = manifest.semantic.longest, manifest.reading
-    pieces = to_utterances(text, language, manifest.symbols, manifest.languages, longest, reading)
+    pieces = to_utterances(text, language, manifest.symbols, manifest.languages, manifest.semantic.longest)
     return [piece.ids for piece in pieces]
 
 

@@ -30,12 +30,12 @@ _CUES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     for word, first, second in (
         ("bow", "ship stern deck boat hull take took takes final deep head down applause audience king queen before respectfully",
          "arrow arrows tie ribbon violin hair string strings knot gift red crossbow archer cello shoot hunting"),
-        ("tear", "apart up down off out wear paper page muscle ligament hole pages it them through open",
+        ("tear", "apart wear paper page muscle ligament hole pages open",
          "eye eyes cheek cheeks cry crying wept gas duct ducts sadness shed rolled drop joy"),
-        ("tears", "apart up down off muscle ligament paper", "eyes eye cheeks cry crying joy burst in of sadness shed"),
+        ("tears", "apart muscle ligament paper", "eyes eye cheeks cry crying joy burst in of sadness shed"),
         ("bass", "guitar player drum drums sing sang music sound clef bassist jazz line treble double amplifier",
          "fish fishing caught lake river pond sea trout largemouth striped boat"),
-        ("wound", "up down around clock watch tightly through its back path road coil tape string yarn wire",
+        ("wound", "around clock watch tightly through coil tape string yarn wire",
          "heal healed blood bleeding knife bullet gunshot open deep infected soldier bandage"),
         ("lead", "", "pipe pipes paint poisoning zinc copper mercury metal bullets pencil unleaded heavy toxic molten battery acid"),
         ("sow", "seeds seed reap discord fields", "pig pigs piglets boar farrowing"),
@@ -52,6 +52,7 @@ _CUES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
 _CUE = 250
 _DETERMINERS = frozenset("the a an my your his its our their this no some every each another".split())
 _SUBJECTS = frozenset("i we they you who".split())
+_PARTICLES = frozenset("it them him me us up down apart".split())
 _OBJECTS = frozenset(
     "the a an my your his her its our their this that these those it them him me us all some any yourself yourselves both "
     "each every".split()
@@ -59,6 +60,7 @@ _OBJECTS = frozenset(
 VERB = "*"
 """Stands for the word in the features of the classifier of verbs."""
 _WINDOW = 5
+_NEAR = 3
 _BE = frozenset("be am is are was were been being get gets got getting".split())
 
 
@@ -81,10 +83,12 @@ def _is_first(tokens: Sequence[str], index: int, spelling: str, part_of_speech: 
         return _next(tokens, index).isalpha()
     if spelling == "read":
         return _is_present(tokens, index)
-    own, shared = _score(tokens, index, spelling), _score(tokens, index, VERB)
-    if not part_of_speech.startswith("V"):
-        return own > 0
-    return own + shared + _grammar(tokens, index) > 0
+    score = _score(tokens, index, spelling)
+    if part_of_speech == "V":
+        score += _score(tokens, index, VERB) + _grammar(tokens, index)
+    elif part_of_speech == "VN":
+        score += max(_grammar(tokens, index), 0)
+    return score > 0
 
 
 def _next(tokens: Sequence[str], index: int) -> str:
@@ -95,9 +99,9 @@ def _score(tokens: Sequence[str], index: int, word: str) -> int:
     weights = _weights().get(word, {})
     score = sum(weights.get(feature, 0) for feature in features(tokens, index))
     if word in _CUES:
-        near = {token.lower() for token in tokens[max(index - _WINDOW, 0) : index + 1 + _WINDOW]}
+        near = {token.lower() for token in tokens[max(index - _NEAR, 0) : index + 1 + _NEAR]}
         first, second = _CUES[word]
-        score += _CUE * (len(near & first) - len(near & second))
+        score += _CUE * (bool(near & first) - bool(near & second))
     return score
 
 
@@ -110,6 +114,8 @@ def _grammar(tokens: Sequence[str], index: int) -> int:
     plural = tokens[index].lower().endswith("s")
     if last in _DETERMINERS:
         return -_CUE
+    if following in _PARTICLES:
+        return 0 if plural else _CUE
     if last in _SUBJECTS or (last in _MODALS and last != "to"):
         return 0 if plural else _CUE
     if last in (".", ",", "?", "!") and following in _OBJECTS:

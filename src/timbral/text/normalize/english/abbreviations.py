@@ -3,7 +3,7 @@
 import re
 
 from timbral.text.normalize.english.numbers import cardinal, ordinal
-from timbral.text.normalize.english.rules import Rule, rule
+from timbral.text.normalize.english.rules import Rule, ends_sentence, rule
 
 _TITLES = {
     "Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Messrs": "Messieurs", "Prof": "Professor", "Gen": "General",
@@ -84,7 +84,7 @@ def _doctor_or_drive(match: re.Match[str]) -> str:
     """Dr. before a name is a doctor; after one and before anything else, a drive."""
     after_name = re.search(r"\b[A-Z][a-z]+\s$", match.string[max(match.start() - 24, 0) : match.start()])
     before_name = re.match(r"\s+[A-Z]", match.string[match.end() : match.end() + 4])
-    if after_name and not (before_name and match["dot"] and not _ends_sentence(match)):
+    if after_name and not (before_name and match["dot"] and not ends_sentence(match)):
         return "Drive" + ("." if before_name or match.end() == len(match.string) else "")
     return "Doctor"
 
@@ -99,18 +99,6 @@ def _saint_or_street(match: re.Match[str]) -> str:
     return "Saint"
 
 
-def _ends_sentence(match: re.Match[str]) -> bool:
-    """Whether what follows looks like a new sentence and not like a name."""
-    following = re.match(r"\s+([A-Z][a-z]*)", match.string[match.end() : match.end() + 24])
-    return bool(following) and following[1] in _SENTENCE_STARTS  # type: ignore[index]
-
-
-_SENTENCE_STARTS = frozenset(
-    "The A An He She It They We I You This That These Those There In On At But And So If When What Who Where Why How My His "
-    "Her Their Our Your No Yes Is Are Was Were Do Does Did Can Could Will Would".split()
-)
-
-
 def _word(match: re.Match[str]) -> str:
     """The full stop stays where a sentence ends."""
     word = match["word"]
@@ -119,21 +107,17 @@ def _word(match: re.Match[str]) -> str:
     if word.lower() in _NEEDS_POINT_AND_MORE and ends:
         return match[0]
     full = _WORDS[word.lower()]
-    return full + ("." if ends and _may_end(match) else "")
-
-
-def _may_end(match: re.Match[str]) -> bool:
-    return match.end() == len(match.string.rstrip()) or _ends_sentence(match)
+    return full + ("." if ends and ends_sentence(match) else "")
 
 
 def _company(match: re.Match[str]) -> str:
-    return "Company" + ("." if _may_end(match) else "")
+    return "Company" + ("." if ends_sentence(match) else "")
 
 
 def _initials(match: re.Match[str]) -> str:
     """U.S. gives U S; the last full stop stays where a sentence ends."""
     letters = re.findall("[A-Za-z]", match[0])
-    ends = match[0].endswith(".") and (_may_end(match))
+    ends = match[0].endswith(".") and (ends_sentence(match))
     return " ".join(letters).upper() + ("." if ends else "")
 
 

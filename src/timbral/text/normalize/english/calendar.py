@@ -3,7 +3,7 @@
 import re
 
 from timbral.text.normalize.english.numbers import cardinal, decade, ordinal, year
-from timbral.text.normalize.english.rules import AFTER, BEFORE, Rule, rule
+from timbral.text.normalize.english.rules import AFTER, BEFORE, Rule, ends_sentence, rule
 
 _MONTHS = (
     "January February March April May June July August September October November December"
@@ -71,6 +71,8 @@ def _numeric_date(match: re.Match[str]) -> str:
 
 
 def _day_after_preposition(match: re.Match[str]) -> str:
+    if match[0].endswith(" 9/11"):
+        return match[0]
     return f"{match['lead']}{_MONTHS[int(match['number']) - 1]} {ordinal(match['day'])}"
 
 
@@ -110,7 +112,8 @@ def _with_zone(words: str, zone: str | None) -> str:
 def _time(match: re.Match[str]) -> str:
     groups = match.groupdict()
     words = _clock(groups["hour"], groups.get("minute") or "0", groups.get("half"))
-    return _with_zone(words, groups.get("zone"))
+    stop = "." if match[0].endswith(".") and ends_sentence(match) else ""
+    return _with_zone(words, groups.get("zone")) + stop
 
 
 def _time_range(match: re.Match[str]) -> str:

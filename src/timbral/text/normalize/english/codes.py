@@ -90,7 +90,7 @@ def _digits_within(digits: str, first: str) -> str:
         return digits_in_words(digits)
     if len(digits) < 3 or digits.endswith("000"):
         return cardinal(digits)
-    paired = digits.endswith("00") or len(digits) == 3 or (digits[-2] != "0" and first.isupper())
+    paired = digits.endswith("00") or len(digits) == 3 or (digits[-2] != "0" and not first.islower())
     return pairs(digits) if paired else digits_in_words(digits)
 
 

@@ -139,7 +139,7 @@ def _hyphenated(match: re.Match[str]) -> str:
 
 def _and_magnitude(match: re.Match[str]) -> str:
     sign = match["digits"][0] if match["digits"][0] in "-+±" else ""
-    words = number(match["digits"].removeprefix(sign), zero="oh")
+    words = number(match["digits"].removeprefix(sign), zero="oh", with_and=False)
     return {"": "", "-": "minus ", "+": "plus ", "±": "plus or minus "}[sign] + f"{words} {match['word']}"
 
 
@@ -154,7 +154,11 @@ QUANTITIES: tuple[Rule, ...] = (
         rf"{_OPERAND}(?:\s?(?:[-+×*·÷/^±]|{_RELATION})\s?[-+]?{_OPERAND}){{0,12}}(?![\w])",
         _formula,
     ),
-    rule(rf"(?<![\w.])(?:{_OPERAND})(?:\s?[+×÷±]\s?(?:{_OPERAND})){{1,12}}(?!\w)", _formula),
+    rule(rf"(?<![\w.])(?:{_OPERAND})(?:\s?[+÷±]\s?(?:{_OPERAND})){{1,12}}(?!\w)", _formula),
+    rule(
+        rf"{BEFORE}(?:{NUMBER})(?:\s?[x×]\s?(?:{NUMBER})){{1,2}}{AFTER}",
+        lambda m: " by ".join(map(number, re.split(r"\s?[x×]\s?", m[0]))),
+    ),
     rule(rf"(?<![\w.])(?P<a>{NUMBER})\s?\*\s?(?:{NUMBER})(?![\w])", _formula),
     rule(
         rf"{BEFORE}(?P<digits>[-+±]?(?:{NUMBER}))\s(?P<word>(?:hundred|thousand|million|billion|trillion)\b)", _and_magnitude
