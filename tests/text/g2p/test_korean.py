@@ -19,7 +19,9 @@ def said(text: str) -> tuple[str, ...]:
 
 def test_golden_sentences_have_the_official_phones() -> None:
     rows = [row for row in sentences("ko_v2") if row["text"] not in SLIPS]
-    assert [written(pronounce(normalize(row["text"]), "v2"), "v2") for row in rows] == [row["phones"] for row in rows]
+    assert [written(pronounce(normalize(row["text"]), "v2"), "v2") for row in rows] == [
+        row["phones"] for row in rows
+    ]
 
 
 @pytest.mark.parametrize(("text", "like"), SLIPS.items())
@@ -52,7 +54,9 @@ def test_sounds_that_spelling_does_not_show(text: str, like: str) -> None:
     assert said(text) == said(like)
 
 
-@pytest.mark.parametrize(("reading", "phones"), [("학교", "ㅎ ㅏ ㄱ ㄲ ㅣ ㅗ"), ("hakkyo", None), ("學校", None)])
+@pytest.mark.parametrize(
+    ("reading", "phones"), [("학교", "ㅎ ㅏ ㄱ ㄲ ㅣ ㅗ"), ("hakkyo", None), ("學校", None)]
+)
 def test_a_reading_is_a_respelling_in_hangul(reading: str, phones: str | None) -> None:
     assert phones_of_reading(reading, "v2") == (tuple(phones.split()) if phones else None)
 

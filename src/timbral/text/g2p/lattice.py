@@ -237,7 +237,9 @@ class _SurfaceTable:
         """Number of the first line that does not come before `prefix`."""
         width = len(prefix)
         return bisect_left(
-            range(len(self._starts) - 1), prefix, key=lambda line: self._lines[self._starts[line] : self._starts[line] + width]
+            range(len(self._starts) - 1),
+            prefix,
+            key=lambda line: self._lines[self._starts[line] : self._starts[line] + width],
         )
 
 

@@ -1,7 +1,6 @@
 """Korean text to jamo as they are said, with `空` for blanks and `停` for what has no phone.
 
-Latin letters are spelt, numbers read, then the rules of the Standard Pronunciation are applied (g2pk2);
-compound vowels are two phones.
+The rules are those of the Standard Pronunciation (after g2pk2); compound vowels are two phones.
 """
 
 import re
@@ -12,11 +11,10 @@ from timbral.text.g2p.korean.words import mark_grammar
 from timbral.text.g2p.pronunciation import Pronunciation, SymbolVersion
 from timbral.text.scripts import HANGUL
 
-_VOWEL_PARTS = str.maketrans(
-    dict(
-        zip("ㅘㅙㅚㅝㅞㅟㅢㅑㅒㅕㅖㅛㅠ", "ㅗㅏ ㅗㅐ ㅗㅣ ㅜㅓ ㅜㅔ ㅜㅣ ㅡㅣ ㅣㅏ ㅣㅐ ㅣㅓ ㅣㅔ ㅣㅗ ㅣㅜ".split(), strict=True)
-    )
+_COMPOUND_VOWELS = (
+    "ㅘㅗㅏ ㅙㅗㅐ ㅚㅗㅣ ㅝㅜㅓ ㅞㅜㅔ ㅟㅜㅣ ㅢㅡㅣ ㅑㅣㅏ ㅒㅣㅐ ㅕㅣㅓ ㅖㅣㅔ ㅛㅣㅗ ㅠㅣㅜ"
 )
+_VOWEL_PARTS = str.maketrans({row[0]: row[1:] for row in _COMPOUND_VOWELS.split()})
 _PHONES = {
     **{letter: letter for letter in "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎㅏㅐㅓㅔㅗㅜㅡㅣ"},
     **{mark: mark for mark in "!?…,.-"},

@@ -25,14 +25,16 @@ def cardinal(figures: str, counter: str = "") -> str:
     counter: what follows; numerals that would make another word with it stay figures, in full width.
     """
     figures = figures.replace(",", "")
-    if len(figures) > 1 and figures[0] == "0" or len(figures) > 4 * len(_MYRIADS):
+    if (len(figures) > 1 and figures[0] == "0") or len(figures) > 4 * len(_MYRIADS):
         return digits(figures)
     if figures == "0":
         return "零" if counter[:1] in tuple("時度") else "ゼロ"
     if figures in _AMBIGUOUS.get(counter[:2], ()) or figures in _AMBIGUOUS.get(counter[:1], ()):
         return figures.translate(_WIDE)
     groups = [figures[max(end - 4, 0) : end] for end in range(len(figures), 0, -4)]
-    spelt = [_group(group, myriad) + myriad for group, myriad in zip(groups, _MYRIADS, strict=False) if int(group)]
+    spelt = [
+        _group(group, myriad) + myriad for group, myriad in zip(groups, _MYRIADS, strict=False) if int(group)
+    ]
     return "".join(reversed(spelt))
 
 

@@ -53,7 +53,9 @@ _PREFIXES = {
     "n": "ナノ",
     "p": "ピコ",
 }
-_NOT_UNITS = ("T", "P", "hs", "ds", "cs", "Ks", "Ms", "Gs", "Ts", "Ps", "ps", "db", "ht", "ct", "dt", "pt", "mt", "nt")
+_OTHER_WORDS = "K G M T P a c d n p F hs ds cs Ks Ms Gs Ts Ps ps db ht ct dt pt mt nt"
+_NOT_UNITS = frozenset(_OTHER_WORDS.split())
+"""Letters that mean something else beside a number: 4K, 5G."""
 _PLAIN = _table(
     """
     % パーセント
@@ -101,6 +103,11 @@ _PLAIN = _table(
     kcal キロカロリー
     kWh キロワット時
     mAh ミリアンペアアワー
+    KM キロメートル
+    Km キロメートル
+    CM センチメートル
+    KG キログラム
+    ML ミリリットル
     """
 )
 UNITS = {
@@ -109,22 +116,28 @@ UNITS = {
     for prefix, spoken_prefix in _PREFIXES.items()
     if prefix + unit not in _NOT_UNITS
 } | _PLAIN
-"""Units after a number, in the usual case."""
-UNITS |= {"KM": "キロメートル", "CM": "センチメートル", "KG": "キログラム", "Km": "キロメートル", "ML": "ミリリットル"}
+"""Units after a number."""
 
-_ONE_LETTER_WORDS = ("K", "G", "M", "T", "a", "P", "c", "d", "n", "p", "F")
-for _letter in _ONE_LETTER_WORDS:
-    UNITS.pop(_letter, None)
-
-PER = {"h": "毎時", "hr": "毎時", "s": "毎秒", "sec": "毎秒", "min": "毎分", "d": "毎日", "day": "毎日", "y": "毎年"}
+PER = {
+    "h": "毎時",
+    "hr": "毎時",
+    "s": "毎秒",
+    "sec": "毎秒",
+    "min": "毎分",
+    "d": "毎日",
+    "day": "毎日",
+    "y": "毎年",
+}
 POWERS = {"²": "平方", "2": "平方", "^2": "平方", "³": "立方", "3": "立方", "^3": "立方"}
-_LENGTHS = "|".join(sorted((unit for unit in UNITS if unit.endswith("m") and UNITS[unit].endswith("メートル")), key=len)[::-1])
 _ANY = "|".join(map(re.escape, sorted(UNITS, key=len, reverse=True)))
-_AFTER_NUMBER = r"(?<=[0-9])[ ]?"
-_NO_WORD = r"(?![A-Za-z0-9])"
+_LENGTHS = "|".join(
+    sorted((unit for unit in UNITS if UNITS[unit].endswith("メートル")), key=len, reverse=True)
+)
+_TIMES = "|".join(sorted(PER, key=len, reverse=True))
+_POWER = r"\^?[23]|[²³]"
 UNIT = re.compile(
-    rf"{_AFTER_NUMBER}(?:(?P<length>{_LENGTHS})(?P<power>\^?[23]|[²³])|(?P<unit>{_ANY}))"
-    rf"(?:[/／](?P<per>{'|'.join(sorted(PER, key=len, reverse=True))}|(?P<other>{_ANY})|(?P<volume>{_LENGTHS})(?P<per_power>\^?[23]|[²³])))?{_NO_WORD}"
+    rf"(?<=[0-9]) ?(?:(?P<length>{_LENGTHS})(?P<power>{_POWER})|(?P<unit>{_ANY}))"
+    rf"(?:/(?P<per>{_TIMES}|(?P<other>{_ANY})|(?P<volume>{_LENGTHS})(?P<per_power>{_POWER})))?(?![A-Za-z0-9])"
 )
 """A unit after a number, with a power or another unit under a stroke."""
 

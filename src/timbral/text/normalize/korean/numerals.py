@@ -16,7 +16,7 @@ def digits(figures: str, zero: str = "영") -> str:
 def sino(figures: str) -> str:
     """An integer in Sino-Korean: 12000 is 만이천; with a leading zero or endless, digit by digit."""
     figures = figures.replace(",", "")
-    if len(figures) > 1 and figures[0] == "0" or len(figures) > 4 * len(_MYRIADS):
+    if (len(figures) > 1 and figures[0] == "0") or len(figures) > 4 * len(_MYRIADS):
         return digits(figures)
     if figures == "0":
         return "영"

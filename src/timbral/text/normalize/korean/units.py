@@ -84,11 +84,16 @@ UNITS = {
 POWERS = {"²": "제곱", "2": "제곱", "³": "세제곱", "3": "세제곱"}
 _ANY = "|".join(map(re.escape, sorted(UNITS, key=len, reverse=True)))
 _METRES = "|".join(sorted((unit for unit in UNITS if UNITS[unit].endswith("미터")), key=len, reverse=True))
+_NUMBER = r"(?<![\d,./])-?\d{1,30}(?:[,./]\d{1,30}){0,8}"
 UNIT = re.compile(
-    rf"(?P<number>(?<![\d,./])-?\d{{1,30}}(?:[,./]\d{{1,30}}){{0,8}}) ?(?:(?P<length>{_METRES})\^?(?P<power>[23²³])|(?P<unit>{_ANY}))"
+    rf"(?P<number>{_NUMBER}) ?(?:(?P<length>{_METRES})\^?(?P<power>[23²³])|(?P<unit>{_ANY}))"
     rf"(?:/(?P<per>{_ANY}))?(?![A-Za-z0-9])"
 )
 """A number with its unit, perhaps in a power, or above another unit."""
+UNIT_AFTER_WORD = re.compile(
+    rf"(?<=[일이삼사오육칠팔구십백천만]) ?(?P<unit>{_ANY})(?:/(?P<per>{_ANY}))?(?![A-Za-z0-9])"
+)
+"""A unit after a number in words, such as a fraction."""
 
 SPEEDS = {"h": "시속", "hr": "시속", "s": "초속", "sec": "초속", "min": "분속"}
 
@@ -128,7 +133,14 @@ CURRENCY_CODES = {
     "RUB": " 러시아 루블",
 }
 
-OPERATORS = {"+": " 더하기 ", "-": " 빼기 ", "×": " 곱하기 ", "*": " 곱하기 ", "x": " 곱하기 ", "÷": " 나누기 "}
+OPERATORS = {
+    "+": " 더하기 ",
+    "-": " 빼기 ",
+    "×": " 곱하기 ",
+    "*": " 곱하기 ",
+    "x": " 곱하기 ",
+    "÷": " 나누기 ",
+}
 SIGNS = {
     "℃": "도",
     "°": "도",
@@ -154,21 +166,27 @@ SIGNS = {
     "Δ": "델타",
 }
 
-LETTERS = dict(
-    zip(
-        "abcdefghijklmnopqrstuvwxyz",
-        "에이 비 씨 디 이 에프 지 에이치 아이 제이 케이 엘 엠 엔 오 피 큐 알 에스 티 유 브이 더블유 엑스 와이 제트".split(),
-        strict=True,
-    )
-)
+_LETTER_NAMES = "에이 비 씨 디 이 에프 지 에이치 아이 제이 케이 엘 엠 엔 오 피 큐 알 에스 티 유 브이 더블유 엑스 와이 제트"
+LETTERS = dict(zip("abcdefghijklmnopqrstuvwxyz", _LETTER_NAMES.split(), strict=True))
 
 NATIVE_COUNTERS = (
-    "시간|군데|그루|마리|모금|사람|가지|켤레|송이|자루|그릇|조각|방울|묶음|봉지|상자|박스|바퀴|걸음|다발|포기|가닥|접시|자리|"
-    "배(?!럴|수|당|송|출|분|율|심)|개(?![월국년소사교성관각부띠])|명(?!령|분|칭|의|단)|살|잔|병(?!동|실|원)|장(?!조|단|관|점|기|소|면)|"
-    "대(?!\\s?[0-9]|학|표|회|상|부|비|략|로|문|국)|번(?!지|호)|벌|채(?!널)|통(?!화|신)|판(?!매|정|사|결|단)|줄|쌍|척|칸|끼|입|손|톨|곳|근|컵|팀|달(?!러)|술|단(?=\\s|$)|모(?=\\s|$)|두름|뭉치|꾸러미|알(?=\\s|$|을|씩)|땀"
+    "시간|군데|그루|마리|모금|사람|가지|켤레|송이|자루|그릇|조각|방울|묶음|봉지|상자|박스|바퀴|걸음|다발|포기|가닥|접시|자리|두름|"
+    "뭉치|꾸러미|벌|줄|쌍|척|칸|끼|입|손|톨|곳|근|컵|팀|술|땀|살|잔|배(?!럴|수|당|송|출|분|율|심)|"
+    "개(?![월국년소사교성관각부띠])|명(?!령|분|칭|의|단)|병(?!동|실|원)|장(?!조|단|관|점|기|소|면)|"
+    r"대(?!\s?\d|학|표|회|상|부|비|략|로|문|국)|번(?!지|호)|채(?!널)|통(?!화|신)|판(?!매|정|사|결|단)|달(?!러)|"
+    r"단(?=\s|$)|모(?=\s|$)|알(?=\s|$|을|씩)"
 )
 """Counters that ask for native numerals."""
 
-WORDS = {"3G": "쓰리지", "4G": "포지", "5G": "파이브지", "2D": "투디", "3D": "쓰리디", "4K": "포케이", "8K": "팔케이"}
-NEIGHBOURS = dict(enumerate("한두 두세 서너 네다섯 대여섯 예닐곱 일고여덟 여덟아홉".split(), 1))
+WORDS = {
+    "3G": "쓰리지",
+    "4G": "포지",
+    "5G": "파이브지",
+    "2D": "투디",
+    "3D": "쓰리디",
+    "4K": "포케이",
+    "8K": "팔케이",
+}
+_NEIGHBOURS = "한두 두세 서너 네다섯 대여섯 예닐곱 일고여덟 여덟아홉"
+NEIGHBOURS = dict(enumerate(_NEIGHBOURS.split(), 1))
 """Two numbers in a row as one word, by the first of them."""
