@@ -3,7 +3,7 @@
 from timbral.text.scripts import LATIN
 
 _NUMBER = r"[0-9](?:[0-9,]{0,20}[0-9])?(?:\.[0-9]{1,9})?"
-_HALF_OF_DAY = r"[aApP]\.? ?[mM](?:\.|\b)"
+_HALF_OF_DAY = rf"[aApP](?:\. ?[mM]\.| ?[mM](?![{LATIN}]))"
 _CLOCK = r"[0-9]{1,2}(?::[0-5][0-9]){0,2}"
 _CODE = (
     "(?i:USD|JPY|EUR|GBP|CNY|RMB|HKD|TWD|KRW|CAD|AUD|NZD|SGD|CHF|AED|INR|THB|VND|RUB|BTC)"

@@ -18,7 +18,7 @@ _VOWEL_PARTS = str.maketrans({row[0]: row[1:] for row in _COMPOUND_VOWELS.split(
 _PHONES = {
     **{letter: letter for letter in "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎㅏㅐㅓㅔㅗㅜㅡㅣ"},
     **{mark: mark for mark in "!?…,.-"},
-    **dict(zip("：；，。！？\n·、 ", ",,,.!?.,,空", strict=True)),
+    **dict(zip(":;：；，。！？\n·、 ", ",,,,,.!?.,,空", strict=True)),
 }
 
 

@@ -10,7 +10,7 @@ from timbral.text.scripts import HAN, LATIN
 _OPERAND = r"[±√]?\d{1,30}(?:[.,/]\d{1,30}){0,4}(?:[²³]|\^\d{1,9})?"
 _OPERATOR = r"(?:[<>]=|[-+×÷*x=<>≥≤≧≦≠≒≈])"
 _SPORTS = re.compile(
-    "試合|勝|負|敗|得点|ゴール|先制|リード|延長|対戦|引き分け|セット|スコア|点差|優勝|決勝|リーグ|[0-9]回[表裏]"
+    "試合|勝|負|敗|完封|逆転|得点|ゴール|先制|リード|延長|対戦|引き分け|セット|スコア|点差|優勝|決勝|リーグ|[0-9]回[表裏]"
 )
 _PART_OF_ADDRESS = re.compile(r"(?:丁目|番地?|[町村区市]|[図表式問例章節第])$")
 
@@ -38,9 +38,7 @@ def _hyphen(match: re.Match[str]) -> str:
         word = "から"
     elif _PART_OF_ADDRESS.search(lead):
         word = "の"
-    elif _SPORTS.search(lead + following) or (
-        left > right and re.search(rf"[{HAN}{KATAKANA}{LATIN}]$", lead)
-    ):
+    elif _SPORTS.search(lead + following) or (left > right and re.search(f"[{WORD}]$", lead)):
         word = "対"
     elif match["dash"] == "–" or (left < right and re.search(r"[はがをにでの約、]$", lead)):
         word = "から"

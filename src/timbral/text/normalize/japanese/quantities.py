@@ -11,17 +11,23 @@ from timbral.text.normalize.japanese.units import (
     POWERS,
     SIGNS,
     UNIT,
+    UNIT_NAME,
     UNITS,
 )
 from timbral.text.normalize.rewriting import Rule, after, before, replacements, rule
 from timbral.text.scripts import HAN
 
+_WITH_CENTS = ("ドル", "ユーロ")
 _SPEED_BEFORE = re.compile(r"[時秒分風流]速[はがも約:： ]{0,2}[0-9.,から~]{1,20}$")
 
 
 def _money(match: re.Match[str]) -> str:
     name = CURRENCY_SIGNS.get(match["sign"] or "") or CURRENCY_CODES[match["code"].upper()]
-    return f"{match['minus'] or ''}{match['amount']}{match['magnitude'] or ''}{name}"
+    minus, amount = match["minus"] or "", match["amount"]
+    whole, _, cents = amount.partition(".")
+    if len(cents) == 2 and not match["magnitude"] and name.endswith(_WITH_CENTS):
+        return f"{minus}{whole}{name}" + (f"{int(cents)}セント" if int(cents) else "")
+    return f"{minus}{amount}{match['magnitude'] or ''}{name}"
 
 
 def _unit(match: re.Match[str]) -> str:
@@ -56,6 +62,7 @@ MONEY: tuple[Rule, ...] = (
 
 UNITS_AND_SIGNS: tuple[Rule, ...] = (
     rule(UNIT, _unit),
+    rule(rf"(?<=[円ルロド])/{UNIT_NAME}", lambda match: "パー" + UNITS[match["name"]]),
     rule(r"(?<![\d.,])(?P<n>\d[\d,.]{0,20}) ?(?:°F|℉)", r"華氏\g<n>度"),
     rule(r"(?:^|(?<=[\s（(「『、。,:：=はがをにでとものから約平均温]))[-▲△](?=√?[\d.])", "マイナス"),
     rule(
@@ -71,7 +78,7 @@ UNITS_AND_SIGNS: tuple[Rule, ...] = (
 )
 
 NUMBERS = rule(
-    r"(?<![\d.])(?P<integer>\d{1,3}(?:,\d{3}){1,8}|\d{1,30})(?:\.(?P<fraction>\d{1,30}))?",
+    r"(?P<integer>\d{1,3}(?:,\d{3}){1,8}(?!\d)|\d{1,30})(?:\.(?P<fraction>\d{1,30}))?",
     _number,
 )
 """What is left of the figures."""

@@ -140,6 +140,7 @@ UNIT = re.compile(
     rf"(?:/(?P<per>{_TIMES}|(?P<other>{_ANY})|(?P<volume>{_LENGTHS})(?P<per_power>{_POWER})))?(?![A-Za-z0-9])"
 )
 """A unit after a number, with a power or another unit under a stroke."""
+UNIT_NAME = f"(?P<name>{_ANY})(?![A-Za-z0-9])"
 
 CURRENCY_SIGNS = {
     "US$": "ドル",

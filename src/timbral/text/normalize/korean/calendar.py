@@ -2,12 +2,13 @@
 
 import re
 
-from timbral.text.normalize.korean.numerals import native, sino
+from timbral.text.normalize.korean.numerals import digits, native, sino
 from timbral.text.normalize.rewriting import Rule, rule
 
 _WEEKDAYS = "월화수목금토일"
 _MONTH, _DAY = r"(?:0?[1-9]|1[0-2])", r"(?:[12]\d|3[01]|0?[1-9])"
 _HIGHEST_NATIVE_HOUR = 12
+_HALF = r"[aApP]\.? ?[mM](?![A-Za-z])\.?"
 _POINT = rf"(?<!\d)\d{{1,4}}(?:년|월|일|시)(?:\s?\d{{1,2}}(?:월|일|분)){{0,2}}(?:\s?[{_WEEKDAYS}]요일)?"
 
 
@@ -31,9 +32,11 @@ def _weekday(match: re.Match[str]) -> str:
 
 
 def _clock(match: re.Match[str]) -> str:
-    spoken = f"{int(match['h'])}시"
-    for figures, unit in ((match["m"], "분"), (match["s"] or "0", "초")):
-        if int(figures):
+    groups = {"m": "", "s": "", "before": "", "after": ""} | match.groupdict("")
+    half = (groups["before"] or groups["after"])[:1].lower()
+    spoken = {"a": "오전 ", "p": "오후 ", "": ""}[half] + f"{int(groups['h'])}시"
+    for figures, unit in ((groups["m"], "분"), (groups["s"], "초")):
+        if int(figures or 0):
             spoken += f" {int(figures)}{unit}"
     return spoken
 
@@ -43,7 +46,13 @@ def _hour(match: re.Match[str]) -> str:
     return (native(str(hour)) if 0 < hour <= _HIGHEST_NATIVE_HOUR else sino(str(hour))) + "시"
 
 
+_ANNIVERSARIES = "절|전쟁|사변|민주|광복|혁명|운동|테러|사태|사건|기념|항쟁"
+
 CALENDAR: tuple[Rule, ...] = (
+    rule(
+        rf"(?<![\d.])(?P<m>\d{{1,2}})[·.](?P<d>\d{{1,2}})(?= ?(?:{_ANNIVERSARIES}))",
+        lambda match: digits(match["m"] + match["d"]),
+    ),
     rule(
         rf"(?<!\d)(?P<y>[12]\d{{3}})(?P<sep>[-/.]) ?(?P<m>{_MONTH})(?P=sep) ?(?P<d>{_DAY})\.?(?!\d)",
         _named,
@@ -60,9 +69,12 @@ CALENDAR: tuple[Rule, ...] = (
     ),
     rule(rf"(?<=[년월일])(?=[{_WEEKDAYS}]요일)", " "),
     rule(
-        r"(?<![\d:.])(?P<h>[01]?\d|2[0-4]):(?P<m>[0-5]\d)(?::(?P<s>[0-5]\d))?(?![\d:])",
+        rf"(?<![\d:.])(?:(?P<before>{_HALF}) ?)?(?P<h>[01]?\d|2[0-4]):(?P<m>[0-5]\d)(?::(?P<s>[0-5]\d))?(?![\d:])"
+        rf"(?: ?(?P<after>{_HALF}))?",
         _clock,
     ),
+    rule(rf"(?<![\d:.])(?P<h>1[0-2]|0?\d) ?(?P<after>{_HALF})", _clock),
+    rule(rf"(?<![A-Za-z])(?P<before>{_HALF}) ?(?P<h>1[0-2]|0?\d)(?:시|(?![\d:]))", _clock),
     rule(
         rf"(?P<left>{_POINT})\s?[~–-]\s?(?P<right>{_POINT})(?!까지)",
         lambda match: f"{match['left']}부터 {match['right']}까지",

@@ -21,14 +21,18 @@ _HIGHEST_NATIVE_OF_OTHERS = 29
 _BOOKS_BEFORE = re.compile("(?:책|소설|공책|노트|잡지|만화|사전|시집|동화|교재|전집).{0,8}$")
 _BOOKS_AFTER = re.compile(r"의 (?:책|소설|잡지)|씩|[을를이]? ?(?:샀|사|읽|빌|썼)")
 _SPEED_BEFORE = re.compile(r"[시초분풍]속\s?(?:약 )?$")
+_WITH_CENTS = ("달러", "유로")
 _NUMBERED = "출구|버스|문제|국도|트랙|타자|좌석|게이트|창구|버튼|채널|선수|염색체|교향곡|코스|방|홈|키"
-_INTEGER = r"\d{1,3}(?:,\d{3}){1,8}|\d{1,30}"
+_INTEGER = r"\d{1,3}(?:,\d{3}){1,8}(?!\d)|\d{1,30}"
 
 
 def _money(match: re.Match[str]) -> str:
     name = CURRENCY_SIGNS.get(match["sign"] or "") or CURRENCY_CODES[(match["code"] or "").upper()]
-    minus = "마이너스 " if match["minus"] else ""
-    return f"{minus}{match['amount']}{(match['magnitude'] or '').strip()}{name}"
+    minus, amount = "마이너스 " if match["minus"] else "", match["amount"]
+    whole, _, cents = amount.partition(".")
+    if len(cents) == 2 and not match["magnitude"] and name.endswith(_WITH_CENTS):
+        return f"{minus}{whole}{name}" + (f" {int(cents)} 센트" if int(cents) else "")
+    return f"{minus}{amount}{(match['magnitude'] or '').strip()}{name}"
 
 
 def _unit(match: re.Match[str]) -> str:
@@ -113,5 +117,5 @@ UNITS_AND_COUNTERS: tuple[Rule, ...] = (
     rule(rf"(?<![\d.,제])(?P<n>{_INTEGER})(?P<blank> ?)(?P<counter>{NATIVE_COUNTERS})", _counted),
 )
 
-NUMBERS = rule(rf"(?<![\d.])(?P<integer>{_INTEGER})(?:\.(?P<fraction>\d{{1,30}}))?", _number)
+NUMBERS = rule(rf"(?P<integer>{_INTEGER})(?:\.(?P<fraction>\d{{1,30}}))?", _number)
 """What is left of the figures."""
