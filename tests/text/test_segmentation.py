@@ -30,6 +30,7 @@ DIFFERENCES_AUTO = {
 DIFFERENCES_ALL = {
     "I bought 3 apples for $4.50 yesterday.": "the dollar sign is read with its number",
     "Dr. Smith arrived at 10:30 a.m. on March 3rd.": "3rd is one word",
+    "这个API的response time大约是200ms。": "the unit is read with its number",
 }
 
 
@@ -72,6 +73,13 @@ def test_agrees_with_the_official_cutter(mode: str, column: str, differences: di
         ("花了30 dollars", [("zh", "花了"), ("en", "30 dollars")]),
         ("사과 3개", [("ko", "사과 3개")]),
         ("Straße café", [("en", "Straße café")]),
+        ("速度12km/h，8元/kg", [("zh", "速度12km/h，8元/kg")]),
+        ("票价HK$200，内存16GB", [("zh", "票价HK$200，内存16GB")]),
+        ("時速60km/hで走る", [("ja", "時速60km/hで走る")]),
+        ("已知x=5", [("zh", "已知"), ("en", "x"), ("zh", "=5")]),
+        ("玩PS5游戏", [("zh", "玩"), ("en", "PS"), ("zh", "5游戏")]),
+        ("他是No.1选手", [("zh", "他是"), ("en", "No.1"), ("zh", "选手")]),
+        ("今天去了東京駅。", [("zh", "今天去了東京駅。")]),
     ],
 )
 def test_judges_by_what_stands_around(text: str, spans: list[tuple[str, str]]) -> None:

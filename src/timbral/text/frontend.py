@@ -8,7 +8,7 @@ published models were trained.
 import re
 import warnings
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -29,6 +29,7 @@ _FEWEST_PHONES = 6
 _FEWEST_ENGLISH_PHONES = 4
 _LONGEST_SPAN = 200
 _MOST_NAMED = 5
+_AROUND_WORDS = " \n.,!?;:…。，！？；：、"
 _LINE_BREAK = re.compile(r"(?P<last>\S)\s*\n\s*(?=(?P<next>\S?))")
 _IDEOGRAPH_OR_KANA = re.compile(f"[{HAN}{KANA}]")
 _LATIN = re.compile(f"[{LATIN}]")
@@ -130,7 +131,8 @@ class _Reader:
 
     def silent(self, spans: Sequence[Span | _MarkedSpan]) -> list[str]:
         """The words of spans in languages that the model does not speak."""
-        return [span.text.strip() for span in spans if span.language not in self.speaks and _has_words(span.text)]
+        texts = (span.text.strip(_AROUND_WORDS) for span in spans if span.language not in self.speaks)
+        return list(filter(_has_words, texts))
 
     def utterance(self, source: str, spans: Sequence[_MarkedSpan]) -> Utterance | None:
         """The spans pronounced; None if nothing in them can be spoken."""
@@ -155,7 +157,7 @@ class _Reader:
                 if isinstance(spoken, str):
                     parts += self._pronounce(mark.language, clean(spoken), prefix)
                 else:
-                    parts.append(_prefixed(spoken, prefix))
+                    parts.append(_prefixed(replace(spoken, text=mark.written), prefix))
             else:
                 parts += self._pronounce(span.language, run, prefix)
             prefix = ""

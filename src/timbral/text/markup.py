@@ -58,7 +58,11 @@ def split_at_pauses(text: str) -> list[tuple[float | None, str]]:
             pause, start = None, match.start()
         seconds = float(match["number"]) / (1000 if match["unit"].lower() == "ms" else 1)
         pause = min((pause or 0.0) + seconds, LONGEST_PAUSE)
-    return [*stretches, (pause, text[start:])]
+    rest = text[start:]
+    if stretches and not any(map(str.isalnum, without_pauses(rest))):
+        last_pause, last = stretches.pop()
+        return [*stretches, (last_pause, last + rest)]
+    return [*stretches, (pause, rest)]
 
 
 def without_pauses(text: str) -> str:

@@ -142,8 +142,9 @@ def _atoms(text: str, longest: float) -> Iterator[_Atom]:
         if not match[0]:
             continue
         after = _break_after(core, marks, space, text[match.end() : match.end() + 1])
-        seconds = _spoken_seconds(core, marks)
-        if seconds <= longest:
+        is_mark = core.startswith("[") and len(core) > 1
+        seconds = _spoken_seconds(core.partition("|")[0] if is_mark else core, marks)
+        if seconds <= longest or is_mark:
             yield _Atom(match[0], seconds, after)
         else:
             yield from (_Atom(c, _spoken_seconds(c, ""), _Break.INSIDE) for c in match[0][:-1])

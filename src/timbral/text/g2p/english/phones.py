@@ -7,9 +7,11 @@ from timbral.text.g2p.english.spelling import is_spelled, spell
 from timbral.text.g2p.english.words import pronounce_word
 from timbral.text.g2p.pronunciation import Pronunciation, SymbolVersion
 
+_TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
+_ONES = "one|two|three|four|five|six|seven|eight|nine|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth"
+_NUMBER = re.compile(rf"\b({_TENS})[ -]({_ONES})\b", re.IGNORECASE)
 _TOKEN = re.compile(r"[A-Z](?: [A-Z])+(?![A-Za-z'])|[A-Za-z]+(?:['-][A-Za-z]+)*'?|'[A-Za-z]+|[.,?!-]")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
-_NUMBER = re.compile("(?:twen|thir|for|fif|six|seven|eigh|nine)ty-[a-z]+")
 _SENTENCE_ENDS = frozenset(".?!")
 
 
@@ -21,8 +23,8 @@ def pronounce(text: str, version: SymbolVersion) -> Pronunciation:
 
 
 def tokens_of(text: str) -> list[str]:
-    """The words and marks of a normalised text."""
-    return _TOKEN.findall(text)
+    """The words and marks of a normalised text; numbers below a hundred are one word."""
+    return _TOKEN.findall(_NUMBER.sub(r"\1-\2", text))
 
 
 def _sentences(tokens: list[str]) -> list[tuple[int, int]]:
@@ -49,7 +51,7 @@ def _token(tokens: list[str], index: int, *, shouted: bool) -> tuple[str, ...]:
     chosen = homograph(tokens, index)
     if chosen and not (token.isupper() and is_spelled(token, shouted=shouted)):
         return chosen
-    known = None if token.isupper() or _NUMBER.fullmatch(token) else pronounce_word(token, sounded_out=False)
+    known = None if token.isupper() else pronounce_word(token, sounded_out=False)
     if known:
         return known
     parts = [camel for part in token.split("-") for camel in _CAMEL.split(part) if camel.strip("'")]

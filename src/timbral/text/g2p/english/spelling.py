@@ -58,14 +58,15 @@ def is_spelled(capitals: str, *, shouted: bool) -> bool:
 
 
 def spell(letters: str) -> Phones:
-    """The names of letters, with the stress of the dictionary where it has the acronym."""
-    names = tuple(phone for letter in letters if letter.isalpha() for phone in _name(letter.lower()))
-    known = lexicon.word(letters.lower()) if len(letters) > 1 else None
-    return known if known and _without_stress(known) == _without_stress(names) else names
+    """The names of letters."""
+    return tuple(phone for letter in letters if letter.isalpha() for phone in _name(letter.lower()))
 
 
-def _without_stress(phones: Phones) -> list[str]:
-    return [phone.rstrip("012") for phone in phones]
+def names_letters(spelling: str, phones: Phones) -> bool:
+    """Whether a dictionary has a word as the names of its letters, whatever their stress: html."""
+    if len(spelling) > _SHORTEST_UNKNOWN_WORD:
+        return False
+    return [phone.rstrip("012") for phone in phones] == [phone.rstrip("012") for phone in spell(spelling)]
 
 
 def _name(letter: str) -> Phones:

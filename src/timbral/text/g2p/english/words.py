@@ -7,7 +7,7 @@ from timbral.text.g2p.english import lexicon
 from timbral.text.g2p.english.compounds import split_compound
 from timbral.text.g2p.english.lexicon import Phones
 from timbral.text.g2p.english.network import sound_out
-from timbral.text.g2p.english.spelling import spell
+from timbral.text.g2p.english.spelling import names_letters, spell
 
 _NOT_SPOKEN = frozenset({"<pad>", "<s>", "</s>", "<unk>", "UW"})
 _VOICELESS = frozenset(("P", "T", "K", "F", "TH", "HH"))
@@ -58,7 +58,7 @@ def _by_heart(spelling: str, *, title: bool) -> Phones | None:
     known = lexicon.word(spelling) if len(spelling) > 1 else None
     if known is None and title:
         known = lexicon.first_name(spelling)
-    return known
+    return spell(spelling) if known and names_letters(spelling, known) else known
 
 
 def _is_abbreviation(spelling: str) -> bool:

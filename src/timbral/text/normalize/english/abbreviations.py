@@ -141,5 +141,5 @@ ABBREVIATIONS: tuple[Rule, ...] = (
 NUMERALS: tuple[Rule, ...] = (
     rule(rf"\b(?P<word>{_NUMBERED})\s(?P<numeral>{_ROMAN})\b(?!')", _after_keyword, re.IGNORECASE),
     rule(rf"\b(?P<name>[A-Z][a-z]+)\s(?P<numeral>{_ROMAN})\b(?P<possessive>'s)?(?!')", _after_name),
-    rule(rf"(?<![\w'&.-]){_ROMAN}(?![\w'&-])", _numeral),
+    rule(rf"(?<![\w'&.-])(?=\w*[IVX]){_ROMAN}(?![\w'&-])", _numeral),
 )
