@@ -53,6 +53,7 @@ _RESPELT = """
 三・一一 サンテンイチイチ
 百十番 ヒャクトオバン
 二十歳 はたち
+二人組 ふたりぐみ
 何です なんです
 何でしょ なんでしょ
 何だ なんだ
@@ -92,10 +93,16 @@ _IN_CONTEXT = tuple(
     )
 )
 
+_WEEKDAYS = dict(zip("月火水木金土日", ("げつ", "か", "すい", "もく", "きん", "ど", "にち"), strict=True))
+_LIST_OF_WEEKDAYS = re.compile(
+    r"(?<![一-龠\d])[月火水木金土日](?:(?:・|から)[月火水木金土日]){1,6}(?![一-龠])"
+)
+
 
 def respell(text: str) -> str:
     """The text with modern forms of characters, and kana for the words that need them."""
     text = _WORD.sub(lambda word: _WORDS[word[0]], text.translate(_TO_NEW_FORMS))
+    text = _LIST_OF_WEEKDAYS.sub(lambda days: "".join(_WEEKDAYS.get(day, day) for day in days[0]), text)
     for pattern, reading in _IN_CONTEXT:
         text = pattern.sub(reading, text)
     return text

@@ -97,6 +97,7 @@ _WEEKDAYS_IN_BRACKETS: tuple[Rule, ...] = (
         rf"(?:\s?[~–\-]\s?(?P<last>[{_WEEKDAYS}])(?:曜日?)?)?(?:[・･,、/]?(?P<holiday>祝日?))?[)）]",
         _weekday,
     ),
+    rule(r"(?<=[\d日])\s?[(（]祝日?[)）]", "祝日"),
     rule(rf"(?<=[{_WEEKDAYS}])\s?[~–]\s?(?=[{_WEEKDAYS}](?:曜|$|[^\w]))", "から"),
 )
 _TIMES: tuple[Rule, ...] = (

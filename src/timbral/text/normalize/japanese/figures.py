@@ -78,6 +78,10 @@ SPELT: tuple[Rule, ...] = (
     rule(r"(?<!\d)\d{4}(?=号[室車])", _spelt),
     rule(r"(?<!\d)110(?=番)", "ヒャクトオ"),
     rule(r"(?<![\d.])\d{1,3}(?:\.\d{1,4}){3}(?!\.?\d)", _dotted),
+    rule(
+        r"(?<!\d)(?P<month>\d{1,2})・(?P<day>\d{1,2})(?=事件|テロ|同時多発|蜂起)",
+        lambda match: digits(match["month"] + match["day"]),
+    ),
     replacements(_WORDS, "(?<![A-Za-z0-9.]){}(?![A-Za-z0-9])"),
     rule(r"(?<![\d.])\d(?=S?(?:LDK|DK)(?![A-Za-z]))", lambda match: cardinal(match[0])),
 )

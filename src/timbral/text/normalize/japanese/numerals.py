@@ -10,6 +10,7 @@ _AMBIGUOUS = {
     "分間": ("2", "9"),
     "章": ("1", "8", "99", "1000"),
     "歳": ("1000",),
+    "頭": ("8",),
 }
 """Numerals that a dictionary takes for another word when a counter follows them: 十分 (enough), 千歳 (a town)."""
 
