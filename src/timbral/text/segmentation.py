@@ -14,6 +14,7 @@ from typing import Literal, cast, get_args
 
 from timbral.errors import TextError
 from timbral.text.clean import PLACEHOLDER
+from timbral.text.figures import FIGURE
 from timbral.text.languages import LANGUAGES as LANGUAGES
 from timbral.text.languages import Language as Language
 from timbral.text.scripts import HAN, HANGUL, KANA, LATIN, is_chinese, is_japanese
@@ -46,6 +47,8 @@ _TOKEN = re.compile(
     rf"|(?P<mark>{PLACEHOLDER})"
     rf"|(?P<han>[{HAN}]+)|(?P<kana>[{KANA}]+)|(?P<hangul>[{HANGUL}]+)"
 )
+_TOKEN_OR_FIGURE = re.compile(f"(?P<figure>{FIGURE})|{_TOKEN.pattern}")
+_KANA_OR_HANGUL = re.compile(f"[{KANA}{HANGUL}]")
 _OPENING = "（([「『《〈【“‘"
 _QUOTES = "\"'"
 _OPERATOR = re.compile("[²³⁰¹⁴-⁹ ]*[=+×÷≈≠<>≤≥²³⁰¹⁴-⁹]")
@@ -111,11 +114,11 @@ def _opening_signs(gap: str) -> int:
     return len(before)
 
 
-def _tokens(text: str) -> list[_Token]:
+def _tokens(text: str, pattern: re.Pattern[str]) -> list[_Token]:
     """Tokens whose texts, joined, are `text`; none if it has no letter, ideograph or digit."""
     tokens: list[_Token] = []
     end = 0
-    for match in _TOKEN.finditer(text):
+    for match in pattern.finditer(text):
         gap = text[end : match.start()]
         lead_start = _tail_length(tokens[-1], gap) if tokens else 0
         if tokens:
@@ -200,6 +203,15 @@ def _settle_cantonese(sentences: list[list[_Token]]) -> None:
         for token in sentence:
             if token.language == "zh":
                 token.language = verdict
+
+
+def _settle_figures(sentence: Sequence[_Token], named: Language | None) -> None:
+    """Give figures with letters to Japanese or Korean, whichever the sentence is written in."""
+    kinds = {token.kind for token in sentence}
+    language = named or ("ja" if "kana" in kinds else "ko" if "hangul" in kinds else None)
+    for token in sentence:
+        if token.kind == "figure":
+            token.language = token.language or language
 
 
 def _settle_labelled_numbers(sentence: Sequence[_Token]) -> None:
@@ -312,7 +324,8 @@ def segment(
     if mode not in MODES:
         raise TextError(f"unknown language {mode!r}: use one of {', '.join(MODES)}")
     named = None if mode.startswith("auto") else cast(Language, mode.removeprefix("all_"))
-    tokens = _tokens(text)
+    with_figures = named in ("ja", "ko") or (named is None and _KANA_OR_HANGUL.search(text))
+    tokens = _tokens(text, _TOKEN_OR_FIGURE if with_figures else _TOKEN)
     if not tokens:
         return [Span(named or "zh", text)] if text else []
     for token, language in zip((token for token in tokens if token.kind == "mark"), marked, strict=False):
@@ -322,6 +335,8 @@ def segment(
             token.language = token.language or ("en" if token.kind == "letters" else named)
     else:
         _settle_scripts(tokens, mode, languages)
+        for sentence in _cut_after(tokens, _SENTENCE_END) if with_figures else ():
+            _settle_figures(sentence, named)
         if mode == "en":
             for token in tokens:
                 token.language = token.language or "en"

@@ -163,4 +163,9 @@ ADDRESSES: tuple[Rule, ...] = (
     ),
     rule(rf"(?<=[a-z]),\s(?P<state>{'|'.join(_STATES)})(?=[,.;]|$)", _state),
 )
-NAMES: tuple[Rule, ...] = (rule(r"(?<![\w.,])[A-Za-z\d]{1,30}(?:-[A-Za-z\d]{1,30}){0,8}(?![\w])", _name),)
+NAMES: tuple[Rule, ...] = (
+    rule(
+        r"(?<![\w.,])(?=[\d-]*[A-Za-z])[A-Za-z\d]{1,30}(?:(?:-|(?<=\d)\.(?=\d))[A-Za-z\d]{1,30}){0,8}(?!\w)",
+        _name,
+    ),
+)
