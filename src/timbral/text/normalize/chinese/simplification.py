@@ -3,7 +3,6 @@
 import re
 from functools import cache
 
-from timbral.text.normalize.chinese.official import simplify as simplify_characters
 from timbral.text.resources import read_lines
 
 # 著 is the particle 着 except in words about fame and writing.
@@ -24,3 +23,13 @@ def simplify(text: str) -> str:
     expression, pairs = _words()
     text = expression.sub(lambda match: pairs[match[0]], _PARTICLE.sub("着", text))
     return simplify_characters(text)
+
+
+@cache
+def _characters() -> dict[int, str]:
+    return {ord(pair[0]): pair[1] for line in read_lines("zh_simplified.txt") for pair in line.split()}
+
+
+def simplify_characters(text: str) -> str:
+    """The text with traditional characters replaced one by one, whatever word they are in."""
+    return text.translate(_characters())
