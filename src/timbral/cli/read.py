@@ -1,24 +1,17 @@
 """`timbral read`: how a text will be read, without speaking it."""
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.options import Json, Language
+from timbral.cli.options import Json, Language, Words
 from timbral.errors import TextError
 from timbral.text import Lexicon, Utterance, to_utterances
 from timbral.text.notation import readable
 
 Text = Annotated[str, typer.Argument(help="What to read; - takes it from stdin.")]
-Words = Annotated[
-    Path | None,
-    typer.Option(
-        "--lexicon", metavar="FILE", help="Readings of words, a line each: word, language, reading."
-    ),
-]
 
 
 def read(text: Text, lang: Language = "auto", lexicon: Words = None, json: Json = False) -> None:

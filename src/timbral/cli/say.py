@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.options import Device, Json, Language, Model, Threads, complete_voice, find_voice, load_model
+from timbral.cli.options import (
+    Device,
+    Json,
+    Language,
+    Model,
+    Threads,
+    Words,
+    complete_voice,
+    find_lexicon,
+    find_voice,
+    load_model,
+)
 from timbral.cli.spool import Spool, speech_key
 from timbral.cli.texts import read_text
 from timbral.errors import SettingError
@@ -69,6 +80,7 @@ def say(
     encoding: Encoding = None,
     ref_text: RefText = None,
     lang: Language = "auto",
+    lexicon: Words = None,
     model: Model = None,
     output: Output = None,
     raw: Raw = False,
@@ -94,7 +106,7 @@ def say(
 
     targets = _targets(output, raw, play)
     words = read_text(text, file, encoding)
-    known = find_voice(voice, ref_text)
+    known, readings = find_voice(voice, ref_text), find_lexicon(voice, lexicon)
     config = GenerationConfig(**{name: context.params[name] for name in GenerationConfig.model_fields})
     clock = _Clock()
     with terminal.progress("loading") as bar:
@@ -105,13 +117,19 @@ def say(
             speaker = known or synthesizer.clone(voice or "", text=ref_text)
         voice_s = clock.lap()
         bar.begin("speaking")
-        key = speech_key(words, speaker, lang, synthesizer.manifest.base, config.model_dump())
+        settings = (
+            lang,
+            synthesizer.manifest.base,
+            config.model_dump(),
+            readings and [*readings.entries.values()],
+        )
+        key = speech_key(words, speaker, *settings)
         is_kept = len(words) > _LONG and targets and output != STDOUT
         spool = _open_spool(key, resume, config.seed) if is_kept else None
         if spool:
             config = config.model_copy(update={"seed": spool.seed})
         start = spool.sentences if spool else 0
-        with synthesizer.stream(words, speaker, lang, config, start=start) as stream:
+        with synthesizer.stream(words, speaker, lang, config, lexicon=readings, start=start) as stream:
             write_s = _write(stream, targets, play, spool, bar)
     facts: dict[str, Any] = {
         "output": output or targets[0] if targets else None,
