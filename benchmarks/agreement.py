@@ -23,9 +23,8 @@ from timbral.models import Bundle, Precision, open_bundle
 from timbral.models.files import SEMANTIC_PREFILL, SEMANTIC_STEP
 from timbral.models.weights import read_parameters
 from timbral.nets.semantic import SemanticTransformer
-from timbral.training.drawn import draw_tokens
-from timbral.training.embedded import sentences
 from timbral.training.networks import restore_semantic
+from timbral.training.sampled_tokens import sample_tokens, sentences
 
 CPU = SessionOptions(device="cpu")
 CAPACITY = 400
@@ -54,7 +53,7 @@ def main() -> None:
     bundle = open_bundle(None)
     semantic = open_engine(bundle, CPU).semantic
     pairs = [
-        pair for lang, texts in sentences().items() for pair in draw_tokens(bundle, semantic, texts, lang)
+        pair for lang, texts in sentences().items() for pair in sample_tokens(bundle, semantic, texts, lang)
     ]
     network = between_steps(bundle)
     found: dict[Precision, list[np.ndarray]] = {}

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from itertools import chain, islice
 
 import numpy as np
 
@@ -22,20 +23,34 @@ class UtteranceRequests:
     """An iterator over the requests of a text, in order; utterances are pronounced when they are asked for.
 
     A book costs no more memory than a page, and the first sound does not wait for the last word.
+    start: how many are left out at the beginning; pause_before: seconds of the pause after these.
     seconds: spent on text so far. Raises TextError before anything is returned: nothing to speak, or a language that is
     unknown or that the model does not speak.
     """
 
     def __init__(
-        self, text: str, language: str, voice: Voice, config: GenerationConfig, seed: int, frontend: Frontend
+        self,
+        text: str,
+        language: str,
+        voice: Voice,
+        config: GenerationConfig,
+        seed: int,
+        frontend: Frontend,
+        start: int = 0,
     ) -> None:
         began = time.perf_counter()
         self._config, self._seed, self._frontend = config, seed, frontend
         self._sampling = config.sampling(frontend.manifest.semantic.sampling)
         self._conditioning = conditioning(voice, frontend.manifest)
         self._length, self._read, self._count = len(text), 0, 0
-        self._utterances = frontend.utterances(text, language)
-        self._first: Utterance | None = next(self._utterances)
+        utterances = frontend.utterances(text, language)
+        # The first one is read now, so that a text that cannot be spoken is refused here.
+        self._utterances = chain([next(utterances)], utterances)
+        self.pause_before = 0.0
+        for utterance in islice(self._utterances, start):
+            self._read += len(utterance.source)
+            self._count += 1
+            self.pause_before = config.pause * _pause_factor(utterance.source)
         self.seconds = time.perf_counter() - began
 
     def __iter__(self) -> Iterator[UtteranceRequest]:
@@ -43,8 +58,7 @@ class UtteranceRequests:
 
     def __next__(self) -> UtteranceRequest:
         began = time.perf_counter()
-        utterance = self._first or next(self._utterances)
-        self._first = None
+        utterance = next(self._utterances)
         features = self._frontend.features(utterance)
         self.seconds += time.perf_counter() - began
         self._read += len(utterance.source)

@@ -19,9 +19,9 @@ from timbral.conversion.export.graph import to_graph
 from timbral.conversion.export.precision import Precision
 from timbral.conversion.export.weights import write_graphs
 from timbral.models import files
+from timbral.nets.content_encoder import ReferenceEncoder
 from timbral.nets.durations import DurationPredictor
-from timbral.nets.source_filter import LatentNet, Recollection, SourceFilterVocoder
-from timbral.nets.tiny_content import ReferenceEncoder
+from timbral.nets.source_filter import EnvelopePredictor, LatentNet, SourceFilterVocoder
 
 
 def export_reference(network: ReferenceEncoder, folder: Path, precision: Precision = "fp32") -> None:
@@ -43,7 +43,7 @@ def export_acoustic(
     latent: LatentNet, vocoder: SourceFilterVocoder, folder: Path, precision: Precision = "fp32"
 ) -> None:
     """Writes the graphs of stage two."""
-    config, both = latent.config, Recollection(latent, vocoder)
+    config, both = latent.config, EnvelopePredictor(latent, vocoder)
     tokens, frames = 20, 20 * config.frames_per_token
     timbre = torch.randn(1, config.timbre)
     timbre[:, -1] = 7.5
