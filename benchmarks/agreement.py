@@ -59,7 +59,9 @@ def main() -> None:
     for precision in ("fp32", "int8", "int4"):
         with tempfile.TemporaryDirectory() as folder:
             export_semantic(network, Path(folder), precision)
-            runner = open_backend(Path(folder) / PREFILL, Path(folder) / STEP, CPU, slots=2, capacity=CAPACITY)
+            runner = open_backend(
+                Path(folder) / PREFILL, Path(folder) / STEP, CPU, slots=2, capacity=CAPACITY
+            )
             found[precision] = [
                 losses.teacher_forced(runner, phones, None, tokens) for phones, tokens in pairs
             ]
