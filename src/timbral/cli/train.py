@@ -178,11 +178,8 @@ def counted(count: int, noun: str) -> str:
 
 @contextmanager
 def training_is_installed() -> Iterator[None]:
-    """Prepares the import of torch inside the block, and reports missing packages that training needs."""
+    """Reports packages that training needs and that cannot be imported inside the block."""
     try:
-        from timbral.training.threads import use_passive_waiting
-
-        use_passive_waiting()
         yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _NEEDED:

@@ -17,11 +17,11 @@ from torch.nn import functional
 from timbral.nets.convnext import ConvNextV2Block
 
 LONGEST = 4096
-"""Frames that have a position of their own in the features; those after them share the last."""
+"""Number of positions; later frames share the last one."""
 PERIOD = 10_000.0
-"""Longest period of the sinusoids that mark positions and times."""
+"""Longest period of the sinusoids for positions and times."""
 TIME_SCALE = 1000.0
-"""Times of the flow lie between 0 and 1; the sinusoids see them on this scale."""
+"""Factor on flow times, 0 to 1, before the sinusoids."""
 TIME_WAVES = 256
 
 

@@ -1,4 +1,4 @@
-"""Who is speaking, for the Pro families: ERes2NetV2 (Chen et al. 2024, arXiv:2406.02167), w24, s4, e4.
+"""The speaker encoder of the Pro families: ERes2NetV2 (Chen et al. 2024, arXiv:2406.02167), w24, s4, e4.
 
 Parameter names are those of modelscope/3D-Speaker. Its statistics pooling and its last layer are left out:
 the official models read the mean over time of the map before them.

@@ -1,4 +1,4 @@
-"""What is said in a recording, as features at 50 Hz: the HuBERT encoder (Hsu et al. 2021, arXiv:2106.07447).
+"""The HuBERT encoder (Hsu et al. 2021, arXiv:2106.07447): content features of a recording at 50 Hz.
 
 The official models were trained with chinese-hubert-base (TencentGameMate), whose parameter names, those of
 `HubertModel` in huggingface/transformers, are kept.
