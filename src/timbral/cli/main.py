@@ -41,7 +41,7 @@ app = typer.Typer(
 app.command("say")(say.say)
 app.command("clone")(clone.clone)
 app.add_typer(voices.app, name="voices")
-app.command("models")(models.models)
+app.add_typer(models.app, name="models")
 app.command("import")(importing.import_checkpoints)
 app.command("pull")(pull.pull)
 app.command("prepare")(prepare.prepare)

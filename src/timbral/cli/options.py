@@ -20,7 +20,7 @@ Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu or cuda."
 Threads = Annotated[int, typer.Option(min=0, help="Threads to compute with; 0 for all cores.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
 
-_RECORDINGS = {".wav", ".flac", ".ogg", ".mp3", ".oga", ".opus", ".aif", ".aiff", ".m4a", ".aac"}
+RECORDING_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".oga", ".opus", ".aif", ".aiff", ".m4a", ".aac"}
 
 
 def read_precision(value: str) -> Precision:
@@ -105,7 +105,7 @@ def speaks_with(name: str, model: str | None) -> str:
 
 def _is_recording(value: str) -> bool:
     path = Path(value)
-    if path.suffix.lower() in _RECORDINGS or len(path.parts) > 1:
+    if path.suffix.lower() in RECORDING_SUFFIXES or len(path.parts) > 1:
         return True
     try:
         return path.exists()

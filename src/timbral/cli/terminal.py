@@ -21,8 +21,6 @@ from timbral.errors import TimbralWarning
 
 _STDERR = 2
 """The file descriptor that C libraries print to."""
-
-
 _EVERY = 30.0
 """Seconds between two lines of progress where no terminal shows a bar."""
 
@@ -110,10 +108,12 @@ def progress(what: str) -> Iterator["Bar"]:
         yield Bar(shown, shown.add_task(what, total=None))
 
 
-class _Updated(Protocol):
-    """What of rich's `Progress` a bar uses."""
+class _Display(Protocol):
+    """What a bar uses of rich's `Progress`."""
 
     def update(self, task_id: TaskID, **fields: Any) -> None: ...
+
+    def reset(self, task_id: TaskID, **fields: Any) -> None: ...
 
 
 class _Lines:
@@ -129,28 +129,36 @@ class _Lines:
             share = f": {fields['completed']:.0%}" if fields.get("total") else ""
             print(f"{self._what}{share}", file=sys.stderr, flush=True)
 
+    reset = update
+
 
 class Bar:
-    """What a command tells about its progress."""
+    """Progress of a command, as a bar on a terminal and as lines off it."""
 
-    def __init__(self, shown: _Updated, task: TaskID) -> None:
-        self._shown, self._task = shown, task
+    def __init__(self, display: _Display, task: TaskID) -> None:
+        self._display, self._task, self._share = display, task, 0.0
 
     def begin(self, what: str) -> None:
-        """Names what is being done now."""
-        self._shown.update(self._task, description=what, completed=0, total=None)
+        """Begins a new step, with a bar of its own."""
+        self._share = 0.0
+        self._display.reset(self._task, description=what, total=None)
 
     def show(self, share: float) -> None:
-        """How much of it is done, 0 to 1."""
-        self._shown.update(self._task, completed=share, total=1.0)
+        """Share of the step that is done, 0 to 1."""
+        if share < self._share:
+            # A bar that has been full keeps its time until it is reset.
+            self._display.reset(self._task)
+        self._share = share
+        self._display.update(self._task, completed=share, total=1.0)
 
     def on_progress(self, what: str, share: float) -> None:
-        """What is being done, and the share of all work that is done, 0 to 1."""
-        self._shown.update(self._task, description=what, completed=share, total=1.0)
+        """Name of the current step, and the share of all steps that is done, 0 to 1."""
+        self._display.update(self._task, description=what)
+        self.show(share)
 
 
 class Narrator:
-    """Shows on one bar what is being done: a new name begins a new bar."""
+    """A progress callback that begins a new bar with every new name."""
 
     def __init__(self, bar: Bar) -> None:
         self._bar, self._what = bar, ""
