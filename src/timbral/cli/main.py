@@ -20,6 +20,7 @@ from timbral.cli import (
     prepare,
     proofread,
     pull,
+    read,
     say,
     terminal,
     train,
@@ -39,6 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("say")(say.say)
+app.command("read")(read.read)
 app.command("clone")(clone.clone)
 app.add_typer(voices.app, name="voices")
 app.add_typer(models.app, name="models")

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from timbral.text.g2p.chinese.simplification import simplify
+from timbral.text.normalize.chinese.simplification import simplify
 
 _TAG = re.compile(r"<\|[^|<>]*\|>|</?[a-zA-Z][^<>]*>")
 _BRACKETS = re.compile(r"\[[^\[\]]*\]|【[^【】]*】|\*[^*]*\*|[♪♫♬][^♪♫♬]*[♪♫♬]|[♪♫♬]")

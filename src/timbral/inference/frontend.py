@@ -14,7 +14,7 @@ from timbral.inference.bert import PhoneFeatures
 from timbral.inference.g2pw import open_g2pw
 from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle, Manifest, files
-from timbral.text import Utterance, to_phones, to_utterances, with_mark
+from timbral.text import Lexicon, Utterance, to_phones, to_utterances, with_mark
 from timbral.text.g2p.pronunciation import Polyphones
 
 
@@ -58,8 +58,11 @@ class Frontend:
             polyphones=self._polyphones,
         )
 
-    def utterances(self, text: str, language: str) -> Iterator[Utterance]:
-        """A text of any length in pieces, pronounced as they are asked for. Raises TextError at once."""
+    def utterances(self, text: str, language: str, lexicon: Lexicon | None = None) -> Iterator[Utterance]:
+        """A text of any length in pieces, pronounced as they are asked for. Raises TextError at once.
+
+        lexicon: words with the readings that the user gives them.
+        """
         manifest = self.manifest
         return to_utterances(
             text,
@@ -68,6 +71,7 @@ class Frontend:
             manifest.languages,
             manifest.semantic.longest,
             polyphones=self._polyphones,
+            lexicon=lexicon,
         )
 
     def features(self, utterance: Utterance) -> NDArray[np.float32] | None:

@@ -121,7 +121,7 @@ def _constant(path: Path, tensor: Any) -> Constant | None:
         return Constant(dtype, shape, path, data=tensor.raw_data or listed.astype(dtype).tobytes())
     place = {entry.key: entry.value for entry in tensor.external_data}
     location, offset = place.get("location", ""), place.get("offset", "0")
-    if Path(location).name != location or not location or not offset.isdecimal():
+    if location in ("", "..") or Path(location).name != location or not offset.isdecimal():
         raise BundleError(f"{path} points out of its folder: get the model again")
     return Constant(dtype, shape, path.with_name(location), int(offset))
 

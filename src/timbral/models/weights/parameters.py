@@ -141,7 +141,9 @@ def read_parameters(graph: Path) -> dict[str, Parameter]:
         parameters[own] = Parameter(
             own, form, own != stem, name, constant, scale, file.constants.get(scale), file.inputs.get(name, 0)
         )
-    return {name: each for name, each in parameters.items() if name[0] != "/" and name not in scales}
+    return {
+        name: each for name, each in parameters.items() if not name.startswith("/") and name not in scales
+    }
 
 
 def _zero_point(form: Form) -> int:
