@@ -118,10 +118,10 @@ def _model_of(voice: "Voice") -> str:
     )
 
 
-def speaks_with(name: str, model: str | None) -> str:
-    """The command that speaks with a new voice, for a hint."""
-    chosen = f" --model {terminal.quoted(model)}" if model and len(Path(model).parts) > 1 else ""
-    return f"`timbral say TEXT --voice {terminal.quoted(name)}{chosen}` speaks with it"
+def say_command(voice: str, model: str | None) -> str:
+    """The command that speaks with a voice of a model."""
+    chosen = f" --model {terminal.quoted(model)}" if model else ""
+    return f"timbral say TEXT --voice {terminal.quoted(voice)}{chosen}"
 
 
 def _is_recording(value: str) -> bool:

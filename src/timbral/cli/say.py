@@ -131,11 +131,8 @@ def say(
         start = spool.sentences if spool else 0
         with synthesizer.stream(words, speaker, lang, config, lexicon=readings, start=start) as stream:
             write_s = _write(stream, targets, play, spool, bar)
-    facts: dict[str, Any] = {
-        "output": output or targets[0] if targets else None,
-        "model": synthesizer.manifest.name,
-    }
-    facts |= {"rate": stream.rate, "load_s": load_s, "voice_s": voice_s, "write_s": write_s}
+    facts: dict[str, Any] = {"output": output or next(iter(targets), None), "rate": stream.rate}
+    facts |= {"model": synthesizer.manifest.name, "load_s": load_s, "voice_s": voice_s, "write_s": write_s}
     facts |= _with_writing(stream.report, write_s)
     if json:
         terminal.print_json({**facts, "notes": terminal.notes()}, stdout_taken=output == STDOUT)
