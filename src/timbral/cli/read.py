@@ -14,7 +14,10 @@ from timbral.text.notation import readable
 
 Text = Annotated[str, typer.Argument(help="What to read; - takes it from stdin.")]
 Words = Annotated[
-    Path | None, typer.Option("--lexicon", metavar="FILE", help="Readings of words, a line each: word, language, reading.")
+    Path | None,
+    typer.Option(
+        "--lexicon", metavar="FILE", help="Readings of words, a line each: word, language, reading."
+    ),
 ]
 
 

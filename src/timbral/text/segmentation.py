@@ -15,7 +15,8 @@ from typing import Literal, cast, get_args
 from timbral.errors import TextError
 from timbral.text.clean import PLACEHOLDER
 from timbral.text.figures import FIGURE
-from timbral.text.languages import LANGUAGES, Language
+from timbral.text.languages import LANGUAGES as LANGUAGES
+from timbral.text.languages import Language as Language
 from timbral.text.scripts import HAN, HANGUL, KANA, LATIN, is_chinese, is_japanese
 
 Mode = Literal["auto", "zh", "en", "ja", "ko", "yue", "auto_yue", "all_zh", "all_ja", "all_ko", "all_yue"]
@@ -31,7 +32,9 @@ _LONG_UNIT = (
 _SHORT_UNIT = "[AJNKhst]"
 _PER = r"(?:/(?:km|kg|mg|mL|ml|cm³|cm3|m[²³23]?|dL|min|s²?|h|L|g|day|d))?"
 _UNIT_END = rf"(?![{LATIN}0-9/])"
-_UNIT = rf"[%‰℃℉㎡㎥Ω]|°[CF]?|\s?{_LONG_UNIT}{_PER}{_UNIT_END}|{_SHORT_UNIT}{_PER}{_UNIT_END}"
+_HALF_DAY = r"\s?[aApP]\.?[mM]\b\.?"
+_AFTER_NUMBER = rf"[kw]{_UNIT_END}|\s?(?:USD|RMB|CNY|EUR|JPY|HKD|GBP){_UNIT_END}"
+_UNIT = rf"[%‰℃℉㎡㎥Ω]|°[CF]?|\s?{_LONG_UNIT}{_PER}{_UNIT_END}|{_SHORT_UNIT}{_PER}{_UNIT_END}|{_HALF_DAY}|{_AFTER_NUMBER}"
 _DOLLARS = r"(?:US|HK|NT|AU?|CA?|NZ|SG?|R)\$(?=[0-9])"
 _CURRENCY = rf"(?:{_DOLLARS}|[$￥¥€£#₩₹₽฿₫₱₺])"
 _CODE = r"(?:USD|RMB|CNY|EUR|JPY|HKD|GBP|TWD|KRW)\s?(?=[0-9])"

@@ -44,6 +44,8 @@ def reading_in_context(words: Sequence[Word], at: int) -> str | None:
             return "di4" if is_land else "de5"
         case "只" if before.tag == "m" or before.text in _MEASURED:
             return "zhi1"
+        case "子" if before.tag != "x":
+            return "zi3"
         case "教":
             return "jiao1"
         case "干" if _INTENSE.fullmatch(before.text):

@@ -5,9 +5,10 @@ import re
 from timbral.text.normalize.english.numbers import cardinal, decade, ordinal, year
 from timbral.text.normalize.english.rules import AFTER, BEFORE, Rule, ends_sentence, rule
 
-_MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
+_MONTHS = [
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+    "November", "December",
+]  # fmt: skip
 _MONTH_OF = {name[:3].lower(): name for name in _MONTHS}
 _MONTH_NAME = (
     r"(?:Jan(?:uary|\.)?|Feb(?:ruary|\.)?|Mar(?:ch|\.)?|Apr(?:il|\.)?|May|June?\.?|July?\.?|Aug(?:ust|\.)?"
@@ -118,13 +119,18 @@ def _time(match: re.Match[str]) -> str:
 
 def _time_range(match: re.Match[str]) -> str:
     """The first time of "9-5 pm" or "2:30-4pm" is of the same half of the day, unsaid."""
-    first = cardinal(match["from"]) if not match["from_minute"] else _clock(match["from"], match["from_minute"], None)
+    first = (
+        cardinal(match["from"])
+        if not match["from_minute"]
+        else _clock(match["from"], match["from_minute"], None)
+    )
     return f"{first.removesuffix(' o' + chr(39) + 'clock')} to {_time(match)}"
 
 
 def _long_time(match: re.Match[str]) -> str:
     hour, minute, second = (
-        f"{cardinal(match[name])} {name}{'' if int(match[name]) == 1 else 's'}" for name in ("hour", "minute", "second")
+        f"{cardinal(match[name])} {name}{'' if int(match[name]) == 1 else 's'}"
+        for name in ("hour", "minute", "second")
     )
     ending = f" {match['half'][0].upper()} M" if match["half"] else ""
     return _with_zone(f"{hour} {minute} and {second}{ending}", match["zone"])
@@ -132,7 +138,8 @@ def _long_time(match: re.Match[str]) -> str:
 
 def _weekdays(match: re.Match[str]) -> str:
     first = _WEEKDAYS[match["first"].lower()]
-    return f"{first} to {_WEEKDAYS[match['last'].lower()]}" if match["last"] else first
+    stop = "." if match[0].endswith(".") and ends_sentence(match) else ""
+    return f"{first} to {_WEEKDAYS[match['last'].lower()]}{stop}" if match["last"] else first
 
 
 def _years(match: re.Match[str]) -> str:
@@ -152,12 +159,22 @@ _ENDS = r"(?![\w/])(?!-\d)(?!\.\d)"
 _MIDDLE = r"(?:0?[1-9]|1[0-2])"
 DATES: tuple[Rule, ...] = (
     rule(
+        r"(?<!\w)(?P<date>\d{4}-\d\d-\d\d)T(?P<time>\d\d:\d\d)(?::\d\d(?:\.\d{1,9})?)?(?P<utc>Z?)(?!\w)",
+        lambda match: f"{match['date']} {match['time']}{' UTC' if match['utc'] else ''}",
+    ),
+    rule(
         rf"\b(?P<first>{_WEEKDAY})\.?(?:{_TO}(?P<last>{_WEEKDAY})\b\.?(?=\s|$|[,;:)]))",
         _weekdays,
     ),
-    rule(rf"\b(?P<first>{_WEEKDAY})(?P<last>)(?:\.(?=,?\s(?:{_MONTH_NAME}|\d))|(?=,?\s{_MONTH_NAME}\s\d))", _weekdays),
+    rule(
+        rf"\b(?P<first>{_WEEKDAY})(?P<last>)(?:\.(?=,?\s(?:{_MONTH_NAME}|\d))|(?=,?\s{_MONTH_NAME}\s\d))",
+        _weekdays,
+    ),
     rule(rf"{BEFORE}{_YEAR}(?P<sep>[-/.])(?P<number>{_MIDDLE})(?P=sep){_DAY}{_ENDS}", _iso_date),
-    rule(rf"{BEFORE}(?P<first>\d\d?)(?P<sep>[-/.])(?P<second>\d\d?)(?P=sep)(?P<year>[12]\d{{3}}){_ENDS}", _numeric_date),
+    rule(
+        rf"{BEFORE}(?P<first>\d\d?)(?P<sep>[-/.])(?P<second>\d\d?)(?P=sep)(?P<year>[12]\d{{3}}){_ENDS}",
+        _numeric_date,
+    ),
     rule(rf"{BEFORE}(?P<first>\d\d?)(?P<sep>/)(?P<second>\d\d?)/(?P<year>\d\d){_ENDS}", _numeric_date),
     rule(
         rf"(?P<the>\bthe\s)?{BEFORE}{_DAY}(?:st|nd|rd|th)?(?:\s|-)(?:of\s)?{_MONTH}(?![a-z])(?:,?(?:\s|-){_YEAR}{AFTER})?",
@@ -180,15 +197,18 @@ DATES: tuple[Rule, ...] = (
         rf"{BEFORE}(?P<year>\d{{1,4}}|\d,\d{{3}})\s?(?P<era>B\.?\s?C\.?\s?E\b\.?|C\.E\.|CE\b|B\.?C\b\.?|A\.?D\b\.?)",
         _era,
     ),
-    rule(rf"(?<![\w.,])'?(?P<first>(?:[12]\d)?\d0)'?s\s?[-~]\s?'?(?P<decade>(?:[12]\d)?\d0)'?s\b", _decades),
-    rule(rf"(?<![\w.,'])(?P<decade>[12]\d\d0)(?:'?s|\ss)\b", _decade),
+    rule(r"(?<![\w.,])'?(?P<first>(?:[12]\d)?\d0)'?s\s?[-~]\s?'?(?P<decade>(?:[12]\d)?\d0)'?s\b", _decades),
+    rule(r"(?<![\w.,'])(?P<decade>[12]\d\d0)(?:'?s|\ss)\b", _decade),
     rule(r"(?<!\w)'(?P<decade>[1-9]0)'?s\b", _decade),
     rule(
         r"\b(?P<lead>(?:the|his|her|my|our|your|their|mid|early|late|low|high)[\s-])(?P<decade>[2-9]0)s\b",
         lambda match: match["lead"] + decade(match["decade"]),
         re.IGNORECASE,
     ),
-    rule(rf"{BEFORE}(?P<first>1[1-9]\d\d|20\d\d)\s?[-~]\s?(?P<last>1[1-9]\d\d|20\d\d)(?![\w%])(?!\s?[-/+=×]\s?\w)(?!\.\d)", _years),
+    rule(
+        rf"{BEFORE}(?P<first>1[1-9]\d\d|20\d\d)\s?[-~]\s?(?P<last>1[1-9]\d\d|20\d\d)(?![\w%])(?!\s?[-/+=×]\s?\w)(?!\.\d)",
+        _years,
+    ),
     rule(rf"{BEFORE}{_YEAR}-(?P<number>\d\d){AFTER}(?!-)", _year_and_month),
 )
 
@@ -196,7 +216,8 @@ TIMES: tuple[Rule, ...] = (
     rule(r"(?<=\d:[0-5]\d)\s?[-~]\s?(?=\d?\d:[0-5]\d)", lambda _: " to "),
     rule(r"(?<=[\d\s][AaPp][Mm])\s?[-~]\s?(?=\d)", lambda _: " to "),
     rule(
-        rf"{BEFORE}{_HOUR}:(?P<minute>[0-5]?\d):(?P<second>[0-5]\d)(?:\s?{_HALF_DAY})?{_ZONE}(?![\w:])", _long_time
+        rf"{BEFORE}{_HOUR}:(?P<minute>[0-5]?\d):(?P<second>[0-5]\d)(?:\s?{_HALF_DAY})?{_ZONE}(?![\w:])",
+        _long_time,
     ),
     rule(
         rf"{BEFORE}(?P<from>1[0-2]|[1-9])(?:[:.](?P<from_minute>[0-5]\d))?\s?[-~]\s?{_HOUR}(?:[:.](?P<minute>[0-5]\d))?"

@@ -6,7 +6,13 @@ from timbral.text.normalize.english.numbers import NUMBER, cardinal, is_one, num
 from timbral.text.normalize.english.rules import BEFORE, Rule, rule
 
 _DOLLAR, _CENT = ("dollar", "dollars"), ("cent", "cents")
-_POUND, _EURO, _YEN, _WON, _YUAN = ("pound", "pounds"), ("euro", "euros"), ("yen",) * 2, ("won",) * 2, ("yuan",) * 2
+_POUND, _EURO, _YEN, _WON, _YUAN = (
+    ("pound", "pounds"),
+    ("euro", "euros"),
+    ("yen",) * 2,
+    ("won",) * 2,
+    ("yuan",) * 2,
+)
 _Name = tuple[str, str]
 _CURRENCIES: dict[str, tuple[_Name, _Name | None]] = {
     "$": (_DOLLAR, _CENT),
@@ -40,7 +46,15 @@ _NATIONS = {
 }  # fmt: skip
 for _nation, _adjective in _NATIONS.items():
     _CURRENCIES[_nation + "$"] = ((f"{_adjective} dollar", f"{_adjective} dollars"), _CENT)
-for _code, _nation in {"USD": "US", "HKD": "HK", "TWD": "NT", "AUD": "A", "CAD": "C", "NZD": "NZ", "SGD": "S"}.items():
+for _code, _nation in {
+    "USD": "US",
+    "HKD": "HK",
+    "TWD": "NT",
+    "AUD": "A",
+    "CAD": "C",
+    "NZD": "NZ",
+    "SGD": "S",
+}.items():
     _CURRENCIES[_code] = _CURRENCIES[_nation + "$"]
 _CURRENCIES["R$"] = (("real", "reais"), None)
 
@@ -107,7 +121,13 @@ MONEY: tuple[Rule, ...] = (
         r"(?![\d%@])",
         _money,
     ),
-    rule(rf"(?<![A-Za-z])(?P<minus>(?<!\w)-)?(?P<currency>{_SIGN})\s?(?P<other>-)?{_AMOUNT}{_MAGNITUDE}{_PER}(?![\d@])", _money),
+    rule(
+        rf"(?<![A-Za-z])(?P<minus>(?<!\w)-)?(?P<currency>{_SIGN})\s?(?P<other>-)?{_AMOUNT}{_MAGNITUDE}{_PER}(?![\d@])",
+        _money,
+    ),
     rule(rf"\b(?P<currency>{_CODE})\s?{_AMOUNT}{_MAGNITUDE}{_PER}(?!\d)", _money),
-    rule(rf"{BEFORE}(?P<minus>-)?{_AMOUNT}{_MAGNITUDE}\s?(?P<currency>[€£¥₩₹₽₺₫฿₿₪₴₱¢]|\$(?!\w)|(?:{_CODE})\b){_PER}", _money),
+    rule(
+        rf"{BEFORE}(?P<minus>-)?{_AMOUNT}{_MAGNITUDE}\s?(?P<currency>[€£¥₩₹₽₺₫฿₿₪₴₱¢]|\$(?!\w)|(?:{_CODE})\b){_PER}",
+        _money,
+    ),
 )

@@ -2,7 +2,15 @@
 
 import re
 
-from timbral.text.normalize.english.numbers import NUMBER, cardinal, digits_in_words, number, ordinal, pairs, year
+from timbral.text.normalize.english.numbers import (
+    NUMBER,
+    cardinal,
+    digits_in_words,
+    number,
+    ordinal,
+    pairs,
+    year,
+)
 from timbral.text.normalize.english.rules import AFTER, BEFORE, Rule, rule
 
 _OPERATORS = {
@@ -12,17 +20,12 @@ _OPERATORS = {
 }  # fmt: skip
 _POWERS = {"²": "squared", "³": "cubed", "^2": "squared", "^3": "cubed"}
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-_GREEK = dict(
-    zip(
-        "αβγδεζηθικλμνξοπρστυφχψω",
-        (
-            "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon "
-            "phi chi psi omega"
-        ).split(),
-        strict=True,
-    )
-)
-_SAID_AS_PAIR = {"9/11": "nine eleven", "24/7": "twenty-four seven", "50/50": "fifty fifty", "20/20": "twenty twenty"}
+_SAID_AS_PAIR = {
+    "9/11": "nine eleven",
+    "24/7": "twenty-four seven",
+    "50/50": "fifty fifty",
+    "20/20": "twenty twenty",
+}
 _COUNTED = r"(?:than|about|over|nearly|almost|around|approximately|least|most|total of|some|exactly|roughly|only|up to)"
 _NOT_COUNTED = r"(?:was|is|has|as|does|its|this|us|his|whereas|yes|plus|perhaps|always|its|thus|versus|means|sees|says)\b"
 
@@ -44,7 +47,9 @@ def signed(text: str) -> str:
     """A number with its sign in words; decimals are "minus", whole numbers "negative"."""
     sign = text[0] if text[0] in "-+±" else ""
     words = number(text.removeprefix(sign))
-    return {"": "", "-": "minus " if "." in text else "negative ", "+": "plus ", "±": "plus or minus "}[sign] + words
+    return {"": "", "-": "minus " if "." in text else "negative ", "+": "plus ", "±": "plus or minus "}[
+        sign
+    ] + words
 
 
 def _fraction(match: re.Match[str]) -> str:
@@ -95,7 +100,11 @@ def _formula(match: re.Match[str]) -> str:
         else:
             said.append(_OPERATORS.get(part, part))
     words = " ".join(said)
-    return re.sub(r"to the power of (two|three)\b(?! hundred)", lambda m: {"two": "squared", "three": "cubed"}[m[1]], words)
+    return re.sub(
+        r"to the power of (two|three)\b(?! hundred)",
+        lambda m: {"two": "squared", "three": "cubed"}[m[1]],
+        words,
+    )
 
 
 def _power(match: re.Match[str]) -> str:
@@ -112,7 +121,9 @@ def _root(match: re.Match[str]) -> str:
 
 def _ordinal(match: re.Match[str]) -> str:
     digits, suffix = match["digits"].replace(",", ""), match["suffix"].lower()
-    right = "th" if digits[-2:] in ("11", "12", "13") else {"1": "st", "2": "nd", "3": "rd"}.get(digits[-1], "th")
+    right = (
+        "th" if digits[-2:] in ("11", "12", "13") else {"1": "st", "2": "nd", "3": "rd"}.get(digits[-1], "th")
+    )
     return ordinal(digits) if suffix == right else f"{cardinal(digits)} {suffix}"
 
 
@@ -120,7 +131,7 @@ def _year_or_number(match: re.Match[str]) -> str:
     """Four digits are a year unless they count something: "1066", but "more than 1066 people"."""
     digits = match["digits"]
     following = match.string[match.end() : match.end() + 24]
-    counted = re.match(rf"\s(?:[a-z]+s\b(?<!ss)|people|men|women|children)(?<!\s{'X'})", following)
+    counted = re.match(r"\s(?:[a-z]+s\b(?<!ss)|people|men|women|children)", following)
     if counted and not re.match(rf"\s{_NOT_COUNTED}", following):
         return pairs(digits) if digits.endswith("00") and digits[1] != "0" else cardinal(digits)
     before = match.string[max(match.start() - 20, 0) : match.start()]
@@ -143,7 +154,25 @@ def _and_magnitude(match: re.Match[str]) -> str:
     return {"": "", "-": "minus ", "+": "plus ", "±": "plus or minus "}[sign] + f"{words} {match['word']}"
 
 
+def _exponent(match: re.Match[str]) -> str:
+    sign = "minus " if match["sign"] == "-" else ""
+    return f"{signed(match['mantissa'])} times ten to the power of {sign}{cardinal(match['exponent'])}"
+
+
+def _out_of(match: re.Match[str]) -> str:
+    return f"{match['lead']}{number(match['top'])} out of {number(match['bottom'])}"
+
+
+_MARKS = r"(?:scored|score of|scores|rated|rating of|rating is|got|gave it|gets|grade of|ranked)"
 QUANTITIES: tuple[Rule, ...] = (
+    rule(
+        rf"{BEFORE}(?P<mantissa>-?(?:{NUMBER}))[eE](?P<sign>[-+]?)(?P<exponent>\d{{1,3}}){AFTER}", _exponent
+    ),
+    rule(
+        rf"(?P<lead>\b{_MARKS}(?:\sa)?\s)(?P<top>\d{{1,3}}(?:\.\d)?)\s?/\s?(?P<bottom>\d{{1,3}}){AFTER}(?!/)",
+        _out_of,
+    ),
+    rule(rf"{BEFORE}(?P<digits>{NUMBER})K(?=\s[a-z]+s\b|\+)", lambda m: f"{number(m['digits'])} thousand"),
     rule(rf"(?P<sign>[√∛])\s?(?P<of>{NUMBER}|[A-Za-z]\b)", _root),
     rule(
         rf"(?<![\w.])(?P<base>{NUMBER}|[A-Za-z])(?:(?P<raised>\^-?\d{{1,4}})|(?P<superscript>⁻?[²³⁰¹⁴-⁹]{{1,4}}))(?!\d)(?![A-Za-z])",
@@ -161,26 +190,35 @@ QUANTITIES: tuple[Rule, ...] = (
     ),
     rule(rf"(?<![\w.])(?P<a>{NUMBER})\s?\*\s?(?:{NUMBER})(?![\w])", _formula),
     rule(
-        rf"{BEFORE}(?P<digits>[-+±]?(?:{NUMBER}))\s(?P<word>(?:hundred|thousand|million|billion|trillion)\b)", _and_magnitude
+        rf"{BEFORE}(?P<digits>[-+±]?(?:{NUMBER}))\s(?P<word>(?:hundred|thousand|million|billion|trillion)\b)",
+        _and_magnitude,
     ),
-    rule(rf"(?<![\w.,/-])(?:(?P<whole>\d{{1,6}})\s)?(?P<top>\d{{1,6}})\s?/\s?(?P<bottom>\d{{1,6}})(?:th|TH|rd|RD|nd|ND|s)?{AFTER}(?!/)", _fraction),
+    rule(
+        rf"(?<![\w.,/-])(?:(?P<whole>\d{{1,6}})\s)?(?P<top>\d{{1,6}})\s?/\s?(?P<bottom>\d{{1,6}})(?:th|TH|rd|RD|nd|ND|s)?{AFTER}(?!/)",
+        _fraction,
+    ),
     rule(rf"{BEFORE}\d{{1,6}}(?:\.\d{{1,3}})?(?::\d{{1,6}}(?:\.\d{{1,3}})?){{1,2}}(?![\w:])", _ratio),
     rule(
         rf"(?<![\w.,/-])(?<!-\s)(?P<first>-?(?:{NUMBER}))(?P<space>\s?)(?:-|~)\s?(?P<last>(?:{NUMBER}))(?![\w/])(?!\s?-\s?\d)(?!\.\d)",
         _range,
     ),
     rule(rf"{BEFORE}(?P<first>-?(?:{NUMBER}))\s?~\s?(?P<last>-?(?:{NUMBER}))(?P<space>)(?![\w/])", _range),
-    rule(r"(?<![\w.,])(?P<digits>\d{1,3}(?:,\d{3})+|\d{1,15})(?P<suffix>st|nd|rd|th|ST|ND|RD|TH)\b", _ordinal),
+    rule(
+        r"(?<![\w.,])(?P<digits>\d{1,3}(?:,\d{3})+|\d{1,15})(?P<suffix>st|nd|rd|th|ST|ND|RD|TH)\b", _ordinal
+    ),
 )
 
 NUMBERS: tuple[Rule, ...] = (
-    rule(rf"(?<![\w.,])(?P<digits>\d{{1,3}}(?:,\d{{3}})+|\d{{1,15}}(?:\.\d{{1,15}})?)-(?=[A-Za-z])", _hyphenated),
+    rule(
+        r"(?<![\w.,])(?P<digits>\d{1,3}(?:,\d{3})+|\d{1,15}(?:\.\d{1,15})?)-(?=[A-Za-z])",
+        _hyphenated,
+    ),
     rule(r"^(?:10\d\d|11[01]\d)$", _bare_thousand),
-    rule(rf"(?<![\w.,$-])(?P<digits>[12]\d{{3}})(?![\w%])(?!\.\d)(?!,\d)", _year_or_number),
+    rule(r"(?<![\w.,$-])(?P<digits>[12]\d{3})(?![\w%])(?!\.\d)(?!,\d)", _year_or_number),
     rule(r"(?<=~)(?=\d)", lambda _: ""),
     rule(rf"~\s?(?=(?:{NUMBER}))", lambda _: "about "),
     rule(rf"(?<![\w)])-(?P<digits>{NUMBER})", lambda m: signed(m[0])),
     rule(rf"(?<!\w)[+±](?P<digits>{NUMBER})", lambda m: signed(m[0])),
-    rule(rf"\d{{16,}}", lambda m: digits_in_words(m[0])),
+    rule(r"\d{16,}", lambda m: digits_in_words(m[0])),
     rule(NUMBER, lambda m: f" {number(m[0])} "),
 )
