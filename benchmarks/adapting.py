@@ -22,7 +22,7 @@ import soundfile
 import timbral
 from timbral import data
 from timbral.errors import TimbralWarning
-from timbral.training.adapting import adapt_voice
+from timbral.training.adaptation import adapt_voice
 from timbral.training.recordings import read_recordings
 from timbral.training.settings import family_of, read_settings
 

@@ -34,12 +34,12 @@ from timbral.nets.discriminators import DISCRIMINATORS, Discriminators  # noqa: 
 from timbral.nets.mel_acoustic import MEL_FAMILIES, MelAcousticNetwork  # noqa: E402
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer  # noqa: E402
 from timbral.nets.spectrogram import normalized  # noqa: E402
-from timbral.training.acoustic import AcousticTask  # noqa: E402
 from timbral.training.acoustic_examples import AcousticExample  # noqa: E402
-from timbral.training.mel_acoustic import MelAcousticTask  # noqa: E402
+from timbral.training.flow_matching import FlowMatchingTask  # noqa: E402
 from timbral.training.scaled_adam import ScaledAdam  # noqa: E402
 from timbral.training.semantic import SemanticExample, SemanticTask  # noqa: E402
 from timbral.training.settings import AcousticSettings, SemanticSettings, defaults  # noqa: E402
+from timbral.training.vits import VitsTask  # noqa: E402
 
 TOKENS, HOP, SEGMENT = 20, 640, 32
 SMALL_SEMANTIC = {"embedding_dim": 64, "hidden_dim": 64, "head": 4, "n_layer": 2, "vocab_size": 1025} | {
@@ -93,8 +93,8 @@ def semantic(preference: float) -> None:
     with mock.patch.object(t2s_model, "make_reject_y", return_value=worse):
         loss, _ = (theirs.forward if preference else theirs.forward_old)(*arguments)
     loss.backward()
-    with mock.patch("timbral.training.semantic.worsened", return_value=worse):
-        (found,) = task.passes(batch)
+    with mock.patch("timbral.training.semantic.corrupted_tokens", return_value=worse):
+        (found,) = task.loss_steps(batch)
     found.loss.backward()
     what = "S1 DPO" if preference else "S1"
     show(what, {"total": loss}, {"total": found.loss})
@@ -196,7 +196,7 @@ def acoustic(family: str) -> None:
     judge.load_state_dict(their_judge.state_dict())
     chance = torch.Generator().manual_seed(5)
     settings = AcousticSettings(**defaults(family, "acoustic", "full") | {"held_out": 0})
-    task = AcousticTask(ours, judge, examples_of(family, chance), settings)
+    task = VitsTask(ours, judge, examples_of(family, chance), settings)
     ours.eval()
     batch = task.collate([0, 1])
     spoken_as(theirs, batch["tokens"])
@@ -225,7 +225,7 @@ def acoustic(family: str) -> None:
     }
     sum(loss for name, loss in official.items() if name != "discriminator").backward()
     with drawn(noise, [starts]):
-        first, second = task.passes(batch)
+        first, second = task.loss_steps(batch)
     second.loss.backward()
     show(family, official, {**first.values, **second.values})
     show_gradients(family, theirs, ours)
@@ -245,7 +245,7 @@ def flow_matching(family: str, *, shortcut: bool) -> None:
     ours.load_state_dict(theirs.state_dict())
     chance = torch.Generator().manual_seed(6)
     settings = AcousticSettings(**defaults(family, "acoustic", "full") | {"held_out": 0})
-    task = MelAcousticTask(ours, examples_of(family, chance, rate), settings)
+    task = FlowMatchingTask(ours, examples_of(family, chance, rate), settings)
     ours.eval()
     batch = task.collate([0, 1])
     spoken_as(theirs, batch["tokens"])

@@ -22,14 +22,14 @@ from timbral.nets.acoustic import FAMILIES, AcousticNetwork
 from timbral.nets.discriminators import DISCRIMINATORS, Discriminators
 from timbral.nets.mel_acoustic import MEL_FAMILIES, MelAcousticNetwork
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
-from timbral.training.acoustic import AcousticTask
 from timbral.training.acoustic_examples import AcousticExample
 from timbral.training.adapters import count
+from timbral.training.flow_matching import FlowMatchingTask
 from timbral.training.loop import train
-from timbral.training.mel_acoustic import MelAcousticTask
 from timbral.training.semantic import SemanticExample, SemanticTask
 from timbral.training.settings import AcousticSettings, SemanticSettings, StageSettings, defaults
 from timbral.training.task import Task
+from timbral.training.vits import VitsTask
 
 CASES = ("semantic-lora", "semantic-full", "v2-lora", "v2-full", "v2Pro-lora", "v2Pro-full", "v3-lora")
 PHONES = 10
@@ -58,10 +58,10 @@ def task_of(case: str, arguments: argparse.Namespace) -> tuple[Task, StageSettin
     example = AcousticExample(0.1 * torch.randn(32000 * seconds), phones, tokens)
     if name in MEL_FAMILIES:
         example = replace(example, mel=torch.rand(100, int(MELS[name] * seconds)) * 2 - 1)
-        return MelAcousticTask(MelAcousticNetwork(MEL_FAMILIES[name]), [example] * number, chosen), chosen
+        return FlowMatchingTask(MelAcousticNetwork(MEL_FAMILIES[name]), [example] * number, chosen), chosen
     example = replace(example, speaker=torch.randn(20480) if FAMILIES[name].speaker else None)
     judges = Discriminators(DISCRIMINATORS[name])
-    return AcousticTask(AcousticNetwork(FAMILIES[name]), judges, [example] * number, chosen), chosen
+    return VitsTask(AcousticNetwork(FAMILIES[name]), judges, [example] * number, chosen), chosen
 
 
 def measure(case: str, arguments: argparse.Namespace) -> None:

@@ -1,8 +1,6 @@
-"""How a model reads a text: joins the text front end to the networks that a bundle may bring for it.
+"""The text front end of a model: text to utterances of phones, with the networks that a bundle may bring for it.
 
-These are BERT (`bert.onnx` and `bert_vocab.txt`), which tells stage one what Chinese words mean, and G2PW, which decides
-how Chinese characters with several readings sound: `g2pw.onnx` and its tables under the names that they are published
-with, and the same vocabulary.
+These are BERT, whose features stage one reads for Chinese, and G2PW, which disambiguates Chinese polyphones.
 """
 
 import warnings
@@ -15,15 +13,13 @@ from timbral.errors import TimbralWarning
 from timbral.inference.bert import PhoneFeatures
 from timbral.inference.g2pw import open_g2pw
 from timbral.inference.sessions import SessionOptions
-from timbral.models import Bundle, Manifest
+from timbral.models import Bundle, Manifest, files
 from timbral.text import Lexicon, Utterance, to_phones, to_utterances, with_mark
 from timbral.text.g2p.pronunciation import Polyphones
 
-BERT, VOCABULARY, G2PW = "bert.onnx", "bert_vocab.txt", "g2pw.onnx"
-
 
 class Frontend:
-    """Reads texts for one model. Immutable, and shared by all requests."""
+    """The text front end of one model. Immutable, shared by all requests."""
 
     def __init__(
         self, manifest: Manifest, features: PhoneFeatures | None = None, polyphones: Polyphones | None = None
@@ -34,19 +30,21 @@ class Frontend:
 
     @classmethod
     def open(cls, bundle: Bundle, options: SessionOptions) -> "Frontend":
-        """Warns where a model that wants to know what Chinese words mean has no BERT to tell it."""
+        """Opens what the bundle brings; warns where stage one reads BERT features and there is no BERT."""
         manifest, features, polyphones = bundle.manifest, None, None
-        if BERT in manifest.files:
-            features = PhoneFeatures.open(bundle.path(BERT), bundle.path(VOCABULARY), options)
+        if bundle.has(files.BERT):
+            features = PhoneFeatures.open(
+                bundle.path(files.BERT), bundle.path(files.BERT_VOCABULARY), options
+            )
         elif manifest.semantic.bert and "zh" in manifest.languages:
             warnings.warn(
-                f"{manifest.name} has no {BERT}: Chinese will have less expression; import the model with BERT",
+                f"{manifest.name} has no {files.BERT}: Chinese will have less expression; import the model with BERT",
                 TimbralWarning,
                 stacklevel=2,
             )
         # The official front end asks G2PW for v2 only; v1 was trained with the readings of dictionaries.
-        if G2PW in manifest.files and manifest.symbols == "v2":
-            polyphones = open_g2pw(bundle.folder, bundle.path(VOCABULARY), options)
+        if bundle.has(files.G2PW) and manifest.symbols == "v2":
+            polyphones = open_g2pw(bundle.folder, bundle.path(files.BERT_VOCABULARY), options)
         return cls(manifest, features, polyphones)
 
     def transcript(self, text: str, language: str) -> Utterance:
@@ -57,7 +55,7 @@ class Frontend:
             language,
             manifest.symbols,
             manifest.languages,
-            self._polyphones,
+            polyphones=self._polyphones,
         )
 
     def utterances(self, text: str, language: str, lexicon: Lexicon | None = None) -> Iterator[Utterance]:
@@ -72,12 +70,12 @@ class Frontend:
             manifest.symbols,
             manifest.languages,
             manifest.semantic.longest,
-            self._polyphones,
-            lexicon,
+            polyphones=self._polyphones,
+            lexicon=lexicon,
         )
 
     def features(self, utterance: Utterance) -> NDArray[np.float32] | None:
-        """What the words mean, float32 [phones, 1024]; None where the model does not ask, or nothing can tell."""
+        """BERT features float32 [phones, 1024]; None for models without a BERT."""
         if self._features is None:
             return None
         (features,) = self._features([utterance])

@@ -1,7 +1,8 @@
 """The encoder blocks of stage two: attention that knows how far apart near frames are, and convolutions.
 
-Relative positions within a window after Shaw et al. 2018, as VITS uses them (https://github.com/jaywalnut310/vits,
-`attentions.py`); here the window alone is computed, not every distance of the sequence.
+Relative positions within a window after Shaw et al. 2018, as VITS uses them
+(https://github.com/jaywalnut310/vits, `attentions.py`); here the window alone is computed, not every distance
+of the sequence.
 """
 
 import math

@@ -83,7 +83,8 @@ class AliasFreeSnake(nn.Module):
 
 
 def low_pass(cutoff: float = 0.25, half_width: float = 0.3) -> Tensor:
-    """Kaiser-windowed sinc [1, 1, TAPS] that sums to 1; cutoff and half of its transition as parts of the rate.
+    """Kaiser-windowed sinc [1, 1, TAPS] that sums to 1; cutoff and half of its transition as parts of the
+    rate.
 
     The window's shape is Kaiser's for the attenuation that so many taps reach (more than 50 dB).
     """

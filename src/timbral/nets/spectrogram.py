@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from timbral.nets.tiny_mel import FourierBasis
+from timbral.nets.log_mel import FourierBasis
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,3 @@
-"""Fine-tuning: networks of a bundle in torch again, what they learn from, and a voice that holds what they have learned."""
+"""Training and fine-tuning of the networks of a bundle, and the fine-tuned voice that comes out (needs
+torch).
+"""

@@ -9,7 +9,7 @@ class DefectError(Exception):
     """Why a file is refused and what to do, in one line without the name of the file."""
 
 
-def shown(value: object) -> str:
+def quoted(value: object) -> str:
     """What a file says, fit for one line of an error: the value where it is short, otherwise its type.
 
     Never the inside of a list, tuple or dictionary, which a file can make endless.
