@@ -528,3 +528,25 @@ def test_progress_is_seen_while_libraries_are_kept_quiet() -> None:
     assert b"listening closely" in seen
     assert b"chatter" not in seen
     assert b"note: worth knowing" in seen
+
+
+def test_read_shows_how_a_text_is_read(tmp_path: Path, capfd: Captured) -> None:
+    lexicon = tmp_path / "words.tsv"
+    lexicon.write_text("Kvothe\ten\tK W OW1 TH\n", "utf-8")
+    assert main(["read", "8岁。Kvothe left.[pause 1s] Привет, bye", "--lexicon", str(lexicon)]) == 0
+    shown = capfd.readouterr()
+    assert shown.out.splitlines() == [
+        "zh   八岁.",
+        "     ba1 sui4 .",
+        "en   Kvothe left.",
+        "     K W OW1 TH L EH1 F T .",
+        "--   pause of 1 s",
+        "en   bye.",
+        "     . B AY1 .",
+    ]
+    assert "note: left out 'Привет'" in shown.err
+    assert main(["read", "--json", "--lang", "en", "7"]) == 0
+    (utterance,) = json.loads(capfd.readouterr().out)["utterances"]
+    assert utterance["segments"][0]["phones"] == ["S", "EH1", "V", "AH0", "N", "."]
+    assert main(["read", "…"]) == 2
+    assert "nothing to speak" in capfd.readouterr().err

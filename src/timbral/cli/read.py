@@ -16,8 +16,8 @@ Text = Annotated[str, typer.Argument(help="What to read; - takes it from stdin."
 
 def read(text: Text, lang: Language = "auto", lexicon: Words = None, json: Json = False) -> None:
     """Show how a text will be read: languages, words, sounds."""
-    words = Lexicon.read(lexicon) if lexicon else None
-    utterances = list(to_utterances(_text(text), lang, lexicon=words))
+    given = Lexicon.read(lexicon) if lexicon else None
+    utterances = list(to_utterances(_text(text), lang, lexicon=given))
     if json:
         terminal.print_json({"utterances": [_values(utterance) for utterance in utterances]})
         return
@@ -25,7 +25,9 @@ def read(text: Text, lang: Language = "auto", lexicon: Words = None, json: Json 
         if utterance.pause:
             print(f"--   pause of {utterance.pause:g} s")
         for segment in utterance.segments:
-            print(f"{segment.language:<4} {segment.text.strip()}\n     {readable(segment)}")
+            # The stop in front of a short text is for the networks.
+            words = segment.text.strip().removeprefix(".")
+            print(f"{segment.language:<4} {words}\n     {readable(segment)}")
 
 
 def _text(text: str) -> str:
