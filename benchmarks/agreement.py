@@ -14,17 +14,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from timbral.conversion.export import quantization_error as losses
-from timbral.conversion.export.semantic import PREFILL, STEP, export_semantic
+from timbral.conversion.export import quantization_error
+from timbral.conversion.export.semantic import export_semantic
 from timbral.inference.loading import open_engine
 from timbral.inference.semantic.backend import open_backend
 from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle, Precision, open_bundle
+from timbral.models.files import SEMANTIC_PREFILL, SEMANTIC_STEP
 from timbral.models.weights import read_parameters
 from timbral.nets.semantic import SemanticTransformer
-from timbral.training.drawn import draw_tokens
-from timbral.training.embedded import sentences
 from timbral.training.networks import restore_semantic
+from timbral.training.sampled_tokens import sample_tokens, sentences
 
 CPU = SessionOptions(device="cpu")
 CAPACITY = 400
@@ -32,7 +32,7 @@ CAPACITY = 400
 
 def between_steps(bundle: Bundle) -> SemanticTransformer:
     """Stage one with weights that 8 bits cannot hold."""
-    held = read_parameters(bundle.path(STEP)) | read_parameters(bundle.path(PREFILL))
+    held = read_parameters(bundle.path(SEMANTIC_STEP)) | read_parameters(bundle.path(SEMANTIC_PREFILL))
     network, chance = restore_semantic(bundle), np.random.default_rng(0)
     with torch.no_grad():
         for name, weight in network.state_dict().items():
@@ -53,22 +53,27 @@ def main() -> None:
     bundle = open_bundle(None)
     semantic = open_engine(bundle, CPU).semantic
     pairs = [
-        pair for lang, texts in sentences().items() for pair in draw_tokens(bundle, semantic, texts, lang)
+        pair for lang, texts in sentences().items() for pair in sample_tokens(bundle, semantic, texts, lang)
     ]
     network = between_steps(bundle)
     found: dict[Precision, list[np.ndarray]] = {}
     for precision in ("fp32", "int8", "int4"):
         with tempfile.TemporaryDirectory() as folder:
             export_semantic(network, Path(folder), precision)
-            runner = open_backend(Path(folder) / PREFILL, Path(folder) / STEP, CPU, rows=2, capacity=CAPACITY)
+            runner = open_backend(
+                Path(folder) / SEMANTIC_PREFILL, Path(folder) / SEMANTIC_STEP, CPU, slots=2, capacity=CAPACITY
+            )
             found[precision] = [
-                losses.teacher_forced(runner, phones, None, tokens) for phones, tokens in pairs
+                quantization_error.teacher_forced(runner, phones, None, tokens) for phones, tokens in pairs
             ]
     exact = np.concatenate(found.pop("fp32"))
     print(f"{len(pairs)} sentences, {len(exact)} tokens")
     for precision, logits in found.items():
         rounded = np.concatenate(logits)
-        agreement, error = losses.argmax_agreement(exact, rounded), losses.relative_error(exact, rounded)
+        agreement, error = (
+            quantization_error.argmax_agreement(exact, rounded),
+            quantization_error.relative_error(exact, rounded),
+        )
         print(f"{precision}: {agreement:.1%} agree, relative error of the logits {error:.3f}")
 
 

@@ -92,7 +92,7 @@ def step_ms(tts: timbral.Synthesizer, threads: int) -> float:
         path("semantic_prefill.onnx"),
         path("semantic_step.onnx"),
         SessionOptions(threads=threads),
-        rows=1,
+        slots=1,
         capacity=512,
     )
     runner.prefill(0, np.arange(60), None, np.arange(100))

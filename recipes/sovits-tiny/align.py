@@ -1,39 +1,52 @@
-"""Aligns the phones of every transcribed utterance with its sound, and throws out what does not fit.
+"""Aligns the phones of all transcribed utterances with their audio.
 
-    python align.py FEATURES OUT.npz
+    python align.py FEATURES OUT.npz [--steps 1500]       (resumes)
 
-A small network learns phones from content features by CTC (Graves et al. 2006), once over everything; Viterbi then finds
-which phone is said when. The codebook is made to tell these phones apart, stage one's training uses them to guide a few
-attention heads, and the engine's guard gets its durations. Utterances whose best path is unlikely have a wrong transcript
-or a bad recording and are left out.
+A small network is trained by CTC (Graves et al. 2006) to recognise phones from content features; the Viterbi
+path is the alignment. It is used for the codebook, which separates these phones, and for the guided attention
+of stage one. Utterances with an unlikely path have a wrong transcript or a bad recording and are dropped. The
+network is in OUT.run.
 """
 
-import argparse
 import json
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from packed import Utterance, read, write
-from runs import DEVICES, half, open_device
+from arrays import Utterance, read, write
+from runs import (
+    SteppedTask,
+    adamw,
+    generator,
+    half,
+    is_held_out,
+    learned,
+    open_device,
+    run,
+    training_arguments,
+)
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from timbral.errors import TextError
 from timbral.text import to_phones
+from timbral.training.task import Batch
 
+Transcribed = tuple[Utterance, np.ndarray]
+"""An utterance and its phones [n]."""
 PHONES = 732
 BLANK = PHONES
 WIDTH, LAYERS = 384, 4
 NOISE = 0.1
-"""Of the features while learning, as a share of their spread."""
+"""Standard deviation of the noise in training, relative to that of the features."""
 GAPS, LONGEST_GAP = 2, 5
-"""Stretches of an utterance that are not heard while learning; tokens of each at most."""
-TOGETHER = 64
-"""Utterances that are aligned at once at most."""
+"""Number of masked gaps per utterance in training, and their maximum length in tokens."""
+ALIGNED, BATCH, HELD_OUT = 64, 24, 64
+"""Utterances that are aligned at once, trained at once, and used for validation."""
+LEAST_SCORE = -2.0
+"""Mean log-probability of a path below which an utterance is dropped."""
 
 
 class Recogniser(nn.Module):
@@ -54,7 +67,7 @@ class Recogniser(nn.Module):
 
 
 def disturbed(content: Tensor) -> Tensor:
-    """Noise on features [batch, T, 512], and gaps in each utterance: what is said is to be heard from all of it."""
+    """Adds noise to features [batch, T, 512] and masks gaps in each utterance."""
     content = content + NOISE * content.std() * torch.randn_like(content)
     for row in content:
         for _ in range(GAPS):
@@ -65,20 +78,21 @@ def disturbed(content: Tensor) -> Tensor:
 
 
 def spoken(u: Utterance) -> np.ndarray | None:
-    """Phone ids of an utterance's transcript; None where there is none."""
+    """Phone ids of the transcript of an utterance, None without one."""
     text, lang = u.meta["text"], u.meta["lang"]
     if not text or lang not in ("zh", "en", "ja") or u.meta["corpus"] == "cmn-syllables":
         return None
     if found := re.search(r"【(.+?)】", text):
         text = found[1]
     try:
-        return to_phones(text, lang, reading="best").ids
+        return to_phones(text, lang).ids
     except TextError:
         return None
 
 
 def viterbi(scores: Tensor, phones: list[np.ndarray]) -> list[tuple[np.ndarray, float]]:
-    """Which phone each frame belongs to under CTC, blanks counted to the phone before, and the path's mean score.
+    """The phone of each frame under CTC, with blanks assigned to the phone before, and the mean score of the
+    path.
 
     scores: log-probabilities [batch, F, 733] of utterances of F frames each; phones: of each utterance.
     """
@@ -92,7 +106,7 @@ def viterbi(scores: Tensor, phones: list[np.ndarray]) -> list[tuple[np.ndarray, 
     skip[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
     emit = scores.gather(2, states.to(device)[:, None].expand(-1, frames, -1)).transpose(0, 1)
     barred = torch.where(skip, 0.0, -torch.inf).to(device)
-    # Two states that cannot be, on the left, so that a step from before the first one exists.
+    # Two impossible states on the left, for steps from before the first state.
     best = torch.full((batch, states.shape[1] + 2), -torch.inf, device=device)
     best[:, 2:4] = emit[0, :, :2]
     back = torch.zeros(emit.shape, dtype=torch.int8, device=device)
@@ -112,13 +126,14 @@ def viterbi(scores: Tensor, phones: list[np.ndarray]) -> list[tuple[np.ndarray, 
 
 
 def aligned(
-    model: Recogniser, found: list[tuple[Utterance, np.ndarray]], device: torch.device
+    model: Recogniser, found: list[Transcribed]
 ) -> Iterator[tuple[Utterance, np.ndarray, np.ndarray, float]]:
-    """Each utterance with its phones, its path and that one's score; those of the same length are aligned together."""
+    """Utterances with phones, path and its score, in batches of the same length."""
+    device = model.leave.weight.device
     lengths = np.array([len(u.content) for u, _ in found])
     for length in np.unique(lengths):
         same = np.flatnonzero(lengths == length)
-        for group in np.split(same, range(TOGETHER, len(same), TOGETHER)):
+        for group in np.split(same, range(ALIGNED, len(same), ALIGNED)):
             content = np.stack([found[i][0].content for i in group])
             with torch.inference_mode():
                 paths = viterbi(
@@ -127,64 +142,82 @@ def aligned(
             yield from ((*found[i], *path) for i, path in zip(group, paths, strict=True))
 
 
+class AlignmentTask(SteppedTask):
+    """The recogniser, trained by CTC on utterances with transcripts."""
+
+    def __init__(self, found: list[Transcribed], steps: int) -> None:
+        model = Recogniser()
+        super().__init__(model, adamw(model.parameters(), 0.01), steps)
+        held_out = [is_held_out(u.meta["id"]) for u, _ in found]
+        self.train = [one for one, out in zip(found, held_out, strict=True) if not out]
+        self.held_out = [one for one, out in zip(found, held_out, strict=True) if out][:HELD_OUT]
+
+    def draw(self, step: int) -> Batch:
+        chosen = generator(step).integers(0, len(self.train), BATCH)
+        return collate([self.train[i] for i in chosen])
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        loss = self._ctc(batch, disturbed(batch["content"]))
+        return loss, {"ctc": loss}
+
+    def measure(self) -> dict[str, Tensor]:
+        if not self.held_out:
+            return {}
+        device = self.network.leave.weight.device
+        batch = {name: part.to(device) for name, part in collate(self.held_out).items()}
+        return {"ctc": self._ctc(batch, batch["content"])}
+
+    def _ctc(self, batch: Batch, content: Tensor) -> Tensor:
+        with half(content.device):
+            scores = self.network(content)
+        lengths = 2 * batch["tokens"], batch["phone_lengths"]
+        return F.ctc_loss(scores.transpose(0, 1), batch["phones"], *lengths, blank=BLANK, zero_infinity=True)
+
+
+def collate(found: list[Transcribed]) -> Batch:
+    """Content [batch, T, 512], concatenated phones, and the lengths of both."""
+    content = [torch.from_numpy(u.content.copy()).float() for u, _ in found]
+    return {
+        "content": nn.utils.rnn.pad_sequence(content, batch_first=True),
+        "tokens": torch.tensor([len(one) for one in content]),
+        "phones": torch.from_numpy(np.concatenate([p for _, p in found])).long(),
+        "phone_lengths": torch.tensor([len(p) for _, p in found]),
+    }
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = training_arguments(__doc__, hours=1.0, steps=1500, rate=2e-3)
     parser.add_argument("features", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--device", choices=DEVICES, default="auto")
     args = parser.parse_args()
-    device = open_device(args.device)
-    rng = np.random.default_rng(0)
+    torch.manual_seed(0)
     found = [
         (u, p) for u in read(args.features) if (p := spoken(u)) is not None and len(p) <= 1.8 * len(u.content)
     ]
-    model = Recogniser().to(device)
-    weights = args.out.with_suffix(".ctc.pt")
-    if weights.exists():
-        model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    optimizer = torch.optim.AdamW(model.parameters(), 2e-3)
-    began, step = time.time(), 0
-    while (share := (time.time() - began) / 60 / args.minutes) < 1:
-        chosen = [found[i] for i in rng.integers(0, len(found), 24)]
-        content = nn.utils.rnn.pad_sequence(
-            [torch.from_numpy(u.content.copy()) for u, _ in chosen], batch_first=True
-        )
-        with half(device):
-            scores = model(disturbed(content.to(device).float()))
-        loss = F.ctc_loss(
-            scores.transpose(0, 1),
-            torch.from_numpy(np.concatenate([p for _, p in chosen])).long().to(device),
-            torch.tensor([2 * len(u.content) for u, _ in chosen]),
-            torch.tensor([len(p) for _, p in chosen]),
-            blank=BLANK,
-            zero_infinity=True,
-        )
-        optimizer.param_groups[0]["lr"] = 2e-3 * (1 - share)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-        if step % 100 == 0:
-            print(step, round(float(loss), 3), flush=True)
-    part = weights.with_suffix(".part")
-    torch.save(model.cpu().state_dict(), part)
-    part.replace(weights)
-    model.to(device).eval()
+    folder = args.out.with_suffix(".run")
+    run(AlignmentTask(found, args.steps), folder, args, warmup=1, clip=1.0, ema=0.0)
+    write_alignment(args.out, found, read_recogniser(folder).to(open_device(args.device)))
+
+
+def read_recogniser(folder: Path) -> Recogniser:
+    model = Recogniser()
+    model.load_state_dict(learned(folder))
+    return model.eval()
+
+
+def write_alignment(path: Path, found: list[Transcribed], model: Recogniser) -> None:
+    """Aligns all utterances, and drops those with an unlikely path."""
     metas, phones, paths, dropped = [], [], [], 0
-    for u, p, path, score in aligned(model, found, device):
-        if score < -2.0:
+    for u, p, frames, score in aligned(model, found):
+        if score < LEAST_SCORE:
             dropped += 1
             continue
         metas.append({"id": u.meta["id"], "lang": u.meta["lang"], "score": round(score, 3)})
         phones.append(p.astype(np.int16))
-        paths.append(path.astype(np.int16))
+        paths.append(frames.astype(np.int16))
     print(f"{len(metas)} aligned, {dropped} dropped", flush=True)
     write(
-        args.out,
+        path,
         meta=np.frombuffer(json.dumps(metas).encode(), np.uint8),
         phones=np.concatenate(phones),
         phone_lengths=np.array([len(p) for p in phones]),

@@ -2,9 +2,10 @@
 
     python durations.py KOKORO TEXT OUT [--shard 0/2] [--most 20000]       (resumable)
 
-Kokoro decides how long its phones last before it makes any sound, which takes a tenth of a second a sentence: so its rhythm
-can be learned from far more sentences than its sound. Arguments are those of synthesize.py. Writes OUT/durations.SHARD.jsonl:
-lang, phones (ours), symbols (Kokoro's) and seconds (of the symbols, with the silence before and after them).
+Kokoro decides how long its phones last before it makes any sound, which takes a tenth of a second a sentence:
+so its rhythm can be learned from far more sentences than its sound. Arguments are those of synthesize.py.
+Writes OUT/durations.SHARD.jsonl: lang, phones (ours), symbols (Kokoro's) and seconds (of the symbols, with
+the silence before and after them).
 """
 
 import json

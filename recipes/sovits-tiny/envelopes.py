@@ -2,9 +2,10 @@
 
     python envelopes.py PACK SITE_PACKAGES    (resumes)
 
-WORLD's CheapTrick and D4C (Morise 2015, 2016) take the harmonics out of the spectrum, which F0 puts in again, so the envelope is
-smooth and a few points of it are enough. PACK gets them as rows, and the same of a warped voice for each utterance: another
-length of the vocal tract, another pitch, another microphone. WORLD speaks with it, so that its timbre can be heard.
+WORLD's CheapTrick and D4C (Morise 2015, 2016) take the harmonics out of the spectrum, which F0 puts in again,
+so the envelope is smooth and a few points of it are enough. PACK gets them as rows, and the same of a warped
+voice for each utterance: another length of the vocal tract, another pitch, another microphone. WORLD speaks
+with it, so that its timbre can be heard.
 
 Needs pyworld, which pip builds with a C++ compiler.
 """
@@ -18,15 +19,15 @@ import numpy as np
 import pyworld
 import soxr
 import torch
-from packed import FRAMES_PER_TOKEN
+from arrays import FRAMES_PER_TOKEN
+from dataset import FRAMES, WARPED, Utterances
 from rich.progress import track
-from runs import chance
-from sounds import FRAMES, WARPED, Sounds
+from runs import generator
 from teachers import WHISPER_RATE
 
 from timbral.audio.mel_axis import mel_points, nearest
 from timbral.nets.source_filter import SourceFilterConfig
-from timbral.nets.tiny_timbre import SPEAKER, TimbreEncoder
+from timbral.nets.timbre_encoder import SPEAKER, TimbreEncoder
 
 SHAPE = SourceFilterConfig()
 RATE = SHAPE.rate
@@ -37,7 +38,9 @@ TRACT = 0.26
 PITCH, LOWEST, HIGHEST = 0.15, 85.0, 340.0
 """F0 goes with twice that; deviation from it in octaves, and the mean F0 in Hz that it stays within."""
 COLOUR, WAVES = 2.0, 4
-"""Deviation in dB of each of the cosines over the octaves that a microphone changes the spectrum by, and their number."""
+"""Deviation in dB of each of the cosines over the octaves that a microphone changes the spectrum by, and
+their number.
+"""
 ODDS = 8.0
 """Largest log odds of noise."""
 HISS = 1e-5
@@ -60,7 +63,7 @@ class Analysis:
 
     def __init__(self, pack: Path, site_packages: Path) -> None:
         torch.set_num_threads(1)
-        self.sounds = Sounds(pack, torch.device("cpu"))
+        self.sounds = Utterances(pack, torch.device("cpu"))
         self.hertz = np.linspace(0, RATE / 2, SIZE // 2 + 1)
         self.to_points = [
             nearest(mel_points(count, RATE / 2), self.hertz).T
@@ -74,11 +77,12 @@ class Analysis:
         sounds = self.sounds
         here = slice(sounds.starts[number], sounds.starts[number] + sounds.lengths[number])
         audio, f0, voiced = (sounds.rows[name][here].numpy().ravel() for name in ("audio", "f0", "voiced"))
-        rng = chance(number)
+        rng = generator(number)
         samples = audio / 32768 + HISS * rng.standard_normal(len(audio))
         # Frames lie in the middle of their hops.
         times = (np.arange(len(f0)) + 0.5) * SHAPE.hop / RATE
-        # Told pitch everywhere, D4C would find harmonics in silence here and there, and stage two would hum there.
+        # Told pitch everywhere, D4C would find harmonics in silence here and there, and stage two would hum
+        # there.
         pitch = np.where(voiced, f0, 0.0).astype(np.float64)
         power = pyworld.cheaptrick(samples, pitch, times, RATE, fft_size=SIZE)
         noise = pyworld.d4c(samples, pitch, times, RATE, fft_size=SIZE)
@@ -146,7 +150,7 @@ def main() -> None:
     parser.add_argument("pack", type=Path)
     parser.add_argument("site_packages", type=Path, help="where the teachers are installed")
     args = parser.parse_args()
-    sounds = Sounds(args.pack, torch.device("cpu"))
+    sounds = Utterances(args.pack, torch.device("cpu"))
     count, rows = len(sounds.metas), (len(sounds.rows["tokens"]), FRAMES_PER_TOKEN)
     size = SHAPE.envelope + SHAPE.aperiodicity
     if all((args.pack / f"{name}.npy").exists() for name in (*FRAMES, *WARPED)):

@@ -2,8 +2,8 @@
 
     python evaluate.py BUNDLE PROMPTS.tsv TEXT_DIR OUT [--sentences 2]
 
-PROMPTS.tsv has the columns id, language and transcript, recordings lie beside it as ID.flac; TEXT_DIR has en.txt, zh.txt, ja.txt.
-Writes OUT/*.wav and OUT/cases.jsonl: wav, text, lang, ref, group.
+PROMPTS.tsv has the columns id, language and transcript, recordings lie beside it as ID.flac; TEXT_DIR has
+en.txt, zh.txt, ja.txt. Writes OUT/*.wav and OUT/cases.jsonl: wav, text, lang, ref, group.
 """
 
 import argparse

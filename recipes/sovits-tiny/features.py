@@ -1,11 +1,13 @@
-"""Turns a corpus into training features: content features, F0 and speaker embedding of every utterance, packed on disk.
+"""Turns a corpus into training features: content features, F0 and speaker embedding of every utterance,
+packed on disk.
 
     python features.py SITE_PACKAGES OUT CORPUS.jsonl...       (resumable: utterances already in OUT are skipped)
 
-Each line of a CORPUS file has id, lang, speaker, text and either `file` (a path beside the list) or lies in the tar of the
-same name. On a GPU the networks hear utterances of like length together, while threads read sound and find its pitch. With
---warp, a second copy of every utterance is made, resampled by a random factor and equalised at random: a new speaker for
-stage two, of another length of the vocal tract and another channel.
+Each line of a CORPUS file has id, lang, speaker, text and either `file` (a path beside the list) or lies in
+the tar of the same name. On a GPU the networks hear utterances of like length together, while threads read
+sound and find its pitch. With --warp, a second copy of every utterance is made, resampled by a random factor
+and equalised at random: a new speaker for stage two, of another length of the vocal tract and another
+channel.
 """
 
 import argparse
@@ -23,12 +25,12 @@ import numpy as np
 import soundfile as sf
 import soxr
 import torch
-from packed import write
+from arrays import write
 from runs import DEVICES, half, open_device
 from teachers import WHISPER_RATE, WhisperEncoder, embeddings, pitch
 from torch import Tensor, nn
 
-from timbral.nets.tiny_timbre import SpeakerEncoder
+from timbral.nets.timbre_encoder import SpeakerEncoder
 
 RATE = 24_000
 HOP = 240
@@ -40,7 +42,9 @@ TOGETHER = 20_000
 
 @dataclass(frozen=True)
 class Clip:
-    """What is known of an utterance of T tokens before the networks heard it: samples [960 T] at 24 kHz, [640 T] at 16 kHz."""
+    """What is known of an utterance of T tokens before the networks heard it: samples [960 T] at 24 kHz, [640
+    T] at 16 kHz.
+    """
 
     meta: dict
     audio: np.ndarray
@@ -71,7 +75,9 @@ def utterances(listing: Path, most: int | None) -> Iterator[tuple[dict, bytes]]:
 
 
 def warped(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Another speaker's version of a recording: resampled (pitch, formants and tempo together) and smoothly equalised."""
+    """Another speaker's version of a recording: resampled (pitch, formants and tempo together) and smoothly
+    equalised.
+    """
     factor = float(np.exp(rng.uniform(0.05, 0.17) * rng.choice([-1, 1])))
     audio = soxr.resample(audio, RATE * factor, RATE)
     spectrum = np.fft.rfft(audio)

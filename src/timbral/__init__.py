@@ -6,52 +6,108 @@
     voice = tts.clone("me.wav", text="what I say in it")
     tts.say("你好, world!", voice).save("out.wav")
 
-`load` gives a `Synthesizer` with `clone`, `say` and `stream`. A `Voice` can be saved and loaded; a `Speech`
-is an `Audio` with a `Report`. What a user can get wrong raises a `TimbralError`; what they should know is a
-`TimbralWarning`.
+`load` gives a `Synthesizer` with `clone`, `say` and `stream`. A `Voice` can be saved and loaded; a `Speech` is an `Audio` with
+a `Report`. What a user can get wrong raises a `TimbralError`; what they should know is a `TimbralWarning`.
 """
 
+import os
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from timbral.audio import Audio
-    from timbral.errors import TimbralError, TimbralWarning
-    from timbral.inference.stream import Report, Speech, SpeechStream
-    from timbral.synthesizer import Synthesizer, load
-    from timbral.voices.voice import Consent, Voice
+# onnxruntime and huggingface_hub report usage to their makers unless told otherwise before they are imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Audio",
-    "Consent",
-    "Report",
-    "Speech",
-    "SpeechStream",
-    "Synthesizer",
-    "TimbralError",
-    "TimbralWarning",
-    "Voice",
-    "load",
-]
+if TYPE_CHECKING:
+    from timbral.audio import Audio
+    from timbral.config import GenerationConfig
+    from timbral.errors import (
+        AudioError,
+        BundleError,
+        CheckpointError,
+        DataError,
+        HubError,
+        InstallationError,
+        SettingError,
+        SynthesisError,
+        TextError,
+        TimbralError,
+        TimbralWarning,
+        TrainingError,
+        VoiceError,
+    )
+    from timbral.inference.stream import Report, Speech, SpeechStream
+    from timbral.synthesizer import Synthesizer, load
+    from timbral.text import Lexicon
+    from timbral.voices import Consent, Voice
 
-_HOMES = {
+_MODULES = {
     "Audio": "audio",
-    "Consent": "voices.voice",
+    "Consent": "voices",
+    "GenerationConfig": "config",
+    "Lexicon": "text",
     "Report": "inference.stream",
     "Speech": "inference.stream",
     "SpeechStream": "inference.stream",
     "Synthesizer": "synthesizer",
-    "TimbralError": "errors",
-    "TimbralWarning": "errors",
-    "Voice": "voices.voice",
+    "Voice": "voices",
     "load": "synthesizer",
+    **dict.fromkeys(
+        (
+            "AudioError",
+            "BundleError",
+            "CheckpointError",
+            "DataError",
+            "HubError",
+            "InstallationError",
+            "SettingError",
+            "SynthesisError",
+            "TextError",
+            "TimbralError",
+            "TimbralWarning",
+            "TrainingError",
+            "VoiceError",
+        ),
+        "errors",
+    ),
 }
 
+__all__ = [
+    "Audio",
+    "AudioError",
+    "BundleError",
+    "CheckpointError",
+    "Consent",
+    "DataError",
+    "GenerationConfig",
+    "HubError",
+    "InstallationError",
+    "Lexicon",
+    "Report",
+    "SettingError",
+    "Speech",
+    "SpeechStream",
+    "SynthesisError",
+    "Synthesizer",
+    "TextError",
+    "TimbralError",
+    "TimbralWarning",
+    "TrainingError",
+    "Voice",
+    "VoiceError",
+    "load",
+]
 
-def __getattr__(name: str) -> Any:
-    """Imports a public name when it is first used, so that its parts can be used without the whole."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'timbral' has no attribute {name!r}")
-    return getattr(import_module(f"timbral.{_HOMES[name]}"), name)
+if not TYPE_CHECKING:  # a type checker reads the imports above, and refuses other names
+
+    def __getattr__(name: str) -> object:
+        """Imports a public name when it is first used, so that parts can be used without the whole."""
+        if name not in _MODULES:
+            raise AttributeError(f"module 'timbral' has no attribute {name!r}")
+        return getattr(import_module(f"timbral.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -37,8 +37,12 @@ class TrainingError(TimbralError):
     """A training that cannot start, go on or end: unusable recordings, a configuration that is wrong, a run that is damaged."""
 
 
+class SynthesisError(TimbralError):
+    """Speech that cannot be made: the samples are silent or not finite, or the stream is closed."""
+
+
 class InstallationError(TimbralError):
-    """A package that is needed for this and was not installed along."""
+    """A missing optional dependency."""
 
 
 class SettingError(TimbralError):

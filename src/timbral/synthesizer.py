@@ -1,7 +1,7 @@
 """The road from text to sound.
 
-    recordings ─audio─▶ samples ─engine/reference─▶ Voice
-    text ─text─▶ sentences ─text─▶ phones ─engine/semantic─▶ tokens ─engine/acoustic─▶ samples ─audio─▶ Speech
+    recordings → samples → tokens, timbre → Voice
+    text → utterances → phones → semantic tokens → samples → SpeechStream
 
 A synthesizer is immutable and may be shared by threads: what belongs to a request lives in its own stream.
 """
@@ -11,31 +11,34 @@ from __future__ import annotations
 import secrets
 import time
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Generator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from timbral.audio import Reference, Source, read_reference
+from timbral.audio import Audio, Reference, Source, file_name, list_sources, read_reference
+from timbral.audio.joining import Joiner
+from timbral.audio.levels import limit
+from timbral.audio.resampling import ChunkResampler
+from timbral.config import GenerationConfig, GenerationSettings
 from timbral.errors import AudioError, SettingError, TextError, TimbralWarning, VoiceError
-from timbral.inference.acoustic.flow_matching import check_steps
-from timbral.inference.acoustic.interface import check_speed
 from timbral.inference.adapter_cache import AdapterCache
+from timbral.inference.engine import EngineStats, SpeechEngine
 from timbral.inference.frontend import Frontend
-from timbral.inference.loading import open_references
-from timbral.inference.semantic.sampling import Sampling
+from timbral.inference.reference_encoder import ReferenceEncoder
+from timbral.inference.requests import UtteranceRequests, count_languages
 from timbral.inference.sessions import Device, SessionOptions
-from timbral.inference.stream import Speech, SpeechStream
-from timbral.inference.utterances import Manner, Script, count_languages
-from timbral.models import Bundle, open_bundle
+from timbral.inference.stream import Speech, SpeechStream, StreamStats
+from timbral.models import Bundle, files, open_bundle
+from timbral.text import Lexicon
 from timbral.text.segmentation import Language, segment
-from timbral.voices.voice import Consent, Prompt, Voice
+from timbral.voices import Consent, Prompt, Voice
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-_GREETINGS: dict[Language, str] = {
+_WARM_UP_TEXTS: dict[Language, str] = {
     "zh": "你好，欢迎来到 2026 年的重庆。",
     "en": "Hello, and welcome to Timbralia in 2026.",
     "ja": "こんにちは、2026年へようこそ。",
@@ -43,26 +46,6 @@ _GREETINGS: dict[Language, str] = {
     "yue": "你好，歡迎嚟到 2026 年。",
 }
 """A text in each language that needs its dictionaries, its numbers and its rare words."""
-
-RATES = (24_000, 32_000, 48_000)
-"""Rates of the output in Hz that may be asked for."""
-
-LONGEST_PAUSE = 5.0
-"""Seconds between two sentences that may be asked for."""
-
-
-class Settings(TypedDict, total=False):
-    """What `say` takes beside text and voice; `Synthesizer.stream` says what each means."""
-
-    speed: float
-    seed: int | None
-    pause: float
-    rate: int | None
-    temperature: float | None
-    top_k: int | None
-    top_p: float | None
-    repetition_penalty: float | None
-    steps: int | None
 
 
 def load(
@@ -90,27 +73,84 @@ class Synthesizer:
     def __init__(self, bundle: Bundle, options: SessionOptions) -> None:
         self.bundle = bundle
         self.manifest = bundle.manifest
-        self._reader = Frontend.open(bundle, options)
-        self._references = open_references(bundle, options)
+        self._frontend = Frontend.open(bundle, options)
+        self._references = ReferenceEncoder.open(bundle, options)
         self._engines = AdapterCache(bundle, options)
 
-    def warm_up(self, languages: Collection[Language]) -> None:
-        """Reads a little in each of these languages, so that all that is loaded lazily is there.
+    def say(
+        self,
+        text: str,
+        voice: Voice | str | Path,
+        language: str = "auto",
+        config: GenerationConfig | None = None,
+        *,
+        lexicon: Lexicon | None = None,
+        **settings: Unpack[GenerationSettings],
+    ) -> Speech:
+        """Speaks a text of any length: samples float32 [n], their rate, and a report. See `stream`."""
+        with self.stream(text, voice, language, config, lexicon=lexicon, **settings) as stream:
+            return stream.collect()
 
-        Raises TextError for a language that the model does not speak.
+    def stream(
+        self,
+        text: str,
+        voice: Voice | str | Path,
+        language: str = "auto",
+        config: GenerationConfig | None = None,
+        *,
+        lexicon: Lexicon | None = None,
+        start: int = 0,
+        **settings: Unpack[GenerationSettings],
+    ) -> SpeechStream:
+        """Speaks a text as chunks of Audio, the first as early as can be, in memory that does not grow.
+
+        voice: a Voice, or the path of a voice file. language: "auto", or zh, en, ja, ko, yue for what could be several.
+        config: see GenerationConfig; settings: its fields, which take precedence.
+        lexicon: words with their readings, beside those in `lexicon.tsv` of the folders of model and voice file.
+        start: utterances to leave out at the beginning, to resume a speech of the same seed after its
+        `SpeechStream.finished` ones.
+        Raises TextError: nothing to speak, unknown language; SettingError: a setting out of its range;
+        VoiceError: a voice of another model family.
         """
-        if strange := set(languages) - set(self.manifest.languages):
-            spoken = ", ".join(self.manifest.languages)
-            raise TextError(
-                f"{self.manifest.name} does not speak {', '.join(sorted(strange))}; it speaks {spoken}"
-            )
-        for language in languages:
-            for utterance in self._reader.utterances(_GREETINGS[language], language):
-                self._reader.features(utterance)
-        # A graph's first run is slow; but where whole sentences are made at once, one takes longer than it saves.
-        if languages and self.manifest.acoustic.kind == "source-filter":
-            with self.stream("1, 2, 3.", Voice.neutral(self.manifest), seed=0) as stream:
-                next(stream)
+        began = time.perf_counter()
+        lexicon = _with_lexicon_beside(voice, lexicon)
+        voice = self._voice(voice)
+        config = self._config(config, settings)
+        if not isinstance(start, int) or start < 0:
+            raise SettingError(f"start is {ascii(start)[:40]}: give a count of utterances, 0 or more")
+        seed = secrets.randbits(32) if config.seed is None else config.seed
+        rate = config.rate or self.manifest.sample_rate
+        requests = UtteranceRequests(
+            _text(text), language, voice, config, seed, self._frontend, lexicon, start
+        )
+        stats = StreamStats(EngineStats(), finished=start)
+        chunks = self._speak(requests, self._engines.of(voice.adapter), stats, rate)
+        return SpeechStream(chunks, stats, seed, rate, began)
+
+    @staticmethod
+    def _speak(
+        requests: UtteranceRequests, engine: SpeechEngine, stats: StreamStats, rate: int
+    ) -> Generator[Audio, None, None]:
+        """Requests hold the phones of utterances; the engine makes tokens of them, and samples of these."""
+        joiner = Joiner(engine.acoustic.sample_rate)
+        joiner.push(np.zeros(0, np.float32), last=True, pause=requests.pause_before)
+        resampler = ChunkResampler(engine.acoustic.sample_rate, rate)
+        request = None
+        for chunk in engine.speak(requests, stats.engine):
+            if chunk.request is not request and chunk.request.pause_before is not None:
+                joiner.pause(chunk.request.pause_before)
+            request = chunk.request
+            joined = joiner.push(chunk.samples, last=chunk.last, pause=chunk.request.pause)
+            stats.text_s = requests.seconds
+            if chunk.last:
+                stats.progress = chunk.request.progress
+                stats.finished += 1
+            samples = limit(resampler.push(joined))
+            if len(samples):
+                yield Audio(samples, rate)
+        rest = limit(resampler.push(np.zeros(0, np.float32), last=True))
+        if len(rest):
+            yield Audio(rest, rate)
 
     def clone(
         self,
@@ -121,106 +161,94 @@ class Synthesizer:
     ) -> Voice:
         """A voice from one or several recordings (paths, or bytes of files) of 3 to 10 s of one speaker.
 
-        text: what is said in the first recording, in `language`; with it the voice takes over the manner of
-        speaking as well as the timbre, where the model can (see Semantic.prompts); v3 and v4 cannot do without.
+        text: what is said in the first recording, in `language`; with it the voice also imitates the speaking style, where
+        the model can (see Semantic.prompts); v3 and v4 cannot do without.
         consent: the speaker's. Notes on recordings come as TimbralWarning.
         Raises AudioError: a recording that cannot be used; TextError: a transcript that cannot be spoken;
         VoiceError: no transcript for a model that needs one.
         """
+        if consent is not None and not isinstance(consent, Consent):
+            raise VoiceError(
+                f"consent is a {type(consent).__name__}: give timbral.Consent.of('name of the speaker')"
+            )
         segment("", language)  # an unknown language is a mistake even where no transcript is read in it
-        sources = [s for r in recordings for s in ([r] if isinstance(r, str | Path | bytes) else r)]
+        sources = list_sources(recordings)
         if not sources:
             raise AudioError("no recording given; a voice needs one or more, of 3 to 10 s")
         if text is None and self.manifest.acoustic.kind == "flow-matching":
             raise VoiceError(
-                f"{self.manifest.name} goes on from what is said in the recording: give its transcript "
+                f"{self.manifest.name} continues what is said in the recording: give its transcript "
                 "(text=, or --text, or --ref-text)"
             )
-        rates = self._references.config.rates
-        heard = [read_reference(s, *rates, whole=text is not None and not i) for i, s in enumerate(sources)]
-        for note in (note for reference in heard for note in reference.notes):
+        rates = self._references.rates
+        references = [read_reference(source, *rates) for source in sources]
+        for note in (note for reference in references for note in reference.notes):
             warnings.warn(note, TimbralWarning, stacklevel=2)
-        none = np.zeros(0, np.int64)
-        prompt = Prompt(none, none) if text is None else self._prompt(heard[0], text, language)
-        sounds = [reference.sounds for reference in heard]
+        prompt = self._prompt(references[0], text, language)
+        sounds = [reference.sounds for reference in references]
         timbre = self._references.timbre(sounds)
-        lacking = self._references.residuals(sounds, timbre)
+        residuals = self._references.residuals(sounds, timbre)
         return Voice(
             timbre=timbre,
             **vars(prompt),
-            residuals=None if lacking is None else lacking.astype(np.float16),
+            residuals=None if residuals is None else residuals.astype(np.float16),
             family=self.manifest.family,
             version=self.manifest.version,
             symbols=self.manifest.symbols,
             model=self.manifest.name,
             prompt_text=text or "",
             prompt_language=language,
-            sources=tuple(Path(s).name for s in sources if not isinstance(s, bytes)),
+            sources=tuple(filter(None, map(file_name, sources))),
             consent=consent,
         )
 
-    def say(self, text: str, voice: Voice, language: str = "auto", **settings: Unpack[Settings]) -> Speech:
-        """Speaks a text of any length: the sound float32 [n], its rate, and a report. See `stream`."""
-        with self.stream(text, voice, language, **settings) as stream:
-            return stream.collect()
+    def warm_up(self, languages: Collection[Language]) -> None:
+        """Reads and speaks a little in each of these languages, so that all that is loaded lazily is there.
 
-    def stream(
-        self,
-        text: str,
-        voice: Voice,
-        language: str = "auto",
-        *,
-        speed: float = 1.0,
-        seed: int | None = None,
-        pause: float = 0.3,
-        rate: int | None = None,
-        temperature: float | None = None,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        repetition_penalty: float | None = None,
-        steps: int | None = None,
-    ) -> SpeechStream:
-        """Speaks a text as chunks of Audio, the first as early as can be, in memory that does not grow.
-
-        language: "auto", or zh, en, ja, ko, yue for what could be several. speed: divides durations.
-        seed: the same one gives the same samples; None draws one (see the report). pause: seconds between
-        sentences. rate: of the output in Hz, one of RATES; None for the model's own. steps: of the solver of v3
-        and v4, 1 to 128; fewer are faster and rougher. The rest is for the draw of tokens (see
-        engine.sampling). None is the model's default.
-        Raises TextError: nothing to speak, unknown language; SettingError: a setting out of its range;
-        VoiceError: a voice of another model family.
+        Raises TextError for a language that the model does not speak.
         """
-        began = time.perf_counter()
+        wanted = [languages] if isinstance(languages, str) else list(languages)
+        if unknown := sorted(set(wanted) - set(self.manifest.languages)):
+            spoken = ", ".join(self.manifest.languages)
+            raise TextError(f"{self.manifest.name} does not speak {', '.join(unknown)}; it speaks {spoken}")
+        for language in (language for language in self.manifest.languages if language in wanted):
+            for utterance in self._frontend.utterances(_WARM_UP_TEXTS[language], language):
+                self._frontend.features(utterance)
+        # A graph's first run is slow; but where whole sentences are made at once, one takes longer than it saves.
+        if wanted and self.manifest.acoustic.kind == "source-filter":
+            with self.stream("1, 2, 3.", Voice.neutral(self.manifest), seed=0) as stream:
+                next(stream)
+
+    def _voice(self, voice: Voice | str | Path) -> Voice:
+        if isinstance(voice, str | Path):
+            voice = Voice.load(voice)
+        if not isinstance(voice, Voice):
+            raise VoiceError(
+                f"the voice is a {type(voice).__name__}: give what `clone` or `Voice.load` returns, or a .voice file"
+            )
         voice.check_fit(self.manifest)
-        given = {
-            "top_k": top_k,
-            "top_p": top_p,
-            "temperature": temperature,
-            "repetition_penalty": repetition_penalty,
-        }
-        defaults = self.manifest.semantic.sampling.model_dump()
-        sampling = Sampling(**defaults | {name: value for name, value in given.items() if value is not None})
-        _check_settings(speed, pause, rate)
-        self._check_steps(steps)
-        seed = secrets.randbits(32) if seed is None else seed
-        manner = Manner(language, sampling, seed, speed, pause, steps)
-        script = Script(text, voice, manner, self._reader)
-        engine = self._engines.of(voice.adapter)
-        return SpeechStream(engine, script, seed, rate or self.manifest.sample_rate, began)
+        return voice
 
-    def _check_steps(self, steps: int | None) -> None:
-        if steps is None:
-            return
-        if self.manifest.acoustic.kind != "flow-matching":
+    def _config(self, config: GenerationConfig | None, settings: GenerationSettings) -> GenerationConfig:
+        chosen = GenerationConfig() if config is None else config
+        if settings:
+            chosen = GenerationConfig(**{**chosen.model_dump(), **settings})
+        if chosen.steps is not None and self.manifest.acoustic.kind != "flow-matching":
             raise SettingError(f"{self.manifest.name} has no solver: leave steps out; they are for v3 and v4")
-        check_steps(steps)
+        return chosen
 
-    def _prompt(self, reference: Reference, text: str, language: str) -> Prompt:
-        """A recording and its transcript, as the model goes on from them."""
+    def _prompt(self, reference: Reference, text: str | None, language: str) -> Prompt:
+        """A recording and its transcript, as the model continues them; empty where there is none that fits."""
+        no_ids = np.zeros(0, np.int64)
+        if text is None:
+            return Prompt(no_ids, no_ids)
         try:
-            utterance = self._reader.transcript(text, language)
+            utterance = self._frontend.transcript(text, language)
         except TextError as error:
             raise TextError(f"the transcript of the recording cannot be read: {error}") from None
+        if reference.cut:
+            self._leave_out_transcript()
+            return Prompt(no_ids, no_ids)
         tokens = self._references.tokens(reference.sounds)
         bounds = self._engines.base.guard.bounds(len(utterance.ids), count_languages(utterance))
         if not bounds.low <= len(tokens) <= bounds.high:
@@ -229,7 +257,7 @@ class Synthesizer:
                 TimbralWarning,
                 stacklevel=3,
             )
-        features = self._reader.features(utterance)
+        features = self._frontend.features(utterance)
         return Prompt(
             tokens,
             utterance.ids,
@@ -237,10 +265,29 @@ class Synthesizer:
             self._references.mel(reference.sounds),
         )
 
+    def _leave_out_transcript(self) -> None:
+        """Says so where the model would use it. Raises AudioError where the model needs it."""
+        if self.manifest.acoustic.kind == "flow-matching":
+            raise AudioError(f"{self.manifest.name} needs a recording of at most 10 s with its transcript")
+        if self.manifest.semantic.prompts:
+            warnings.warn(
+                "the transcript is left out, because only a part of the recording is used; at most 10 s with their "
+                "words would give the speaking style as well",
+                TimbralWarning,
+                stacklevel=4,
+            )
 
-def _check_settings(speed: float, pause: float, rate: int | None) -> None:
-    check_speed(speed)
-    if not 0 <= pause <= LONGEST_PAUSE:
-        raise SettingError(f"pause is {pause}: give seconds from 0 to {LONGEST_PAUSE:.0f}")
-    if rate is not None and rate not in RATES:
-        raise SettingError(f"rate is {rate}: give one of {', '.join(map(str, RATES))} Hz")
+
+def _with_lexicon_beside(voice: object, lexicon: Lexicon | None) -> Lexicon | None:
+    """The user's lexicon and the one beside a voice file; the former takes precedence."""
+    beside = Path(voice).with_name(files.LEXICON) if isinstance(voice, str | Path) else None
+    if beside is None or not beside.is_file():
+        return lexicon
+    found = Lexicon.read(beside)
+    return found if lexicon is None else found | lexicon
+
+
+def _text(text: object) -> str:
+    if not isinstance(text, str):
+        raise TextError(f"the text is a {type(text).__name__}: give a str")
+    return text

@@ -8,6 +8,10 @@ import onnx.compose
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from timbral.inference.acoustic.source_filter import SourceFilterDecoder
+from timbral.inference.sessions import Graph, SessionOptions
+from timbral.models import SourceFilter
+
 VOCABULARY, WIDTH, TIMBRE = 64, 12, 5
 FRAMES_PER_TOKEN, HOP, RATE = 4, 240, 24000
 CONTEXT_TOKENS = 9
@@ -156,7 +160,7 @@ def content_graph(path: Path) -> Path:
     return b.save(path, {"audio": [1, "n"]}, {"tokens": [1, "T"], "f0": [1, "F"]})
 
 
-def recalled_graph(path: Path, envelope: int) -> Path:
+def envelope_graph(path: Path, envelope: int) -> Path:
     """tokens [1, T], timbre [1, D], f0 [1, F] → envelope [1, F, envelope]: flat, as high as the timbre's mean and F0 say."""
     b = Builder(5)
     high = b.add("Add", b.add("Log", "f0"), b.add("ReduceMean", "timbre", keepdims=1))
@@ -177,3 +181,31 @@ def timbre_graph(path: Path) -> Path:
     x = b.add("Abs", b.add("Conv", x, b.floats(TIMBRE, 1, 160), strides=[80]))
     b.add("ReduceMean", x, axes=[2], keepdims=0, output="timbre")
     return b.save(path, {"audio": [1, "n"]}, {"timbre": [1, TIMBRE]})
+
+
+def source_filter(chunk_tokens: int = 16) -> SourceFilter:
+    """The shape of the graphs above."""
+    return SourceFilter(
+        kind="source-filter",
+        hop=HOP,
+        frames_per_token=FRAMES_PER_TOKEN,
+        context_tokens=CONTEXT_TOKENS,
+        chunk_tokens=chunk_tokens,
+        timbre_size=TIMBRE,
+    )
+
+
+def open_source_filter(
+    latent: Path, vocoder: Path, shape: SourceFilter, phonemes: int = 0
+) -> SourceFilterDecoder:
+    """A decoder over two of the graphs above."""
+    options = SessionOptions(device="cpu", threads=1)
+    phones = ("phones",) if shape.phones else ()
+    residuals = ("residuals",) if shape.envelope else ()
+    return SourceFilterDecoder(
+        Graph(latent, ("tokens", "timbre", *phones), ("latent", "f0"), options),
+        Graph(vocoder, ("latent", "timbre", "f0", "phase", "noise", *residuals), ("audio",), options),
+        shape,
+        RATE,
+        phonemes,
+    )

@@ -20,17 +20,17 @@ class HistoryBackend:
 
     def __init__(
         self,
-        rows: int,
+        slots: int,
         vocabulary: int = 65,
         capacity: int = 2000,
         rule: Callable[[list[int], int], Logits] = history_logits,
     ) -> None:
-        self.rows = rows
+        self.slots = slots
         self.capacity = capacity
         self.vocabulary = vocabulary
         self.rule = rule
         self.steps: list[int] = []
-        self._held: list[list[int]] = [[] for _ in range(rows)]
+        self._held: list[list[int]] = [[] for _ in range(slots)]
 
     def prefill(
         self,

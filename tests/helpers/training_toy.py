@@ -19,7 +19,7 @@ from torch.nn import functional
 from timbral.training.loop import Outcome, train
 from timbral.training.loop_settings import LoopSettings
 from timbral.training.schedule import WarmupCosine
-from timbral.training.task import Batch, Pass, Task
+from timbral.training.task import Batch, LossStep, Task
 
 SETTINGS = LoopSettings(
     epochs=16,
@@ -56,14 +56,14 @@ class Toy(Task):
     def collate(self, examples: Sequence[int]) -> Batch:
         return {"real": self.examples[list(examples)]}
 
-    def passes(self, batch: Batch) -> Iterator[Pass]:
+    def loss_steps(self, batch: Batch) -> Iterator[LossStep]:
         made = self.maker(batch["real"] + torch.randn_like(batch["real"]))
         told = self.critic(batch["real"]) - self.critic(made.detach())
-        yield Pass("critic", functional.softplus(-told).mean(), {"critic": told.mean()})
+        yield LossStep("critic", functional.softplus(-told).mean(), {"critic": told.mean()})
         self.critic.requires_grad_(False)
         loss = functional.softplus(-self.critic(made)).mean() + (made - batch["real"]).square().mean()
         self.critic.requires_grad_(True)
-        yield Pass("maker", loss, {"maker": loss})
+        yield LossStep("maker", loss, {"maker": loss})
 
     def validate(self) -> dict[str, float]:
         made = self.maker(self.examples + torch.randn_like(self.examples))

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from tests.helpers.nets_weights import GOLDENS, fill
-from timbral.conversion.export.encoders import BERT, export_bert
-from timbral.inference.bert import PhoneFeatures
+from timbral.conversion.export.encoders import export_bert
+from timbral.inference.bert import BertEncoder, PhoneFeatures
 from timbral.inference.lru_cache import ArrayCache
 from timbral.inference.sessions import SessionOptions
-from timbral.inference.text_features import TextFeatures
+from timbral.models.files import BERT
 from timbral.nets.bert import Bert, BertConfig
 from timbral.text import to_phones
 from timbral.text.word_pieces import WordPieces
@@ -46,7 +46,7 @@ def read(network: Bert, text: str) -> np.ndarray:
 
 
 def test_each_phone_has_the_features_of_its_character(network: Bert, graph: Path) -> None:
-    phones = PhoneFeatures(PIECES, TextFeatures.open(graph, CPU))
+    phones = PhoneFeatures(PIECES, BertEncoder.open(graph, CPU))
     utterances = [
         to_phones("他说hello world的时候，我们看到了。"),
         to_phones("你好！"),
@@ -68,14 +68,14 @@ def test_each_phone_has_the_features_of_its_character(network: Bert, graph: Path
 
 def test_a_text_longer_than_bert_reads(network: Bert, graph: Path) -> None:
     text = "你说的是这个人不是我，" * 60
-    (features,) = TextFeatures.open(graph, CPU)([PIECES(text).ids])
+    (features,) = BertEncoder.open(graph, CPU)([PIECES(text).ids])
     half = len(text) // 2
     expected = np.concatenate([read(network, text[:half]), read(network, text[half:])])
     np.testing.assert_allclose(features, expected, atol=1e-4)
 
 
 def test_what_was_read_is_kept_and_read_once(graph: Path) -> None:
-    texts = TextFeatures.open(graph, CPU)
+    texts = BertEncoder.open(graph, CPU)
     ids = [PIECES(text).ids for text in ("你好", "我们", "你好", "")]
     first = texts(ids)
     assert [len(features) for features in first] == [2, 2, 2, 0]
@@ -87,9 +87,9 @@ def test_what_was_read_is_kept_and_read_once(graph: Path) -> None:
 
 def test_a_text_reads_the_same_alone_and_among_others(graph: Path) -> None:
     ids = [PIECES(text).ids for text in ("你好，我们说的是什么？", "他说了", "人")]
-    together = TextFeatures.open(graph, CPU)(ids)
+    together = BertEncoder.open(graph, CPU)(ids)
     for text, features in zip(ids, together, strict=True):
-        assert np.array_equal(TextFeatures.open(graph, CPU)([text])[0], features)
+        assert np.array_equal(BertEncoder.open(graph, CPU)([text])[0], features)
 
 
 def test_the_cache_forgets_what_was_used_longest_ago() -> None:

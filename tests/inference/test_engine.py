@@ -1,7 +1,8 @@
-"""From lines to sound: order, seeds, streaming, takes that are drawn again, memory."""
+"""From requests to samples: order, seeds, streaming, retries, memory."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +12,22 @@ from numpy.typing import NDArray
 from tests.helpers import engine_graphs as graphs
 from tests.helpers.engine_models import HistoryBackend, Logits, history_logits
 from tests.helpers.resident import needs_resident_size, resident_mb
-from timbral.errors import TextError
-from timbral.inference.acoustic.interface import AcousticDecoder
-from timbral.inference.acoustic.source_filter import SourceFilterConfig, SourceFilterDecoder
-from timbral.inference.alignment.durations import DurationPredictor, fitted
+from timbral.config import SamplingConfig
+from timbral.errors import SynthesisError, TextError
+from timbral.inference.acoustic.interface import AcousticDecoder, TimedTokens
+from timbral.inference.alignment.durations import DurationPredictor, fit
 from timbral.inference.alignment.hmm_aligner import HmmAligner
-from timbral.inference.engine import AudioChunk, SpeechEngine
-from timbral.inference.guard.guard import Guard, Policy, Rate
-from timbral.inference.request import UtteranceRequest
-from timbral.inference.seeds import derive_seed
+from timbral.inference.alignment.selection import CandidateSelector
+from timbral.inference.engine import EngineStats, SpeechEngine
+from timbral.inference.guard.checks import Guard, Policy
+from timbral.inference.request import Conditioning, UtteranceRequest
 from timbral.inference.semantic.decoder import SemanticDecoder
-from timbral.inference.semantic.sampling import Sampling
 from timbral.inference.semantic.sequence import TokenSequence
-from timbral.inference.sessions import SessionOptions
+from timbral.inference.sessions import Graph, SessionOptions
+from timbral.models import TokenRate
 
 END = graphs.VOCABULARY
-RATES = {"zh": Rate(1.0, 3.0, 5.0)}
+RATES = {"zh": TokenRate(low=1.0, typical=3.0, high=5.0)}
 
 
 def speaks_well(history: list[int], vocabulary: int) -> Logits:
@@ -43,19 +44,11 @@ def acoustic(tmp_path_factory: pytest.TempPathFactory) -> AcousticDecoder:
 
 
 def open_acoustic(folder: Path, gain: float = 1.0, phonemes: int = 0) -> AcousticDecoder:
-    return SourceFilterDecoder.open(
+    return graphs.open_source_filter(
         graphs.latent_graph(folder / "latent.onnx", phonemes),
         graphs.vocoder_graph(folder / "vocoder.onnx", gain),
-        SourceFilterConfig(
-            sample_rate=graphs.RATE,
-            hop=graphs.HOP,
-            frames_per_token=graphs.FRAMES_PER_TOKEN,
-            context_tokens=graphs.CONTEXT_TOKENS,
-            chunk_tokens=16,
-            timbre_size=graphs.TIMBRE,
-            phonemes=phonemes,
-        ),
-        SessionOptions(device="cpu", threads=1),
+        graphs.source_filter().model_copy(update={"phones": phonemes > 0}),
+        phonemes,
     )
 
 
@@ -66,11 +59,13 @@ def engine(acoustic: AcousticDecoder, rule=speaks_well, rows: int = 3, retries: 
     )
 
 
-def line(number: int, phones: int = 20, **more: object) -> UtteranceRequest:
+def request(number: int, phones: int = 20, prompt: int = 0, **more: object) -> UtteranceRequest:
     rng = np.random.default_rng(number)
     return UtteranceRequest(
         phones=rng.integers(1, 50, phones),
-        timbre=rng.standard_normal(graphs.TIMBRE).astype(np.float32),
+        voice=Conditioning(
+            rng.standard_normal(graphs.TIMBRE).astype(np.float32), np.arange(5, 5 + prompt, dtype=np.int64)
+        ),
         languages={"zh": phones},
         seed=number,
         opens=True,
@@ -78,71 +73,87 @@ def line(number: int, phones: int = 20, **more: object) -> UtteranceRequest:
     )
 
 
-def joined(pieces: list[AudioChunk]) -> dict[int, NDArray[np.float32]]:
-    indices = sorted({piece.index for piece in pieces})
-    return {i: np.concatenate([piece.samples for piece in pieces if piece.index == i]) for i in indices}
+class Spoken:
+    """What an engine makes of requests, and its cost."""
+
+    def __init__(self, engine: SpeechEngine, requests: Iterable[UtteranceRequest]) -> None:
+        self.stats = EngineStats()
+        self.chunks = list(engine.speak(requests, self.stats))
+
+    @property
+    def utterances(self) -> list[NDArray[np.float32]]:
+        """The samples of each utterance, in the order of their chunks."""
+        ends = [number for number, chunk in enumerate(self.chunks, 1) if chunk.last]
+        return [
+            np.concatenate([chunk.samples for chunk in self.chunks[start:end]])
+            for start, end in pairwise([0, *ends])
+        ]
 
 
-def test_lines_are_heard_in_order_and_reported(acoustic: AcousticDecoder) -> None:
-    speech = engine(acoustic).speak(line(number, 5 + 4 * number) for number in range(6))
-    pieces = list(speech)
-    assert [piece.index for piece in pieces] == sorted(piece.index for piece in pieces)
-    assert [piece.index for piece in pieces if piece.last] == list(range(6))
-    lengths = [len(sound) for sound in joined(pieces).values()]
+def test_utterances_are_heard_in_order_and_counted(acoustic: AcousticDecoder) -> None:
+    requests = [request(number, 5 + 4 * number) for number in range(6)]
+    spoken = Spoken(engine(acoustic), iter(requests))
+    assert [chunk.request for chunk in spoken.chunks if chunk.last] == requests
+    lengths = [len(samples) for samples in spoken.utterances]
     assert lengths == [3 * (5 + 4 * number) * 960 for number in range(6)]
-    report = speech.report
-    assert (report.lines, report.retries, report.faults) == (6, 0, {})
-    assert report.tokens * 960 == report.samples == sum(lengths)
-    assert report.first_s is not None
-    assert min(report.first_s, report.prefill_s, report.decode_s, report.acoustic_s) > 0
+    stats = spoken.stats
+    assert (stats.utterances, stats.retries, stats.faults, stats.silent) == (6, 0, {}, 0)
+    assert stats.tokens * 960 == sum(lengths)
+    assert stats.first_s is not None
+    assert min(stats.first_s, stats.prefill_s, stats.decode_s, stats.acoustic_s) > 0
 
 
-def test_a_line_is_the_same_sound_alone_among_others_and_in_any_batch(acoustic: AcousticDecoder) -> None:
-    together = joined(list(engine(acoustic).speak([line(n, 25) for n in range(5)])))
+def test_an_utterance_is_the_same_samples_alone_and_in_any_batch(acoustic: AcousticDecoder) -> None:
+    together = Spoken(engine(acoustic), [request(n, 25) for n in range(5)]).utterances
     for number in range(5):
-        (alone,) = joined(list(engine(acoustic, rows=1).speak([line(number, 25)]))).values()
+        (alone,) = Spoken(engine(acoustic, rows=1), [request(number, 25)]).utterances
         np.testing.assert_array_equal(together[number], alone)
 
 
-def test_the_first_piece_needs_only_the_first_tokens(acoustic: AcousticDecoder) -> None:
-    runner = HistoryBackend(4, vocabulary=END + 1, rule=speaks_well)
-    speech = SpeechEngine(SemanticDecoder(runner), acoustic, Guard(RATES)).speak([line(1, 60), line(2, 60)])
-    first = next(speech)
-    assert len(first.samples) == 16 * 960
-    assert sum(runner.steps) <= 16 + graphs.CONTEXT_TOKENS
-    speech.close()
+def test_the_first_utterance_is_decoded_alone_and_its_first_chunk_is_short(acoustic: AcousticDecoder) -> None:
+    backend = HistoryBackend(4, vocabulary=END + 1, rule=speaks_well)
+    engine = SpeechEngine(SemanticDecoder(backend), acoustic, Guard(RATES))
+    chunks = engine.speak([request(1, 60), request(2, 60)], EngineStats())
+    assert len(next(chunks).samples) == 16 * 960
+    assert set(backend.steps) == {1}
+    chunks.close()
 
 
-def test_lines_are_read_only_as_far_as_needed(acoustic: AcousticDecoder) -> None:
-    taken = []
+def test_requests_are_read_only_as_far_as_needed(acoustic: AcousticDecoder) -> None:
+    taken: list[UtteranceRequest] = []
 
     def book() -> Iterator[UtteranceRequest]:
         for number in range(1000):
-            taken.append(number)
-            yield line(number)
+            taken.append(request(number))
+            yield taken[-1]
 
-    with engine(acoustic, rows=2).speak(book()) as speech:
-        while next(speech).index < 3:
-            pass
+    chunks = engine(acoustic, rows=2).speak(book(), EngineStats())
+    while next(chunks).request is not taken[min(3, len(taken) - 1)] or len(taken) < 4:
+        pass
+    chunks.close()
     assert len(taken) <= 6
 
 
 def test_leaving_early_frees_the_batch(acoustic: AcousticDecoder) -> None:
     shared = engine(acoustic, rows=2)
     for number in range(5):
-        with shared.speak([line(number, 60), line(number + 1, 60)]) as speech:
-            next(speech)
-    (expected,) = joined(list(engine(acoustic).speak([line(9)]))).values()
-    (sound,) = joined(list(shared.speak([line(9)]))).values()
-    np.testing.assert_array_equal(sound, expected)
+        chunks = shared.speak([request(number, 60), request(number + 1, 60)], EngineStats())
+        next(chunks)
+        chunks.close()
+    (expected,) = Spoken(engine(acoustic), [request(9)]).utterances
+    (samples,) = Spoken(shared, [request(9)]).utterances
+    np.testing.assert_array_equal(samples, expected)
 
 
 def test_callers_in_threads_share_the_engine_without_crosstalk(acoustic: AcousticDecoder) -> None:
     shared = engine(acoustic, rows=3)
-    results: dict[int, dict[int, NDArray[np.float32]]] = {}
+    results: dict[int, list[NDArray[np.float32]]] = {}
+
+    def requests(caller: int) -> list[UtteranceRequest]:
+        return [request(10 * caller + n, 15) for n in range(3)]
 
     def call(caller: int) -> None:
-        results[caller] = joined(list(shared.speak([line(10 * caller + n, 15) for n in range(3)])))
+        results[caller] = Spoken(shared, requests(caller)).utterances
 
     threads = [threading.Thread(target=call, args=(caller,)) for caller in range(4)]
     for thread in threads:
@@ -150,18 +161,18 @@ def test_callers_in_threads_share_the_engine_without_crosstalk(acoustic: Acousti
     for thread in threads:
         thread.join(timeout=120)
     for caller in range(4):
-        expected = joined(list(engine(acoustic).speak([line(10 * caller + n, 15) for n in range(3)])))
-        for number, sound in expected.items():
-            np.testing.assert_array_equal(results[caller][number], sound)
+        expected = Spoken(engine(acoustic), requests(caller)).utterances
+        for samples, alone in zip(results[caller], expected, strict=True):
+            np.testing.assert_array_equal(samples, alone)
 
 
-class StumblingRunner(HistoryBackend):
-    """Goes wrong in its first takes in one way, then speaks well: what a guard is for."""
+class StumblingBackend(HistoryBackend):
+    """Goes wrong in its first candidates in one way, then speaks well."""
 
-    def __init__(self, how: str, takes: int, rows: int = 1) -> None:
+    def __init__(self, how: str, attempts: int, rows: int = 1) -> None:
         self.begun = 0
         super().__init__(rows, END + 1, rule=self._speak)
-        self._how, self._takes = how, takes
+        self._how, self._attempts = how, attempts
 
     def prefill(self, row, phones, features, tokens):  # type: ignore[no-untyped-def]
         self.begun += 1
@@ -173,7 +184,7 @@ class StumblingRunner(HistoryBackend):
         phones, spoken = start - 1, len(history) - start - self._prompt
         logits = history_logits(history, vocabulary)
         logits[END] = 500.0 if spoken >= 3 * phones else -50.0
-        if self.begun > self._takes:
+        if self.begun > self._attempts:
             return logits
         if self._how == "stops early" and spoken >= 12:
             logits[END] = 500.0
@@ -194,59 +205,46 @@ FAULTS = {
 }
 
 
-def stumbling(acoustic: AcousticDecoder, how: str, takes: int, **more: object):  # type: ignore[no-untyped-def]
-    runner = StumblingRunner(how, takes)
-    guard = Guard({"zh": Rate(2.0, 3.0, 4.0)}, Policy(retries=2, pause_tokens=10))
-    speech = SpeechEngine(SemanticDecoder(runner), acoustic, guard).speak([told(**more)])
-    pieces = list(speech)
-    return np.concatenate([piece.samples for piece in pieces]), speech.report, runner, pieces
+def stumbling(acoustic: AcousticDecoder, how: str, attempts: int, **more: object) -> tuple[Spoken, int]:
+    """An utterance of 30 phones with a prompt of 40 tokens, and how many candidates were sampled."""
+    backend = StumblingBackend(how, attempts)
+    guard = Guard({"zh": TokenRate(low=2.0, typical=3.0, high=4.0)}, Policy(retries=2, pause_tokens=10))
+    spoken = Spoken(
+        SpeechEngine(SemanticDecoder(backend), acoustic, guard), [request(1, 30, prompt=40, **more)]
+    )
+    return spoken, backend.begun
 
 
-def told(**more: object) -> UtteranceRequest:
-    return line(1, 30, prompt=np.arange(5, 45), prompt_phones=np.zeros(0, np.int64), **more)
-
-
-@pytest.mark.parametrize("takes", [1, 2])
+@pytest.mark.parametrize("attempts", [1, 2])
 @pytest.mark.parametrize("how", FAULTS)
-def test_a_bad_take_is_drawn_again(acoustic: AcousticDecoder, how: str, takes: int) -> None:
-    sound, report, runner, _ = stumbling(acoustic, how, takes)
-    assert len(sound) == 90 * 960
-    assert report.retries == takes == runner.begun - 1
-    assert report.faults == {FAULTS[how]: takes}
-    assert report.tokens > 90
+def test_bad_candidates_are_sampled_again(acoustic: AcousticDecoder, how: str, attempts: int) -> None:
+    spoken, begun = stumbling(acoustic, how, attempts)
+    assert len(spoken.utterances[0]) == 90 * 960
+    assert spoken.stats.retries == attempts == begun - 1
+    assert spoken.stats.faults == {FAULTS[how]: attempts}
+    assert spoken.stats.tokens > 90
 
 
 @pytest.mark.parametrize("how", FAULTS)
-def test_retries_are_bounded_and_the_best_take_is_kept(acoustic: AcousticDecoder, how: str) -> None:
-    sound, report, runner, pieces = stumbling(acoustic, how, 99)
-    assert (report.retries, runner.begun) == (2, 3)
-    assert report.faults == {FAULTS[how]: 3}
-    assert pieces[-1].last
-    expected = {"stops early": 12, "never ends": 130, "says the prompt": 90}
+def test_retries_are_bounded_and_the_best_candidate_is_used(acoustic: AcousticDecoder, how: str) -> None:
+    spoken, begun = stumbling(acoustic, how, 99)
+    assert (spoken.stats.retries, begun) == (2, 3)
+    assert spoken.stats.faults == {FAULTS[how]: 3}
+    tokens = len(spoken.utterances[0]) / 960
     if how == "loops":
-        assert 30 <= len(sound) / 960 <= 45  # the loop itself is not heard
+        assert 30 <= tokens <= 45  # the loop itself is not spoken
     else:
-        assert len(sound) == expected[how] * 960
+        assert tokens == {"stops early": 12, "never ends": 130, "says the prompt": 90}[how]
 
 
-def test_greedy_speech_is_not_drawn_again(acoustic: AcousticDecoder) -> None:
-    _, report, _, _ = stumbling(acoustic, "stops early", 99, sampling=Sampling(top_k=1))
-    assert report.retries == 0
-    assert report.faults == {"too_few": 1}
+def test_greedy_speech_is_not_sampled_again(acoustic: AcousticDecoder) -> None:
+    spoken, _ = stumbling(acoustic, "stops early", 99, sampling=SamplingConfig(top_k=1))
+    assert spoken.stats.retries == 0
+    assert spoken.stats.faults == {"too_few": 1}
 
 
-def test_a_new_take_keeps_what_has_been_heard(acoustic: AcousticDecoder) -> None:
-    """A stream lets sound out before a take proves bad: the next take has to go on from it."""
-    good, *_ = stumbling(acoustic, "loops", 0)
-    mended, report, _, pieces = stumbling(acoustic, "loops", 1)
-    assert report.retries == 1
-    let_out = pieces[0].samples
-    np.testing.assert_array_equal(good[: len(let_out)], let_out)
-    assert not np.array_equal(good, mended)
-
-
-def test_takes_are_drawn_again_alike_alone_and_among_others(acoustic: AcousticDecoder) -> None:
-    """However far a batch has run ahead of the listener, a line's new takes begin at the same token."""
+def test_retries_are_the_same_alone_and_among_others(acoustic: AcousticDecoder) -> None:
+    """However far a batch has run ahead of its caller, a candidate is stopped at the same token."""
 
     def stumbles_by_chance(history: list[int], vocabulary: int) -> Logits:
         logits = speaks_well(history, vocabulary)
@@ -255,14 +253,11 @@ def test_takes_are_drawn_again_alike_alone_and_among_others(acoustic: AcousticDe
             logits[[END, 7]] = -50.0, 500.0
         return logits
 
-    lines = [line(number, 40) for number in range(6)]
-    speech = engine(acoustic, stumbles_by_chance, rows=4).speak(lines)
-    together = joined(list(speech))
-    alone = [engine(acoustic, stumbles_by_chance, rows=1).speak([line(n, 40)]) for n in range(6)]
-    for number, single in enumerate(alone):
-        (sound,) = joined(list(single)).values()
-        np.testing.assert_array_equal(together[number], sound)
-    assert 1 <= speech.report.retries == sum(single.report.retries for single in alone)
+    together = Spoken(engine(acoustic, stumbles_by_chance, rows=4), [request(n, 40) for n in range(6)])
+    alone = [Spoken(engine(acoustic, stumbles_by_chance, rows=1), [request(n, 40)]) for n in range(6)]
+    for samples, single in zip(together.utterances, alone, strict=True):
+        np.testing.assert_array_equal(samples, single.utterances[0])
+    assert 1 <= together.stats.retries == sum(single.stats.retries for single in alone)
 
 
 class Fussy(HmmAligner):
@@ -275,96 +270,95 @@ class Fussy(HmmAligner):
         return np.array([take[5] if len(take) > 5 else -1.0 for take in takes], float)
 
 
-def test_of_several_takes_the_clearest_good_one_is_heard(acoustic: AcousticDecoder) -> None:
+def test_of_several_candidates_the_best_aligned_good_one_is_used(acoustic: AcousticDecoder) -> None:
     def often_stops_early(history: list[int], vocabulary: int) -> Logits:
         logits = speaks_well(history, vocabulary)
         if len(history) - 1 - history.index(-1) == 14 and history[-1] % 2:
             logits[END] = 50.0
         return logits
 
-    def speak(rule, listener: HmmAligner | None, rows: int = 5):  # type: ignore[no-untyped-def]
-        runner = HistoryBackend(rows, vocabulary=END + 1, rule=rule)
-        guard = Guard(RATES, Policy(takes=5, retries=0, pause_tokens=10), listener)
-        speech = SpeechEngine(SemanticDecoder(runner), acoustic, guard).speak([line(n) for n in range(4)])
-        return joined(list(speech)), speech.report
+    def speak(rule: Callable[[list[int], int], Logits], aligner: HmmAligner | None, rows: int = 5) -> Spoken:
+        backend = HistoryBackend(rows, vocabulary=END + 1, rule=rule)
+        guard, selector = (
+            Guard(RATES, Policy(retries=0, pause_tokens=10)),
+            CandidateSelector(aligner, None, 5),
+        )
+        engine = SpeechEngine(SemanticDecoder(backend), acoustic, guard, selector)
+        return Spoken(engine, [request(n) for n in range(4)])
 
-    one, plain = speak(speaks_well, None)
-    best, report = speak(speaks_well, Fussy())
-    assert report.tokens == 5 * plain.tokens == 5 * 4 * 60
-    assert any(not np.array_equal(one[n], best[n]) for n in range(4))
-    again, _ = speak(speaks_well, Fussy(), rows=2)
-    for number in range(4):
-        np.testing.assert_array_equal(best[number], again[number])
+    one, best = speak(speaks_well, None), speak(speaks_well, Fussy())
+    assert best.stats.tokens == 5 * one.stats.tokens == 5 * 4 * 60
+    assert any(not np.array_equal(a, b) for a, b in zip(one.utterances, best.utterances, strict=True))
+    again = speak(speaks_well, Fussy(), rows=2)
+    for samples, same in zip(best.utterances, again.utterances, strict=True):
+        np.testing.assert_array_equal(samples, same)
 
-    _, alone = speak(often_stops_early, None)
-    _, chosen = speak(often_stops_early, Fussy())
-    assert sum(chosen.faults.values()) < sum(alone.faults.values())
-
-
-def scheduled_guard(folder: Path, retries: int = 2) -> Guard:
-    """A guard whose lines are spoken in the time of a durations graph."""
-    evidence = np.random.default_rng(0).standard_normal((60, END)).astype(np.float32)
-    options = SessionOptions(device="cpu", threads=1)
-    durations = DurationPredictor.open(
-        graphs.durations_graph(folder / "durations.onnx", 60), options, pause=7
-    )
-    return Guard(RATES, Policy(takes=2, retries=retries), HmmAligner(evidence, np.arange(60)), durations)
+    alone, chosen = speak(often_stops_early, None), speak(often_stops_early, Fussy())
+    assert sum(chosen.stats.faults.values()) < sum(alone.stats.faults.values())
 
 
-def test_a_take_is_spoken_in_the_time_of_its_schedule(tmp_path: Path) -> None:
-    told, guard = open_acoustic(tmp_path, phonemes=60), scheduled_guard(tmp_path)
-    greedy = line(1, sampling=Sampling(temperature=0.0))
+def selector_with_durations(folder: Path) -> CandidateSelector:
+    """Ranks two candidates and times them by a durations graph."""
+    ratios = np.random.default_rng(0).standard_normal((60, END)).astype(np.float32)
+    path = graphs.durations_graph(folder / "durations.onnx", 60)
+    graph = Graph(path, ("phones",), ("durations",), SessionOptions(device="cpu", threads=1))
+    return CandidateSelector(HmmAligner(ratios, np.arange(60)), DurationPredictor(graph, pause=7), 2)
+
+
+def test_tokens_are_spoken_in_the_time_of_their_schedule(tmp_path: Path) -> None:
+    acoustic, selector = open_acoustic(tmp_path, phonemes=60), selector_with_durations(tmp_path)
+    greedy = request(1, sampling=SamplingConfig(temperature=0.0))
     decoder = SemanticDecoder(HistoryBackend(3, vocabulary=END + 1, rule=speaks_well))
-    take = decoder.decode(
-        TokenSequence(greedy.all_phones, greedy.prompt, greedy.sampling, greedy.seed, limit=90)
+    tokens = decoder.decode(
+        TokenSequence(greedy.all_phones, greedy.voice.prompt_tokens, greedy.sampling, greedy.seed, limit=90)
     )
-
-    schedule = guard.schedule(greedy.phones)
+    schedule = selector.schedule(greedy.phones)
     assert schedule is not None
-    assert guard.listener is not None
-    tokens = fitted(take, guard.listener.path(greedy.phones, take), schedule.places)
-    stream = told.stream(greedy, derive_seed(greedy.seed, "sound"))
-    pieces = [
-        stream.push(token, tuple(spoken))
-        for token, spoken in zip(tokens.tolist(), schedule.spoken.tolist(), strict=True)
-    ]
-    expected = np.concatenate([*(p for p in pieces if p is not None), *stream.finish()])
+    assert selector.aligner is not None
+    fitted = fit(tokens, selector.aligner.path(greedy.phones, tokens), schedule.positions)
+    expected = np.concatenate([*acoustic.synthesize(greedy, TimedTokens(fitted, schedule.phones))])
 
-    runner = HistoryBackend(3, vocabulary=END + 1, rule=speaks_well)
-    sound = joined(list(SpeechEngine(SemanticDecoder(runner), told, guard).speak([greedy])))[0]
-    np.testing.assert_array_equal(sound, expected)
-    assert len(sound) == len(schedule.places) * graphs.FRAMES_PER_TOKEN * graphs.HOP
+    backend = HistoryBackend(3, vocabulary=END + 1, rule=speaks_well)
+    engine = SpeechEngine(SemanticDecoder(backend), acoustic, Guard(RATES), selector)
+    (samples,) = Spoken(engine, [greedy]).utterances
+    np.testing.assert_array_equal(samples, expected)
+    assert len(samples) == len(schedule.positions) * graphs.FRAMES_PER_TOKEN * graphs.HOP
 
 
-def test_bad_takes_are_drawn_again_and_spoken_in_time_all_the_same(tmp_path: Path) -> None:
+def test_rejected_candidates_are_spoken_in_time_all_the_same(tmp_path: Path) -> None:
     def never_ends(history: list[int], vocabulary: int) -> Logits:
         logits = history_logits(history, vocabulary)
         logits[END] = -50.0
         return logits
 
-    told, guard = open_acoustic(tmp_path, phonemes=60), scheduled_guard(tmp_path, retries=1)
-    runner = HistoryBackend(3, vocabulary=END + 1, rule=never_ends)
-    speech = SpeechEngine(SemanticDecoder(runner), told, guard).speak([line(1)])
-    sound = joined(list(speech))[0]
-    schedule = guard.schedule(line(1).phones)
+    acoustic, selector = open_acoustic(tmp_path, phonemes=60), selector_with_durations(tmp_path)
+    backend = HistoryBackend(3, vocabulary=END + 1, rule=never_ends)
+    engine = SpeechEngine(SemanticDecoder(backend), acoustic, Guard(RATES, Policy(retries=1)), selector)
+    spoken = Spoken(engine, [request(1)])
+    schedule = selector.schedule(request(1).phones)
     assert schedule is not None
-    assert len(sound) == len(schedule.places) * graphs.FRAMES_PER_TOKEN * graphs.HOP
-    assert speech.report.faults == {"too_many": 2}
-    assert speech.report.retries == 1
+    assert len(spoken.utterances[0]) == len(schedule.positions) * graphs.FRAMES_PER_TOKEN * graphs.HOP
+    assert spoken.stats.faults == {"too_many": 2}
+    assert spoken.stats.retries == 1
 
 
-def test_silence_is_noticed_held_back_and_reported(tmp_path: Path) -> None:
+def test_silence_is_noticed_and_counted(tmp_path: Path) -> None:
     mute = open_acoustic(tmp_path, gain=1e-6)
-    speech = engine(mute, retries=1).speak([line(1, 30), line(2, 4)])
-    pieces = list(speech)
-    assert [piece.last for piece in pieces].count(True) == 2
-    assert speech.report.retries == 2
-    assert speech.report.faults == {"silence": 4}
+    spoken = Spoken(engine(mute, retries=1), [request(1, 30), request(2, 4)])
+    assert [chunk.last for chunk in spoken.chunks].count(True) == 2
+    assert (spoken.stats.retries, spoken.stats.silent) == (2, 2)
+    assert spoken.stats.faults == {"silence": 4}
 
 
-def test_a_line_that_cannot_fit_is_a_clear_error(acoustic: AcousticDecoder) -> None:
+def test_samples_that_are_not_finite_are_an_error(tmp_path: Path) -> None:
+    overflowing = open_acoustic(tmp_path, gain=float("nan"))
+    with pytest.raises(SynthesisError, match="not finite"):
+        Spoken(engine(overflowing), [request(1, 30)])
+
+
+def test_an_utterance_that_cannot_fit_is_a_clear_error(acoustic: AcousticDecoder) -> None:
     with pytest.raises(TextError, match="too long"):
-        list(engine(acoustic).speak([line(1, 1500)]))
+        Spoken(engine(acoustic), [request(1, 1500)])
 
 
 @needs_resident_size
@@ -373,7 +367,7 @@ def test_memory_stays_flat(acoustic: AcousticDecoder) -> None:
 
     def speak(times: int) -> float:
         for number in range(times):
-            list(shared.speak([line(number, 5 + number % 9)]))
+            Spoken(shared, [request(number, 5 + number % 9)])
         return resident_mb()
 
     before = speak(60)

@@ -9,11 +9,12 @@ import pytest
 from tests.helpers import engine_graphs as graphs
 from timbral.errors import BundleError, SettingError
 from timbral.inference.acoustic.residuals import EnvelopePredictor
-from timbral.inference.reference_encoder import MOST_SOUNDS, Recording, ReferenceConfig, ReferenceEncoder
+from timbral.inference.reference_encoder import MOST_RESIDUALS, Recording, ReferenceEncoder
 from timbral.inference.sessions import Graph, SessionOptions, open_session, usable_cores, usable_devices
+from timbral.models import ReferenceFormat
 
 CPU = SessionOptions(device="cpu", threads=1)
-PLAIN = ReferenceConfig(rate=16000, timbre_rate=16000)
+PLAIN = ReferenceFormat(rate=16000)
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +23,17 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return graphs.content_graph(folder / "content.onnx"), graphs.timbre_graph(folder / "timbre.onnx")
 
 
+def opened(
+    paths: tuple[Path, Path], audio: ReferenceFormat, envelopes: EnvelopePredictor | None = None
+) -> ReferenceEncoder:
+    given = ("tokens",) if envelopes is None else ("tokens", "f0")
+    content, timbre = Graph(paths[0], ("audio",), given, CPU), Graph(paths[1], ("audio",), ("timbre",), CPU)
+    return ReferenceEncoder(content, timbre, audio, envelopes=envelopes)
+
+
 @pytest.fixture(scope="module")
 def encoder(paths: tuple[Path, Path]) -> ReferenceEncoder:
-    return ReferenceEncoder.open(*paths, PLAIN, CPU)
+    return opened(paths, PLAIN)
 
 
 def recording(seconds: float, seed: int) -> Recording:
@@ -38,10 +47,10 @@ def test_content_is_25_tokens_a_second(encoder: ReferenceEncoder) -> None:
 
 
 def test_silence_behind_the_recording_is_heard_too(paths: tuple[Path, Path]) -> None:
-    encoder = ReferenceEncoder.open(*paths, ReferenceConfig(16000, 16000, silence=9600), CPU)
+    encoder = opened(paths, ReferenceFormat(rate=16000, silence=9600))
     (audio,) = recording(2, 1).values()
     padded = np.concatenate([audio, np.zeros(9600, np.float32)])
-    plain = ReferenceEncoder.open(*paths, PLAIN, CPU)
+    plain = opened(paths, PLAIN)
     tokens = encoder.tokens({16000: audio})
     assert tokens.shape == (65,)
     np.testing.assert_array_equal(tokens, plain.tokens({16000: padded}))
@@ -49,12 +58,11 @@ def test_silence_behind_the_recording_is_heard_too(paths: tuple[Path, Path]) -> 
 
 
 def test_each_graph_hears_the_rate_that_it_is_used_to(paths: tuple[Path, Path]) -> None:
-    config = ReferenceConfig(rate=16000, timbre_rate=32000)
-    assert config.rates == (16000, 32000)
-    encoder = ReferenceEncoder.open(*paths, config, CPU)
+    encoder = opened(paths, ReferenceFormat(rate=16000, timbre_rate=32000))
+    assert encoder.rates == (16000, 32000)
     low, high = recording(2, 1)[16000], recording(4, 2)[16000]
     both = {16000: low, 32000: high}
-    plain = ReferenceEncoder.open(*paths, PLAIN, CPU)
+    plain = opened(paths, PLAIN)
     np.testing.assert_array_equal(encoder.tokens(both), plain.tokens({16000: low}))
     np.testing.assert_array_equal(encoder.timbre([both]), plain.timbre([{16000: high}]))
     assert encoder.mel(both) is None
@@ -67,26 +75,26 @@ def test_the_timbre_of_several_recordings_is_their_mean(encoder: ReferenceEncode
     np.testing.assert_allclose(encoder.timbre(recordings), np.mean(single, axis=0), rtol=1e-6)
 
 
-def test_what_a_model_lacks_of_a_voice_is_remembered_of_all_recordings(
+def test_residuals_of_all_recordings_are_kept(
     paths: tuple[Path, Path], encoder: ReferenceEncoder, tmp_path: Path
 ) -> None:
     graph = Graph(
-        graphs.recalled_graph(tmp_path / "recalled.onnx", 64), ("tokens", "timbre", "f0"), ("envelope",), CPU
+        graphs.envelope_graph(tmp_path / "envelope.onnx", 64), ("tokens", "timbre", "f0"), ("envelope",), CPU
     )
-    recalling = ReferenceEncoder.open(*paths, PLAIN, CPU, recall=EnvelopePredictor(graph, 12_000.0, 4))
+    encoder_with_envelopes = opened(paths, PLAIN, EnvelopePredictor(graph, 12_000.0, 4))
     recordings = [recording(1, 1), recording(2.5, 2)]
     timbre = encoder.timbre(recordings)
     assert encoder.residuals(recordings, timbre) is None
-    both = recalling.residuals(recordings, timbre)
-    single = [recalling.residuals([one], timbre) for one in recordings]
+    both = encoder_with_envelopes.residuals(recordings, timbre)
+    single = [encoder_with_envelopes.residuals([one], timbre) for one in recordings]
     assert both is not None
     assert both.shape == (25 + 62, 2, 64)
     np.testing.assert_array_equal(both, np.concatenate([one for one in single if one is not None]))
     # Noise lacks nothing of a flat envelope, in the mean.
     assert np.abs(both[:, 1].mean(0)).max() < 0.2
-    many = recalling.residuals([recording(9, seed) for seed in range(9)], timbre)
+    many = encoder_with_envelopes.residuals([recording(9, seed) for seed in range(9)], timbre)
     assert many is not None
-    assert len(many) <= MOST_SOUNDS
+    assert len(many) <= MOST_RESIDUALS
 
 
 @pytest.mark.parametrize("audio", [np.zeros(0, np.float32), np.zeros((2, 100), np.float32)])
@@ -103,7 +111,7 @@ def test_a_timbre_needs_a_recording(encoder: ReferenceEncoder) -> None:
 def test_swapped_graphs_are_a_clear_error(paths: tuple[Path, Path]) -> None:
     content, timbre = paths
     with pytest.raises(BundleError, match="not what this version"):
-        ReferenceEncoder.open(timbre, content, PLAIN, CPU)
+        opened((timbre, content), PLAIN)
 
 
 def test_a_missing_file_and_a_file_that_is_no_graph_are_clear_errors(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def paths(folder: Path) -> tuple[Path, Path]:
 
 
 def open_kernel(folder: Path, variant: str, options: SessionOptions = CPU) -> NativeBackend:
-    runner = NativeBackend.open(*paths(folder), options, rows=ROWS, capacity=CAPACITY, variant=variant)
+    runner = NativeBackend.open(*paths(folder), options, slots=ROWS, capacity=CAPACITY, variant=variant)
     assert runner is not None
     return runner
 
@@ -133,7 +133,7 @@ def test_logits_are_those_of_the_network_with_these_weights(folder: Path, varian
     """But for inputs, keys and values of 8 bits; nearer than onnxruntime, which rounds the same."""
     rows = list(range(ROWS))
     found = spoken(open_kernel(folder, variant), folder, rows)
-    graphs = OnnxBackend.open(*paths(folder), CPU, rows=ROWS, capacity=CAPACITY)
+    graphs = OnnxBackend.open(*paths(folder), CPU, slots=ROWS, capacity=CAPACITY)
     others = spoken(graphs, folder, rows)
     for row in rows:
         expected = exact(folder, row)
@@ -220,7 +220,7 @@ def test_runners_come_and_go(folder: Path, variant: str) -> None:
 
 @needs_kernels
 def test_few_bits_are_run_by_a_kernel(folder: Path) -> None:
-    assert isinstance(open_backend(*paths(folder), CPU, rows=1, capacity=20), NativeBackend)
+    assert isinstance(open_backend(*paths(folder), CPU, slots=1, capacity=20), NativeBackend)
 
 
 def test_other_precisions_are_run_by_onnxruntime(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_other_precisions_are_run_by_onnxruntime(tmp_path: Path) -> None:
     from timbral.nets.semantic import SemanticConfig, SemanticTransformer
 
     export_semantic(SemanticTransformer(SemanticConfig(64, 1, 2, 128)).eval(), tmp_path, "fp32")
-    assert isinstance(open_backend(*paths(tmp_path), CPU, rows=1, capacity=20), OnnxBackend)
+    assert isinstance(open_backend(*paths(tmp_path), CPU, slots=1, capacity=20), OnnxBackend)
 
 
 @pytest.fixture
@@ -260,7 +260,7 @@ def test_shapes_that_do_not_go_together_never_reach_a_kernel(
             constant.dims[:] = shape
     onnx.save(graph, path)
     with suppress(BundleError):
-        assert NativeBackend.open(*paths(tampered), CPU, rows=1, capacity=20) is None
+        assert NativeBackend.open(*paths(tampered), CPU, slots=1, capacity=20) is None
 
 
 @needs_kernels
@@ -277,7 +277,7 @@ def test_matrices_stored_the_other_way_round_never_reach_a_kernel(tampered: Path
             item.input[:] = [name.replace(".linear1.weight.T_", ".linear1.weight_") for name in item.input]
     onnx.save(graph, path)
     assert names
-    assert NativeBackend.open(*paths(tampered), CPU, rows=1, capacity=20) is None
+    assert NativeBackend.open(*paths(tampered), CPU, slots=1, capacity=20) is None
 
 
 @needs_kernels
@@ -298,4 +298,4 @@ def test_missing_weights_are_a_clear_error(tampered: Path) -> None:
     graph.graph.initializer.extend(kept)
     onnx.save(graph, path)
     with pytest.raises(BundleError, match=r"no h\.layers\.1\.norm1\.bias"):
-        NativeBackend.open(*paths(tampered), CPU, rows=1, capacity=20)
+        NativeBackend.open(*paths(tampered), CPU, slots=1, capacity=20)

@@ -3,8 +3,13 @@
 import pytest
 import torch
 
-from timbral.nets.source_filter import SourceFilterConfig, SourceFilterVocoder, between, points
-from timbral.nets.tiny_timbre import BANDS, RATE, SPEAKER, TimbreEncoder, band_centres, mean_spectrum
+from timbral.nets.source_filter import (
+    SourceFilterConfig,
+    SourceFilterVocoder,
+    envelope_frequencies,
+    interpolation_matrix,
+)
+from timbral.nets.timbre_encoder import BANDS, RATE, SPEAKER, TimbreEncoder, band_centres, mean_spectrum
 
 CONFIG = SourceFilterConfig(hidden=16, latent=8, vocoder_blocks=1)
 FRAMES = 100
@@ -29,13 +34,15 @@ def spoken(vocoder: SourceFilterVocoder, envelope: torch.Tensor, odds: float, f0
 
 
 def test_points_span_the_spectrum_and_interpolate_what_lies_on_a_line() -> None:
-    places = points(64, 24_000)
+    places = envelope_frequencies(64, 24_000)
     assert places[0] == 0
     assert places[-1] == pytest.approx(12_000, abs=1)
     assert (places.diff() > 0).all()
     assert places[1] < 100 < places[-1] - places[-2]
     hertz = torch.linspace(0, 12_000, 481)
-    torch.testing.assert_close(between(places, hertz) @ (2 * places + 1), 2 * hertz + 1, rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close(
+        interpolation_matrix(places, hertz) @ (2 * places + 1), 2 * hertz + 1, rtol=1e-3, atol=1e-2
+    )
 
 
 def test_harmonics_and_noise_share_the_power_of_the_envelope(vocoder: SourceFilterVocoder) -> None:
@@ -67,7 +74,7 @@ def test_the_mean_spectrum_of_a_voice_is_added_to_what_the_network_says(vocoder:
     other[:, SPEAKER : SPEAKER + BANDS] += colour
     # Blocks begin without a condition, so only what is added differs.
     before, after = (vocoder.envelope(latent, timbre, f0)[0] for timbre in (plain, other))
-    wanted = between(band_centres(), points(CONFIG.envelope, CONFIG.rate)) @ colour
+    wanted = interpolation_matrix(band_centres(), envelope_frequencies(CONFIG.envelope, CONFIG.rate)) @ colour
     torch.testing.assert_close(after - before, wanted.expand_as(before), rtol=1e-4, atol=1e-4)
 
 

@@ -49,7 +49,9 @@ def test_a_pause_ends_a_piece_and_is_data_of_the_next() -> None:
     assert to_phones("One[pause 1s] two").text == "One, two"
 
 
-@pytest.mark.parametrize("mark", ["[长|chang9]", "[长|xyz2]", "[Nguyen|W IH7 N]", "[pause long]", "[pause 5]", "[x|en:Q Q]"])
+@pytest.mark.parametrize(
+    "mark", ["[长|chang9]", "[长|xyz2]", "[Nguyen|W IH7 N]", "[pause long]", "[pause 5]", "[x|en:Q Q]"]
+)
 def test_what_is_no_mark_is_read_as_text_with_a_warning(mark: str) -> None:
     with pytest.warns(TimbralWarning, match=r"is read as text.*"):
         assert to_phones(f"Hello {mark} there.").phones
@@ -82,7 +84,9 @@ def test_a_lexicon_decides_how_words_sound(tmp_path: Path) -> None:
 
 def test_words_in_letters_are_whole_and_the_longest_wins() -> None:
     lexicon = Lexicon.of({"new york": ("en", "B IY1"), "new": ("en", "S IY1"), "art": ("en", "D IY1")})
-    assert to_phones("New York has new art, not newts or parts.", "en", lexicon=lexicon).text.startswith("New York has")
+    assert to_phones("New York has new art, not newts or parts.", "en", lexicon=lexicon).text.startswith(
+        "New York has"
+    )
     said = phones("New York has new art, not newts or parts.", "en", lexicon)
     assert (said.count("B IY1"), said.count("S IY1"), said.count("D IY1")) == (1, 1, 1)
 
@@ -115,7 +119,10 @@ def test_files_that_are_no_lexicon(tmp_path: Path) -> None:
         Lexicon.read(tmp_path / "bytes.tsv")
 
 
-@pytest.mark.parametrize("unit", ["[a|B IY1]", "[", "[a|", "[pause 1s]", "a|b]", "[pause ", "**", "<b", "`", "(^", "_a", "# ", "| "])
+@pytest.mark.parametrize(
+    "unit",
+    ["[a|B IY1]", "[", "[a|", "[pause 1s]", "a|b]", "[pause ", "**", "<b", "`", "(^", "_a", "# ", "| "],
+)
 def test_any_number_of_marks_takes_linear_time(unit: str) -> None:
     text = "Go " + unit * (20_000 // len(unit))
     assert sum(1 for _ in to_utterances(text)) > 0

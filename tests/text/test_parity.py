@@ -27,18 +27,24 @@ FILES: list[tuple[str, Language, SymbolVersion]] = [
 
 
 @pytest.mark.parametrize(("name", "language", "version"), FILES)
-def test_sentences_of_one_language_are_read_by_its_rules(name: str, language: Language, version: SymbolVersion) -> None:
+def test_sentences_of_one_language_are_read_by_its_rules(
+    name: str, language: Language, version: SymbolVersion
+) -> None:
     rules = phonetics(language)
     texts = [row["text"] for row in sentences(name) if row["text"] not in MIXED]
     assert len(texts) >= 9
     for text in texts:
         utterance = to_phones(text, language, version)
         assert {segment.language for segment in utterance.segments} == {language}, text
-        assert utterance.phones == known_phones(rules.pronounce(rules.normalize(text), version).phones, version), text
+        assert utterance.phones == known_phones(
+            rules.pronounce(rules.normalize(text), version).phones, version
+        ), text
 
 
 @pytest.mark.parametrize(("name", "language", "version"), FILES)
-def test_most_sentences_sound_as_in_the_official_front_end(name: str, language: str, version: SymbolVersion) -> None:
+def test_most_sentences_sound_as_in_the_official_front_end(
+    name: str, language: str, version: SymbolVersion
+) -> None:
     rows = sentences(name)
     same = sum(" ".join(to_phones(row["text"], language, version).phones) == row["phones"] for row in rows)
     assert same >= 0.5 * len(rows)
@@ -47,7 +53,9 @@ def test_most_sentences_sound_as_in_the_official_front_end(name: str, language: 
 def test_g2pw_is_asked_where_there_is_one() -> None:
     def long_or_chief(reading: str) -> tuple[str, ...]:
         return to_phones(
-            "他长。", "zh", polyphones=lambda clause: [reading if character == "长" else None for character in clause]
+            "他长。",
+            "zh",
+            polyphones=lambda clause: [reading if character == "长" else None for character in clause],
         ).phones
 
     assert long_or_chief("chang2")[-2] == "ang2"

@@ -128,3 +128,22 @@ def test_unknown_language_names_the_valid_ones() -> None:
         segment("hello", "fr")
     assert "'fr'" in str(error.value)
     assert all(mode in str(error.value) for mode in MODES)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "spans"),
+    [
+        ("회의는 3:30pm입니다.", "auto", [("ko", "회의는 3:30pm입니다.")]),
+        ("AM9:00から", "auto", [("ja", "AM9:00から")]),
+        ("USD 100", "ko", [("ko", "USD 100")]),
+        ("H30.4.1施行", "ja", [("ja", "H30.4.1施行")]),
+        ("5Gが始まる", "auto", [("ja", "5Gが始まる")]),
+        ("12kg/kgだ", "auto", [("ja", "12kg/kgだ")]),
+        ("時速60km/hで走る", "auto", [("ja", "時速60km/hで走る")]),
+        ("See you at 3:30pm. ではまた", "auto", [("en", "See you at 3:30pm. "), ("ja", "ではまた")]),
+    ],
+)
+def test_figures_keep_their_letters_in_japanese_and_korean(
+    text: str, mode: str, spans: list[tuple[str, str]]
+) -> None:
+    assert cut(text, mode) == spans

@@ -1,5 +1,6 @@
 """Low-rank changes: how few parameters they train, what they change, and what comes out as a file."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,13 @@ from timbral.nets.semantic import SemanticConfig, SemanticTransformer
 from timbral.training import regularizers
 from timbral.training.adapters import (
     add_low_rank,
-    count,
     freeze,
     low_rank_of,
     merge_low_rank,
-    without_low_rank,
+    parameter_counts,
 )
-from timbral.training.result import Result
 from timbral.training.settings import defaults
+from timbral.training.trained_weights import TrainedWeights
 
 
 def official(stage: str, version: str) -> nn.Module:
@@ -39,7 +39,7 @@ def test_stage_one_trains_under_a_hundredth_of_its_parameters() -> None:
     network = official("semantic", "v2")
     settings = defaults("v2", "semantic", "lora")
     add_low_rank(network, settings["targets"], settings["rank"])
-    trained, total = count(network)
+    trained, total = parameter_counts(network)
     assert total == 77_606_402
     assert trained == 589_824 < total / 100
 
@@ -49,7 +49,7 @@ def test_changes_of_stage_two_are_small(version: str, megabytes: float) -> None:
     network = official("acoustic", version)
     settings = defaults(version, "acoustic", "lora")
     add_low_rank(network, settings["targets"], settings["rank"])
-    trained, total = count(network)
+    trained, total = parameter_counts(network)
     assert trained * 4e-6 < megabytes
     assert trained < total / 16
 
@@ -60,13 +60,13 @@ def test_v3_is_changed_where_the_official_lora_changes_it() -> None:
     add_low_rank(network, settings["targets"], settings["rank"])
     changed = low_rank_of(network)
     assert len(changed) == 88  # the official file has a pair of tensors for each
-    assert count(network)[0] == 5_767_168  # rank 32
+    assert parameter_counts(network)[0] == 5_767_168  # rank 32
 
 
-def test_nothing_changes_before_something_is_learned_and_all_comes_out_again() -> None:
+def test_updates_begin_at_zero_and_merge_into_the_weights() -> None:
     network = networks.acoustic("v2")
     network = folded_copy(network)
-    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    base = copy.deepcopy(network)
     add_low_rank(network, ("dec.*.weight", "flow.*.weight"), 2, ("enc_q.*",))
     frames = torch.randn(1, 16, 4)
     ge = torch.randn(1, 64, 1)
@@ -77,10 +77,9 @@ def test_nothing_changes_before_something_is_learned_and_all_comes_out_again() -
         nn.init.normal_(up)
     changed = network.dec(frames, ge)
     assert not torch.allclose(plain, changed)
-    changes = without_low_rank(network)
-    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
-    merge_low_rank(network, changes)
-    assert torch.allclose(network.dec(frames, ge), changed, atol=1e-5)
+    assert torch.equal(base.dec(frames, ge), plain)
+    merge_low_rank(base, changes)
+    assert torch.allclose(base.dec(frames, ge), changed, atol=1e-5)
 
 
 def test_packed_attention_is_changed_like_any_weight() -> None:
@@ -114,8 +113,8 @@ def test_a_result_is_the_network_that_was_trained(tmp_path: Path, method: str) -
         for weight in network.parameters():
             if weight.requires_grad:
                 weight += 0.01 * torch.randn_like(weight)
-    Result.of(network, "acoustic", "0123").save(tmp_path / "acoustic.safetensors")
-    result = Result.load(tmp_path / "acoustic.safetensors")
+    TrainedWeights.of(network, "acoustic", "0123").save(tmp_path / "acoustic.safetensors")
+    result = TrainedWeights.load(tmp_path / "acoustic.safetensors")
     assert (result.stage, result.base) == ("acoustic", "0123")
     assert not any(name.startswith("enc_q.") for name in (*result.low_rank, *result.replaced))
     again = folded_copy(networks.acoustic("v2"))
@@ -130,12 +129,12 @@ def test_a_result_is_the_network_that_was_trained(tmp_path: Path, method: str) -
 def test_a_result_of_another_network_is_refused(tmp_path: Path) -> None:
     network = networks.semantic()
     add_low_rank(network, ("h.*.in_proj_weight",), 2)
-    result = Result.of(network, "semantic", "")
+    result = TrainedWeights.of(network, "semantic", "")
     with pytest.raises(TrainingError, match="another network"):
         result.apply(networks.acoustic())
     (tmp_path / "x.safetensors").write_bytes(b"no")
     with pytest.raises(TrainingError, match="cannot be read"):
-        Result.load(tmp_path / "x.safetensors")
+        TrainedWeights.load(tmp_path / "x.safetensors")
 
 
 def test_checkpointing_gives_the_same_gradient() -> None:

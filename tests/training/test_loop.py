@@ -18,15 +18,18 @@ from torch import Tensor
 
 from tests.helpers.training_toy import SETTINGS, Toy, run
 from timbral.errors import TrainingError
+from timbral.inference.sessions import usable_cores
 from timbral.training import checkpoint, loop
 from timbral.training.curves import read_curves
 from timbral.training.loop import train
 from timbral.training.loop_settings import Precision
-from timbral.training.randomness import random_states, restore_random_states, seed_all
+from timbral.training.random_state import random_states, restore_random_states, seed_all
 from timbral.training.schedule import Constant, Exponential, WarmupCosine
-from timbral.training.task import Batch, Pass
+from timbral.training.task import Batch, LossStep
+from timbral.training.threads import idle_cores, torch_threads
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
+TOY = ROOT / "tests" / "helpers" / "training_toy.py"
 
 
 @pytest.fixture(autouse=True)
@@ -51,8 +54,8 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 def test_a_run_that_is_killed_ten_times_ends_as_one_that_is_not(
     tmp_path: Path, undisturbed: tuple[dict[str, Tensor], list[dict[str, Any]]]
 ) -> None:
-    command = [sys.executable, str(HERE / "training_toy.py"), str(tmp_path), "10", "7"]
-    path = os.pathsep.join([str(HERE.parent), *sys.path])
+    command = [sys.executable, str(TOY), str(tmp_path), "10", "7"]
+    path = os.pathsep.join([str(ROOT), *sys.path])
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"})
     weights, curves = undisturbed
     assert read_curves(tmp_path) == curves
@@ -68,7 +71,7 @@ def test_two_processes_train_one_network(tmp_path: Path) -> None:
         port = free.getsockname()[1]
     shared = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(HERE.parent), *sys.path]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
         "OMP_NUM_THREADS": "1",
     }
     shared |= {
@@ -77,7 +80,7 @@ def test_two_processes_train_one_network(tmp_path: Path) -> None:
         "MASTER_PORT": str(port),
         "ACCELERATE_USE_CPU": "true",
     }
-    command = [sys.executable, str(HERE / "training_toy.py"), str(tmp_path)]
+    command = [sys.executable, str(TOY), str(tmp_path)]
     processes = [
         subprocess.Popen(command, env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)})
         for rank in range(2)
@@ -165,7 +168,7 @@ def test_without_memory_batches_are_halved_and_updates_stay(tmp_path: Path) -> N
     assert task.sizes == [8, 4] + [2] * 24
     state = checkpoint.load_checkpoint(tmp_path)
     assert state is not None
-    assert state["progress"]["halvings"] == 2
+    assert state["halvings"] == 2
 
 
 def test_halved_batches_have_the_gradient_of_whole_ones() -> None:
@@ -179,8 +182,8 @@ def _gradient(size: int) -> Tensor:
     class Plain(Toy):
         result = "maker"
 
-        def passes(self, batch: Batch) -> Any:
-            yield Pass("maker", (self.maker(batch["real"]) - 1).square().mean())
+        def loss_steps(self, batch: Batch) -> Any:
+            yield LossStep("maker", (self.maker(batch["real"]) - 1).square().mean())
 
     task = Plain()
     task.maker[1] = torch.nn.Dropout(0.0)
@@ -270,3 +273,62 @@ def test_random_states_come_back() -> None:
 def test_rows_that_a_kill_cut_off_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "curves.jsonl").write_text(json.dumps({"step": 1, "loss": 2.0}) + '\n{"step": 2, "lo')
     assert read_curves(tmp_path) == [{"step": 1, "loss": 2.0}]
+
+
+def test_a_run_stops_at_its_time_limit_and_resumes(
+    tmp_path: Path, undisturbed: tuple[dict[str, Tensor], list[dict[str, Any]]]
+) -> None:
+    outcome = train(Toy(), SETTINGS, tmp_path, device="cpu", time_limit=0)
+    assert (outcome.steps, outcome.finished) == (0, False)
+    task, outcome = run(tmp_path)
+    assert outcome.finished
+    assert same(task.maker.state_dict(), undisturbed[0])
+
+
+def test_a_resumed_run_computes_in_as_many_threads(tmp_path: Path) -> None:
+    class Watched(Toy):
+        threads = 0
+
+        def validate(self) -> dict[str, float]:
+            self.threads = torch.get_num_threads()
+            return super().validate()
+
+    train(Toy(), SETTINGS, tmp_path, device="cpu", time_limit=0)
+    task = Watched()
+    with torch_threads(4):
+        torch.set_num_threads(2)
+        train(task, SETTINGS, tmp_path, device="cpu")
+        assert torch.get_num_threads() == 2
+    assert task.threads == 1
+    assert torch.get_num_threads() == 1
+    assert 1 <= idle_cores() <= usable_cores()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA")
+def test_missing_cuda_is_said(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no CUDA"):
+        train(Toy(), SETTINGS, tmp_path, device="cuda")
+
+
+def test_training_opens_no_connection(tmp_path: Path) -> None:
+    """Neither ours nor those of accelerate and torch."""
+    script = tmp_path / "offline.py"
+    script.write_text(
+        "import sys\n"
+        "def refuse(event, arguments):\n"
+        "    if event in ('socket.connect', 'socket.getaddrinfo', 'socket.gethostbyname'):\n"
+        "        print(event, arguments, file=sys.stderr)\n"
+        "        import os; os._exit(9)\n"
+        "sys.addaudithook(refuse)\n"
+        "from pathlib import Path\n"
+        "from tests.helpers.training_toy import run\n"
+        "run(Path(sys.argv[1]))\n"
+    )
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, str(script), str(tmp_path / "run")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -10,13 +10,13 @@ from safetensors.torch import load_file
 
 from tests.helpers.nets_weights import GOLDENS, golden_arrays
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
-from timbral.training import acoustic_losses, semantic_losses
+from timbral.training import semantic_losses, vits_losses
 from timbral.training.scaled_adam import ScaledAdam
 
 Floats = NDArray[np.float64]
 
 
-def drawn(seed: int, *shape: int) -> tuple[torch.Tensor, Floats]:
+def normal(seed: int, *shape: int) -> tuple[torch.Tensor, Floats]:
     values = np.random.RandomState(seed).standard_normal(shape)
     return torch.from_numpy(values.astype(np.float32)), values.astype(np.float32).astype(np.float64)
 
@@ -27,7 +27,7 @@ def softmax_log(x: Floats) -> Floats:
 
 
 def test_likelihood_counts_tokens_and_the_end_and_no_padding() -> None:
-    logits, values = drawn(0, 2, 6, 9)
+    logits, values = normal(0, 2, 6, 9)
     targets = np.array([[3, 1, 4, 1, 5, 8], [2, 7, 8, 8, 8, 8]])
     found = semantic_losses.log_likelihood(logits, torch.from_numpy(targets), torch.tensor([5, 2]))
     log = softmax_log(values)
@@ -57,16 +57,16 @@ def test_loss_of_stage_one_is_the_official_one() -> None:
 
 
 def test_preference() -> None:
-    (liked, a), (disliked, b) = drawn(1, 5), drawn(2, 5)
+    (chosen, a), (rejected, b) = normal(1, 5), normal(2, 5)
     expected = np.mean(np.log1p(np.exp(-0.2 * (a - b))))
-    found = semantic_losses.preference_loss(liked, disliked, 0.2)
+    found = semantic_losses.preference_loss(chosen, rejected, 0.2)
     assert float(found) == pytest.approx(expected, rel=1e-6)
 
 
-def test_worse_tokens_say_a_part_twice_or_not_at_all() -> None:
+def test_corrupted_tokens_repeat_or_lack_a_span() -> None:
     tokens, lengths = torch.arange(1, 31).repeat(20, 1), torch.tensor([30, 17] * 10)
     torch.manual_seed(5)
-    worse, counts = semantic_losses.worsened(tokens, lengths)
+    worse, counts = semantic_losses.corrupted_tokens(tokens, lengths)
     for row, count, length in zip(worse.tolist(), counts.tolist(), lengths.tolist(), strict=True):
         said, change = row[:count], count - length
         jumps = [i for i in range(1, count) if said[i] != said[i - 1] + 1]
@@ -82,39 +82,39 @@ def test_share_of_wrong_tokens() -> None:
     logits = torch.zeros(1, 4, 6)
     logits[0, :, :3] = torch.tensor([3.0, 2.0, 1.0])
     targets = torch.tensor([[0, 2, 5, 5]])
-    assert float(semantic_losses.wrong_share(logits, targets, torch.tensor([3]))) == pytest.approx(1 / 3)
+    assert float(semantic_losses.top_k_error(logits, targets, torch.tensor([3]))) == pytest.approx(1 / 3)
 
 
 def test_divergence() -> None:
-    latent, z = drawn(3, 2, 4, 5)
-    posterior, logs_q = drawn(4, 2, 4, 5)
-    mean, m = drawn(5, 2, 4, 5)
-    prior, logs_p = drawn(6, 2, 4, 5)
+    latent, z = normal(3, 2, 4, 5)
+    posterior, logs_q = normal(4, 2, 4, 5)
+    mean, m = normal(5, 2, 4, 5)
+    prior, logs_p = normal(6, 2, 4, 5)
     mask = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]], np.float64)[:, None]
     nats = (logs_p - logs_q - 0.5 + 0.5 * (z - m) ** 2 / np.exp(logs_p) ** 2) * mask
-    found = acoustic_losses.divergence(latent, posterior, mean, prior, torch.from_numpy(mask).float())
+    found = vits_losses.divergence(latent, posterior, mean, prior, torch.from_numpy(mask).float())
     assert float(found) == pytest.approx(nats.sum() / mask.sum(), rel=1e-6)
 
     levels = np.array([part.sum() / mask.sum() for part in np.split(nats, 2, axis=1)])
     weights = np.abs(levels) / np.abs(levels).mean()
-    balanced = acoustic_losses.divergence(latent, posterior, mean, prior, torch.from_numpy(mask).float(), 2)
+    balanced = vits_losses.divergence(latent, posterior, mean, prior, torch.from_numpy(mask).float(), 2)
     assert float(balanced) == pytest.approx(float((levels * weights).sum()), rel=1e-5)
 
 
 def test_adversarial_losses() -> None:
-    (true, t), (false, f) = drawn(7, 2, 9), drawn(8, 2, 9)
-    (seen, s), (other, o) = drawn(9, 2, 3, 4), drawn(10, 2, 3, 4)
+    (true, t), (false, f) = normal(7, 2, 9), normal(8, 2, 9)
+    (seen, s), (other, o) = normal(9, 2, 3, 4), normal(10, 2, 3, 4)
     recorded, made = [(true, [seen, seen + 1])], [(false, [other, other])]
-    judged = acoustic_losses.discriminator_loss(recorded, made)
+    judged = vits_losses.discriminator_loss(recorded, made)
     assert float(judged) == pytest.approx(np.mean((1 - t) ** 2) + np.mean(f**2), rel=1e-6)
-    assert float(acoustic_losses.adversarial_loss(made)) == pytest.approx(np.mean((1 - f) ** 2), rel=1e-6)
+    assert float(vits_losses.adversarial_loss(made)) == pytest.approx(np.mean((1 - f) ** 2), rel=1e-6)
     expected = 2 * (np.abs(s - o).mean() + np.abs(s + 1 - o).mean())
-    assert float(acoustic_losses.feature_loss(recorded, made)) == pytest.approx(expected, rel=1e-6)
+    assert float(vits_losses.feature_loss(recorded, made)) == pytest.approx(expected, rel=1e-6)
 
 
 def test_slices() -> None:
     x = torch.arange(20.0).view(2, 1, 10)
-    assert acoustic_losses.slices(x, torch.tensor([2, 7]), 3).tolist() == [[[2, 3, 4]], [[17, 18, 19]]]
+    assert vits_losses.slices(x, torch.tensor([2, 7]), 3).tolist() == [[[2, 3, 4]], [[17, 18, 19]]]
 
 
 def test_scaled_adam_beside_its_formulas() -> None:

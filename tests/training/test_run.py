@@ -22,11 +22,11 @@ from timbral.conversion.networks import semantic_network
 from timbral.data.listing import Line
 from timbral.errors import BundleError, CheckpointError, DataError, TrainingError
 from timbral.models import read_bundle
-from timbral.training.bases import semantic_base
+from timbral.training.base_checkpoints import load_semantic
 from timbral.training.checkpoint import NAME
-from timbral.training.features import Hearer
+from timbral.training.features import FeatureExtractor
 from timbral.training.recordings import read_recordings
-from timbral.training.result import Result
+from timbral.training.trained_weights import TrainedWeights
 
 ENGLISH = "Well, what can't be done by main courage and war must be done by circumvention."
 CHINESE = "美国并没有统一的全国高中联赛。"
@@ -103,13 +103,13 @@ def test_both_stages_of_v2(
         assert {"curves.png", "curves.jsonl", NAME} <= {path.name for path in (run / stage).iterdir()}
     assert len(list((run / "acoustic" / "samples").glob("*.wav"))) == 4
 
-    result = Result.load(run / "semantic.safetensors")
+    result = TrainedWeights.load(run / "semantic.safetensors")
     assert {len(down) for down, _ in result.low_rank.values()} == {2}
     network = semantic_network(identify(read_checkpoint(files["s1-v2"])), 732)
     before = network.h.layers[0].self_attn.in_proj_weight.clone()
     result.apply(network)
     assert not torch.equal(network.h.layers[0].self_attn.in_proj_weight, before)
-    assert "dec.ups.0.weight" in Result.load(run / "acoustic.safetensors").low_rank
+    assert "dec.ups.0.weight" in TrainedWeights.load(run / "acoustic.safetensors").low_rank
 
     # A wrong flag is refused, and does not spoil the run.
     assert main(["train", *map(str, arguments), "-o", str(run), "--resume", "--epochs", "99"]) == 2
@@ -119,28 +119,28 @@ def test_both_stages_of_v2(
     assert again == said
 
 
-def test_what_was_heard_once_is_not_heard_again(
+def test_features_are_cached_by_content(
     tmp_path: Path, listing: Path, official_bundles: dict[str, Path]
 ) -> None:
     recordings, _ = read_recordings(listing)
     model = read_bundle(official_bundles["v2Pro"])
-    heard, problems = Hearer(model, tmp_path / "kept").hear(recordings, lambda what, share: None)
-    assert (len(heard), problems) == (2, [])
-    deaf = Hearer(replace(model, folder=tmp_path / "nowhere"), tmp_path / "kept")
-    again, _ = deaf.hear(recordings, lambda what, share: None)
-    for one, other in zip(heard.values(), again.values(), strict=True):
+    found, problems = FeatureExtractor(model, tmp_path / "kept").extract(recordings, lambda what, share: None)
+    assert (len(found), problems) == (2, [])
+    cached_only = FeatureExtractor(replace(model, folder=tmp_path / "nowhere"), tmp_path / "kept")
+    again, _ = cached_only.extract(recordings, lambda what, share: None)
+    for one, other in zip(found.values(), again.values(), strict=True):
         assert all(
             torch.equal(getattr(one, n), getattr(other, n))
             for n in ("samples", "tokens", "phones", "speaker")
         )
         assert abs(len(one.tokens) - len(one.samples) / 32000 * 25) <= 1
-    # Another text is read anew, and what is damaged is heard again.
+    # Another text is not in the cache, and a damaged file is replaced.
     with pytest.raises(BundleError):
-        deaf.hear([replace(recordings[0], text="Something else.")], lambda what, share: None)
+        cached_only.extract([replace(recordings[0], text="Something else.")], lambda what, share: None)
     for kept in (tmp_path / "kept").iterdir():
         kept.write_bytes(b"no")
-    repaired, _ = Hearer(model, tmp_path / "kept").hear(recordings, lambda what, share: None)
-    assert repaired.keys() == heard.keys()
+    repaired, _ = FeatureExtractor(model, tmp_path / "kept").extract(recordings, lambda what, share: None)
+    assert repaired.keys() == found.keys()
 
 
 def test_a_voice_learns_from_the_weights_of_its_model(
@@ -151,11 +151,11 @@ def test_a_voice_learns_from_the_weights_of_its_model(
     for known, fits in ((weights_of("semantic", network), True), ("0" * 8, False)):
         manifest = bundle.manifest.model_copy(update={"weights": known + "0" * 8})
         if fits:
-            semantic_base(replace(bundle, manifest=manifest), path, same=True)
+            load_semantic(replace(bundle, manifest=manifest), path, same=True)
             continue
-        semantic_base(replace(bundle, manifest=manifest), path)
+        load_semantic(replace(bundle, manifest=manifest), path)
         with pytest.raises(CheckpointError, match="other weights"):
-            semantic_base(replace(bundle, manifest=manifest), path, same=True)
+            load_semantic(replace(bundle, manifest=manifest), path, same=True)
 
 
 def test_recordings_that_cannot_be_used_are_left_out(
@@ -165,15 +165,17 @@ def test_recordings_that_cannot_be_used_are_left_out(
     soundfile.write(silent, np.zeros(32000), 32000)
     broken.write_bytes(b"RIFF no sound")
     shutil.copy(DATA / "english.flac", good)
-    hearer = Hearer(read_bundle(official_bundles["v2"]), tmp_path / "kept")
+    extractor = FeatureExtractor(read_bundle(official_bundles["v2"]), tmp_path / "kept")
     recordings = [Line(path, "", "en", ENGLISH) for path in (silent, broken, good)]
     mute = Line(good, "", "", "")
-    heard, problems = hearer.hear([*recordings, Line(good, "", "en", "!!!"), mute], lambda what, share: None)
-    assert len(heard) == 2
-    assert [bool(features.text) for features in heard.values()] == [True, False]
+    found, problems = extractor.extract(
+        [*recordings, Line(good, "", "en", "!!!"), mute], lambda what, share: None
+    )
+    assert len(found) == 2
+    assert [bool(features.text) for features in found.values()] == [True, False]
     assert [problem.partition(":")[0] for problem in problems] == ["silent.wav", "broken.wav", "good.wav"]
     with pytest.raises(TrainingError, match="silent"):
-        hearer.hear(recordings[:1], lambda what, share: None)
+        extractor.extract(recordings[:1], lambda what, share: None)
 
 
 def test_a_full_training_of_stage_one_writes_all_of_it(
@@ -189,7 +191,7 @@ def test_a_full_training_of_stage_one_writes_all_of_it(
     )
     (stage,) = said["stages"]
     assert stage["trained"] == stage["parameters"]
-    result = Result.load(tmp_path / "run" / "semantic.safetensors")
+    result = TrainedWeights.load(tmp_path / "run" / "semantic.safetensors")
     network = semantic_network(identify(read_checkpoint(files["s1-v2"])), 732)
     assert result.replaced.keys() == network.state_dict().keys()
 
@@ -215,7 +217,7 @@ def test_stage_two_of_other_families(
         capsys, listing, *arguments, "-o", tmp_path / "run", "--config", config(tmp_path, sample_every=0)
     )
     assert said["stages"][0]["updates"] == 2
-    assert Result.load(tmp_path / "run" / "acoustic.safetensors").low_rank
+    assert TrainedWeights.load(tmp_path / "run" / "acoustic.safetensors").low_rank
 
 
 def test_mistakes_are_told_before_the_work(
@@ -236,6 +238,8 @@ def test_mistakes_are_told_before_the_work(
         ([str(listing), "-o", str(tmp_path / "a"), *model, "--stage", "semantic", "--resume"], "no run"),
         ([str(tmp_path / "full"), "-o", str(tmp_path / "a"), *model], "no .list file"),
         ([str(listing), "-o", str(tmp_path / "a"), *model, "--sovits", files["s2-v3"]], "of v3"),
+        ([str(listing), "-o", str(tmp_path / "a.wav"), *model], "looks like a file"),
+        ([str(listing), "-o", str(tmp_path / "a"), *model, "--device", "tpu"], "auto, cpu, cuda"),
     ):
         assert main(["train", *arguments]) == 2
         error = capsys.readouterr().err.strip().splitlines()[-1]

@@ -9,9 +9,9 @@ import torch
 
 from tests.helpers import training_networks as networks
 from timbral.errors import TrainingError
+from timbral.training.batch_sampler import batches_by_length, split_held_out
 from timbral.training.curves import read_curves
 from timbral.training.loop import train
-from timbral.training.order import bucketed, held_out
 from timbral.training.semantic import SemanticExample, SemanticTask, collate
 from timbral.training.settings import SemanticSettings, defaults
 
@@ -76,8 +76,8 @@ def test_padding_changes_nothing() -> None:
     examples = networks.spoken(3, bert=True)
     task = SemanticTask(network, examples, settings(targets=("h.*.in_proj_weight",)))
     network.eval()
-    (together,) = task.passes(task.collate([0, 1, 2]))
-    alone = [next(iter(task.passes(task.collate([i])))).loss for i in range(3)]
+    (together,) = task.loss_steps(task.collate([0, 1, 2]))
+    alone = [next(iter(task.loss_steps(task.collate([i])))).loss for i in range(3)]
     assert float(together.loss.detach()) == pytest.approx(float(sum(alone).detach()), rel=1e-5)  # type: ignore[union-attr]
 
 
@@ -86,11 +86,11 @@ def test_mixing_with_oneself_changes_nothing(monkeypatch: pytest.MonkeyPatch) ->
     chosen = settings(targets=("h.*.in_proj_weight",), mixup=0.4)
     task = SemanticTask(network, networks.spoken(1), chosen)
     network.eval()
-    (mixed,) = task.passes(task.collate([0]))
+    (mixed,) = task.loss_steps(task.collate([0]))
     plain = SemanticTask(
         networks.semantic().eval(), networks.spoken(1), chosen.model_copy(update={"mixup": 0.0})
     )
-    (own,) = plain.passes(plain.collate([0]))
+    (own,) = plain.loss_steps(plain.collate([0]))
     # The end is not mixed: rows end in different places.
     assert float(mixed.loss.detach()) <= float(own.loss.detach())
     assert float(mixed.values["cross_entropy"].detach()) == pytest.approx(
@@ -102,7 +102,7 @@ def test_held_out_recordings_are_measured_and_not_trained_on(tmp_path: Path) -> 
     network = networks.semantic()
     chosen = settings(held_out=0.25, epochs=3, patience=1)
     task = SemanticTask(network, networks.spoken(8), chosen)
-    assert (len(task.examples), len(task.kept)) == (6, 2)
+    assert (len(task.examples), len(task.held_out)) == (6, 2)
     outcome = train(task, chosen, tmp_path, device="cpu")
     told = [row["held_out_cross_entropy"] for row in read_curves(tmp_path) if "held_out_cross_entropy" in row]
     assert outcome.best == min(told)
@@ -132,18 +132,20 @@ def test_phones_are_padded_in_front_and_tokens_behind() -> None:
 
 def test_the_order_follows_from_seed_and_epoch() -> None:
     lengths = [1.0, 9.0, 1.5, 8.5, 3.0, 3.5, 1.2, 9.5]
-    first = bucketed(lengths, 2, 2.0, 7, 0)
-    assert first == bucketed(lengths, 2, 2.0, 7, 0)
-    assert first != bucketed(lengths, 2, 2.0, 7, 1)
-    assert first != bucketed(lengths, 2, 2.0, 8, 0)
+    first = batches_by_length(lengths, 2, 2.0, 7, 0)
+    assert first == batches_by_length(lengths, 2, 2.0, 7, 0)
+    assert first != batches_by_length(lengths, 2, 2.0, 7, 1)
+    assert first != batches_by_length(lengths, 2, 2.0, 8, 0)
     assert sorted(chain(*first)) == list(range(8))
     wide = [max(lengths[i] for i in u) - min(lengths[i] for i in u) for u in first]
     assert sum(width < 2.5 for width in wide) >= 3
-    assert sorted(chain(*bucketed([1.0] * 30, 4, 2.0, 0, 0, least=100))) == sorted(list(range(30)) * 3)
+    assert sorted(chain(*batches_by_length([1.0] * 30, 4, 2.0, 0, 0, least=100))) == sorted(
+        list(range(30)) * 3
+    )
 
 
 def test_few_recordings_are_all_trained_on() -> None:
-    assert held_out(4, 0.2, 0) == ([0, 1, 2, 3], [])
-    trained, kept = held_out(10, 0.1, 0)
+    assert split_held_out(4, 0.2, 0) == ([0, 1, 2, 3], [])
+    trained, kept = split_held_out(10, 0.1, 0)
     assert len(kept) == 1
     assert sorted(trained + kept) == list(range(10))

@@ -1,13 +1,14 @@
-"""`timbral adapt`: raw recordings become a fine-tuned voice, unattended."""
+"""`timbral adapt`: makes a fine-tuned voice of raw recordings."""
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import soundfile
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.options import Json, Language
+from timbral.cli.options import Json, Language, say_command
 from timbral.cli.prepare import Sources
 from timbral.cli.train import (
     BatchSize,
@@ -21,32 +22,36 @@ from timbral.cli.train import (
     Rank,
     Sovits,
     StageName,
-    check_device,
-    check_stage,
+    check_choices,
+    counted,
     facts_of,
     training_is_installed,
 )
 from timbral.errors import SettingError
 
-NewName = Annotated[str, typer.Option("--name", help="What to call the voice.")]
-Separate = Annotated[bool, typer.Option("--separate", help="Take the voice out of music.")]
+if TYPE_CHECKING:
+    from timbral.data import Line, Settings
+
+NewName = Annotated[str, typer.Option("--name", help="Name of the voice.")]
+Separate = Annotated[bool, typer.Option("--separate", help="Separate the voice from music.")]
 Denoise = Annotated[
     bool | None,
     typer.Option(
-        "--denoise/--no-denoise", help="Take noise out where there is some; done where it is installed."
+        "--denoise/--no-denoise", help="Denoise clips that need it; done by default where it is installed."
     ),
 ]
 Transcriber = Annotated[
     str | None,
-    typer.Option(metavar="NAME|DIR", help="Who writes down what is said; nobody if it is not needed."),
+    typer.Option(metavar="NAME|DIR", help="Model for the transcripts; none by default if they are not used."),
 ]
-AtMost = Annotated[float, typer.Option(help="About how many seconds are used, the cleanest; 0 for all.")]
+AtMost = Annotated[float, typer.Option(help="About how many seconds to use, the cleanest; 0 for all.")]
 Work = Annotated[
     Path | None, typer.Option("--work", metavar="DIR", help="Folder for clips and training, which is kept.")
 ]
 
 _AT_LEAST = 30.0
-"""Seconds; what is learned from noisy or clipped speech is better than what a few seconds can teach."""
+"""Seconds of speech below which noisy and clipped clips are used as well."""
+_MAX_NAMES = 5
 
 
 def adapt(
@@ -71,15 +76,11 @@ def adapt(
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Make a fine-tuned voice of raw recordings of one speaker: prepare, train, keep. Repeat it to go on where it stopped."""
-    check_device(device)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise SettingError("adapt is one process; several train with `accelerate launch -m timbral train`")
-    check_stage(stage)
+    """Make a fine-tuned voice of raw recordings of one speaker. Repeat the command to resume it."""
+    _check(stage, device)
     with training_is_installed():
-        from timbral.training.adapting import adapt_voice, default_stages, run_of
-        from timbral.training.recordings import read_recordings
-        from timbral.training.run import Sources as Checkpoints
+        from timbral.training.adaptation import adapt_voice, adaptation_run, default_stages
+        from timbral.training.base_checkpoints import BaseCheckpoints
         from timbral.training.settings import family_of, read_settings, stages_of
     from timbral import Consent, data, load
     from timbral.data.denoising import can_denoise
@@ -87,66 +88,73 @@ def adapt(
     from timbral.voices import store as voice_store
 
     agreement = None if consent is None else Consent.of(consent)
-    path = voice_store.voice_path(name)
-    flags: dict[str, Any] = {"rank": rank, "epochs": epochs, "batch_size": batch_size}
-    folder = work or cache_folder() / "adapt" / name
-    with terminal.progress("loading") as bar:
-        synthesizer = load(model, languages=())
-        settings = read_settings(
-            family_of(synthesizer.manifest), config, {"semantic": flags, "acoustic": flags}
-        )
-        checkpoints = Checkpoints(gpt, sovits, discriminator)
-        stages = stages_of(stage) or default_stages(synthesizer.manifest, checkpoints)
-        # Only stage one, and models that go on from a prompt, have to know what is said.
-        written = "semantic" in stages or synthesizer.manifest.semantic.prompts
-        prepared = data.prepare(
-            recordings,
-            folder / "data",
-            data.Settings(
-                speaker=name.replace("|", " "),
-                language=lang,
-                separate=separate,
-                denoise=can_denoise() if denoise is None else denoise,
-                transcriber=transcriber or ("whisper" if written else "none"),
-                at_most=at_most,
-                at_least=_AT_LEAST,
-            ),
-            terminal.Narrator(bar),
-        )
-        found, _ = read_recordings(prepared.path)
-        run, begun = run_of(folder / "runs", found, settings, synthesizer.manifest.base, checkpoints)
-        bar.begin("training")
-        adapted = adapt_voice(
-            synthesizer,
-            found,
-            run,
-            settings,
-            stages=stages,
-            sources=checkpoints,
-            consent=agreement,
-            resume=begun,
-            device=device,
-            on_progress=bar.on_progress,
-        )
-        assert adapted is not None
-        voice_store.keep(adapted.voice, name)
-    rows = [facts_of(one) for one in adapted.trained]
+    voice_store.voice_path(name)  # refuses unusable names
+    synthesizer, folder = load(model, languages=()), work or cache_folder() / "adapt" / name
+    flags = {"rank": rank, "epochs": epochs, "batch_size": batch_size}
+    settings = read_settings(family_of(synthesizer.manifest), config, dict.fromkeys(stages_of("both"), flags))
+    checkpoints = BaseCheckpoints(gpt, sovits, discriminator)
+    stages = stages_of(stage) or default_stages(synthesizer.manifest, checkpoints)
+    uses_text = "semantic" in stages or synthesizer.manifest.semantic.prompts
+    preparation = data.Settings(
+        speaker=name.replace("|", " "),
+        language=lang,
+        separate=separate,
+        denoise=can_denoise() if denoise is None else denoise,
+        transcriber=transcriber or ("whisper" if uses_text else "none"),
+        at_most=at_most,
+        at_least=_AT_LEAST,
+    )
+    lines, others, seconds = _prepare(recordings, folder / "data", preparation)
+    run, begun = adaptation_run(folder / "runs", lines, settings, synthesizer.manifest.base, checkpoints)
+    chosen: dict[str, Any] = {"stages": stages, "checkpoints": checkpoints, "consent": agreement}
+    with terminal.progress("training") as bar:
+        chosen |= {"resume": begun, "device": device, "on_progress": bar.on_progress}
+        adapted = adapt_voice(synthesizer, lines, run, settings, **chosen)
+    assert adapted
+    facts: dict[str, Any] = {"name": name, "path": str(voice_store.save(adapted.voice, name, replace=True))}
+    facts |= {"seconds": seconds, "work": str(folder), "other_speakers": others}
+    _report(facts | {"stages": [facts_of(one) for one in adapted.trained]}, model, json)
+
+
+def _check(stage: str, device: str) -> None:
+    check_choices(stage, device)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise SettingError("adapt is one process; several train with `accelerate launch -m timbral train`")
+
+
+def _report(facts: dict[str, Any], model: str | None, json: bool) -> None:
     if json:
-        terminal.print_json(
-            {
-                "name": name,
-                "path": str(path),
-                "seconds": prepared.seconds,
-                "work": str(folder),
-                "stages": rows,
-            }
-        )
+        terminal.print_json(facts)
         return
+    command = say_command(facts["name"], model)
+    print(f"{facts['name']}: {facts['seconds']:.0f} s of speech, kept as {facts['path']}")
+    print(f"`{command}` speaks with it")
+    print(f"{facts['work']}: clips, report and training; remove it when it is not needed any more")
+
+
+def _prepare(
+    recordings: list[Path], folder: Path, settings: "Settings"
+) -> "tuple[list[Line], list[str], float]":
+    """Prepares the recordings and prints notes about them, before the training begins.
+
+    Returns the clips of the main speaker, the file names of other clips, and the seconds of the former.
+    """
+    from timbral import data
+    from timbral.training.main_speaker import main_speaker
+    from timbral.training.recordings import read_recordings
+
+    with terminal.progress("preparing") as bar:
+        report = terminal.Narrator(bar)
+        prepared = data.prepare(recordings, folder, settings, report)
+        lines, others = main_speaker(read_recordings(prepared.path)[0], report)
     for problem in (*prepared.problems, *prepared.notes):
         terminal.note(problem)
-    if len(prepared.dropped):
-        terminal.note(f"{len(prepared.dropped)} clips were dropped; {prepared.report} says why")
-    print(
-        f"{name}: {prepared.seconds:.0f} s of speech, kept as {path}; `timbral say TEXT --voice {name}` speaks with it"
-    )
-    print(f"{folder}: clips, report and training; remove it when it is not needed any more")
+    if prepared.dropped:
+        terminal.note(f"{counted(len(prepared.dropped), 'clip')} dropped; {prepared.report} says why")
+    names = [line.audio.name for line in others]
+    if names:
+        terminal.note(
+            f"more than one speaker: {len(names)} of {len(lines) + len(names)} clips are not of the one who speaks "
+            f"most, and are left out ({', '.join(names[:_MAX_NAMES])}{', ...' if len(names) > _MAX_NAMES else ''})"
+        )
+    return lines, names, prepared.seconds - sum(soundfile.info(str(line.audio)).duration for line in others)

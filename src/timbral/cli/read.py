@@ -1,27 +1,23 @@
 """`timbral read`: how a text will be read, without speaking it."""
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.options import Json, Language
+from timbral.cli.options import Json, Language, Words
 from timbral.errors import TextError
 from timbral.text import Lexicon, Utterance, to_utterances
 from timbral.text.notation import readable
 
 Text = Annotated[str, typer.Argument(help="What to read; - takes it from stdin.")]
-Words = Annotated[
-    Path | None, typer.Option("--lexicon", metavar="FILE", help="Readings of words, a line each: word, language, reading.")
-]
 
 
 def read(text: Text, lang: Language = "auto", lexicon: Words = None, json: Json = False) -> None:
     """Show how a text will be read: languages, words, sounds."""
-    words = Lexicon.read(lexicon) if lexicon else None
-    utterances = list(to_utterances(_text(text), lang, lexicon=words))
+    given = Lexicon.read(lexicon) if lexicon else None
+    utterances = list(to_utterances(_text(text), lang, lexicon=given))
     if json:
         terminal.print_json({"utterances": [_values(utterance) for utterance in utterances]})
         return
@@ -29,7 +25,9 @@ def read(text: Text, lang: Language = "auto", lexicon: Words = None, json: Json 
         if utterance.pause:
             print(f"--   pause of {utterance.pause:g} s")
         for segment in utterance.segments:
-            print(f"{segment.language:<4} {segment.text.strip()}\n     {readable(segment)}")
+            # The stop in front of a short text is for the networks.
+            words = segment.text.strip().removeprefix(".")
+            print(f"{segment.language:<4} {words}\n     {readable(segment)}")
 
 
 def _text(text: str) -> str:

@@ -1,6 +1,6 @@
-"""`timbral train`: the networks of a model learn a voice from recordings."""
+"""`timbral train`: trains the networks of a model on recordings of a voice."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.options import Json
+from timbral.cli.options import Json, say_command
 from timbral.errors import InstallationError, SettingError
 
 if TYPE_CHECKING:
-    from timbral.training.run import Trained
+    from timbral.training.run import TrainedStage
 
-_NEEDED = ("torch", "onnx", "accelerate", "matplotlib", "yaml")
+_NEEDED = ("torch", "onnx", "accelerate", "matplotlib", "psutil", "yaml")
 """What `timbral[train]` brings and training needs."""
 STAGES = ("auto", "both", "semantic", "acoustic")
 _METHODS = ("lora", "full")
-_DEVICES = ("auto", "cpu")
+_DEVICES = ("auto", "cpu", "cuda")
+_RUN_SUFFIX = ".run"
 
 Listing = Annotated[
     Path, typer.Argument(metavar="LIST|DIR", help="A list path|speaker|language|text, or the folder of one.")
@@ -29,7 +30,7 @@ Target = Annotated[
         "-o",
         "--output",
         metavar="ME.voice|RUN",
-        help="A voice, with its run beside it; or the run's folder alone.",
+        help="A voice, with its run beside it; or the folder of a run without a voice.",
     ),
 ]
 Model = Annotated[
@@ -37,32 +38,33 @@ Model = Annotated[
 ]
 StageName = Annotated[
     str,
-    typer.Option("--stage", metavar="STAGE", help="auto, what suits the model; both, semantic, acoustic."),
+    typer.Option("--stage", metavar="STAGE", help="auto (what suits the model), both, semantic, acoustic."),
 ]
 Method = Annotated[
-    str | None, typer.Option(metavar="METHOD", help="lora, changes of low rank (the default), or full.")
+    str | None, typer.Option(metavar="METHOD", help="lora, low-rank updates (the default), or full.")
 ]
 Rank = Annotated[
-    int | None, typer.Option(help="Of the changes; 8 for stage one, 16 for stage two (v3, v4: 32).")
+    int | None, typer.Option(help="Of low-rank updates; 8 for stage one, 16 for stage two (v3, v4: 32).")
 ]
-Epochs = Annotated[int | None, typer.Option(help="Times that all recordings are seen, for each stage.")]
-BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Recordings that are computed together.")]
+Epochs = Annotated[int | None, typer.Option(help="Passes over all recordings, for each stage.")]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Recordings per batch.")]
 Config = Annotated[Path | None, typer.Option(metavar="FILE", help="YAML with semantic: and acoustic:.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run, by its config.yaml.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Resume the run, with its config.yaml.")]
 Gpt = Annotated[
     Path | None, typer.Option("--gpt", metavar="CKPT", help="Start stage one from this, not from the model.")
 ]
 Sovits = Annotated[
-    Path | None, typer.Option("--sovits", metavar="PTH", help="Start of stage two, s2G*.pth; it needs one.")
+    Path | None,
+    typer.Option("--sovits", metavar="PTH", help="Start stage two from this s2G*.pth; it needs one."),
 ]
 Discriminator = Annotated[
-    Path | None, typer.Option("--discriminator", metavar="PTH", help="Its adversaries, s2D*.pth.")
+    Path | None, typer.Option("--discriminator", metavar="PTH", help="Its discriminators, s2D*.pth.")
 ]
 Consenting = Annotated[
     str | None, typer.Option("--consent", help="Name of the speaker, who has agreed to be cloned.")
 ]
 Device = Annotated[
-    str, typer.Option(metavar="DEVICE", help="auto, an accelerator where there is one, or cpu.")
+    str, typer.Option(metavar="DEVICE", help="auto (an accelerator where there is one), cpu or cuda.")
 ]
 
 
@@ -85,25 +87,19 @@ def train(
     json: Json = False,
 ) -> None:
     """Train the networks of a model on recordings of a voice."""
-    check_stage(stage)
-    check_device(device)
-    if method is not None:
-        _check_choice("--method", method, _METHODS)
+    check_choices(stage, device, method)
+    wants_voice, run = _targets(output, consent)
     with training_is_installed():
-        from timbral.training.adapting import adapt_voice, default_stages
+        from timbral.training.adaptation import adapt_voice, default_stages
+        from timbral.training.base_checkpoints import BaseCheckpoints
         from timbral.training.recordings import read_recordings
-        from timbral.training.run import CONFIG, Sources, train_stages
+        from timbral.training.run import CONFIG, train_stages
         from timbral.training.settings import family_of, read_settings, stages_of
     from timbral import Consent, Synthesizer
     from timbral.inference.sessions import SessionOptions
     from timbral.models import open_bundle
-    from timbral.voices.voice import SUFFIX
 
     agreement = None if consent is None else Consent.of(consent)
-    wants_voice = output.suffix == SUFFIX
-    run = output.with_suffix(".run") if wants_voice else output
-    if agreement is not None and not wants_voice:
-        raise SettingError("--consent belongs to a voice; give -o a name that ends in .voice")
     if resume and config is None and (run / CONFIG).is_file():
         config = run / CONFIG
     found, problems = read_recordings(recordings)
@@ -112,48 +108,70 @@ def train(
     bundle = open_bundle(model)
     flags: dict[str, Any] = {"method": method, "rank": rank, "epochs": epochs, "batch_size": batch_size}
     settings = read_settings(family_of(bundle.manifest), config, {"semantic": flags, "acoustic": flags})
-    sources = Sources(gpt, sovits, discriminator)
+    checkpoints = BaseCheckpoints(gpt, sovits, discriminator)
     chosen: dict[str, Any] = {
-        "stages": stages_of(stage) or default_stages(bundle.manifest, sources),
-        "sources": sources,
+        "stages": stages_of(stage) or default_stages(bundle.manifest, checkpoints),
+        "checkpoints": checkpoints,
         "resume": resume,
         "device": device,
     }
     with terminal.progress("reading") as bar:
+        chosen["on_progress"] = bar.on_progress
         if wants_voice:
-            adapted = adapt_voice(
-                Synthesizer(bundle, SessionOptions()),
-                found,
-                run,
-                settings,
-                **chosen,
-                consent=agreement,
-                on_progress=bar.on_progress,
-            )
-            trained = list(adapted.trained) if adapted else []
+            synthesizer = Synthesizer(bundle, SessionOptions())
+            adapted = adapt_voice(synthesizer, found, run, settings, **chosen, consent=agreement)
+            trained: Sequence[TrainedStage] = adapted.trained if adapted else ()
             if adapted:
                 adapted.voice.save(output)
         else:
-            trained = train_stages(found, bundle, run, settings, **chosen, on_progress=bar.on_progress)
-    if not trained:
-        return  # another process of the same training says it
+            trained = train_stages(found, bundle, run, settings, **chosen)
+    if trained:  # another process of the same training reports otherwise
+        _report(run, output if wants_voice else None, model, trained, json)
+
+
+def _targets(output: Path, consent: str | None) -> tuple[bool, Path]:
+    """Whether a voice is wanted, and the folder of the run. Raises SettingError: the output can be neither."""
+    from timbral.cli.options import RECORDING_SUFFIXES
+    from timbral.voices.voice import SUFFIX
+
+    if output.suffix == SUFFIX:
+        return True, output.with_suffix(_RUN_SUFFIX)
+    if consent is not None:
+        raise SettingError("--consent belongs to a voice; give -o a name that ends in .voice")
+    files = RECORDING_SUFFIXES | {".ckpt", ".list", ".onnx", ".pt", ".pth", ".safetensors", ".yaml"}
+    if output.suffix.lower() in files and not output.is_dir():
+        raise SettingError(
+            f"-o {output} looks like a file, and training writes a voice or a folder; give a name that ends in .voice, or a "
+            "folder"
+        )
+    return False, output
+
+
+def _report(
+    run: Path, voice: Path | None, model: str | None, trained: "Sequence[TrainedStage]", json: bool
+) -> None:
     facts = [facts_of(one) for one in trained]
     if json:
-        terminal.print_json({"run": str(run), "voice": str(output) if wants_voice else None, "stages": facts})
+        terminal.print_json({"run": str(run), "voice": str(voice) if voice else None, "stages": facts})
         return
     for row in facts:
-        best = "" if row["best"] is None else f", best measure of what was held out {row['best']:.4f}"
+        best = "" if row["best"] is None else f", best validation loss {row['best']:.4f}"
         print(
             f"{row['path']}: {row['stage']}, {row['trained']:,} of {row['parameters']:,} parameters, "
-            f"{row['updates']} updates in {row['epochs']} epochs{best}"
+            f"{counted(row['updates'], 'update')} in {counted(row['epochs'], 'epoch')}{best}"
         )
-    if wants_voice:
-        print(f"{output}: `timbral say TEXT --voice {output}` speaks with it")
+    if voice:
+        print(f"{voice}: `{say_command(str(voice), model)}` speaks with it")
+
+
+def counted(count: int, noun: str) -> str:
+    """A count and its noun: 1 epoch, 2 epochs."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 @contextmanager
 def training_is_installed() -> Iterator[None]:
-    """Says what to install where something that training needs cannot be imported inside the block."""
+    """Reports packages that training needs and that cannot be imported inside the block."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -164,23 +182,19 @@ def training_is_installed() -> Iterator[None]:
         ) from None
 
 
-def check_stage(stage: str) -> None:
-    """Raises SettingError for stages that are not known."""
-    _check_choice("--stage", stage, STAGES)
+def check_choices(stage: str, device: str, method: str | None = None) -> None:
+    """Raises SettingError: an unknown stage, device or method."""
+    for option, value, known in (
+        ("--stage", stage, STAGES),
+        ("--device", device, _DEVICES),
+        ("--method", method, _METHODS),
+    ):
+        if value is not None and value not in known:
+            raise SettingError(f"{option} {value[:40]!r} is unknown; choose from {', '.join(known)}")
 
 
-def check_device(device: str) -> None:
-    """Raises SettingError for a device that is not known."""
-    _check_choice("--device", device, _DEVICES)
-
-
-def _check_choice(option: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise SettingError(f"{option} {value[:40]!r} is unknown; choose from {', '.join(known)}")
-
-
-def facts_of(trained: "Trained") -> dict[str, Any]:
-    """A stage that was trained, as JSON tells it."""
+def facts_of(trained: "TrainedStage") -> dict[str, Any]:
+    """A trained stage for JSON."""
     count, total = trained.parameters
     return {
         "stage": trained.stage,

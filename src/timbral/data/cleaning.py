@@ -1,7 +1,7 @@
-"""Makes of what a recogniser wrote a text to train on, and notices what it made up.
+"""Cleans transcripts, and finds what recognisers invent.
 
-Recognisers label sounds (`[Music]`, `<|HAPPY|>`), get caught in loops, and on noise they write what ends many films and
-videos that they were trained on.
+Recognisers label sounds (`[Music]`, `<|HAPPY|>`), get caught in loops, and on noise they write what ends many
+films and videos that they were trained on.
 """
 
 import re
@@ -41,8 +41,8 @@ _FULL_WIDTH = str.maketrans(",?!:;", "，？！：；")
 class Cleaned:
     """A transcript fit for a list: one line, no `|`.
 
-    looped: it repeated itself, and the repeats were taken out. made_up: it is what recognisers write where nobody
-    speaks; doubtful: it may be.
+    looped: it repeated itself, and the repeats were taken out. made_up: it is what recognisers write where
+    nobody speaks; doubtful: it may be.
     """
 
     text: str

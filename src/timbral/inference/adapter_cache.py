@@ -10,7 +10,7 @@ from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle
 from timbral.models.weights import Adapter
 
-KEPT = 4
+CAPACITY = 4
 """Fine-tuned voices that stay ready; each takes about as much memory as the stages that it changes."""
 _SEMANTIC = "semantic"
 """The part that is stage one; all others are stage two."""
@@ -22,32 +22,32 @@ class AdapterCache:
     def __init__(self, bundle: Bundle, options: SessionOptions) -> None:
         self.base = open_engine(bundle, options)
         self._bundle, self._options = bundle, options
-        self._tuned: OrderedDict[str, SpeechEngine] = OrderedDict()
+        self._adapted: OrderedDict[str, SpeechEngine] = OrderedDict()
         self._lock = threading.Lock()
 
     def of(self, adapter: Adapter | None) -> SpeechEngine:
-        """The engine that speaks with these changes. Who is speaking keeps theirs, though it be dropped here.
+        """The engine with the weights of an adapter; one that is in use lives on when the cache drops it.
 
         Raises VoiceError: the changes do not fit the model.
         """
         if adapter is None:
             return self.base
         with self._lock:
-            engine = self._tuned.get(adapter.digest)
+            engine = self._adapted.get(adapter.digest)
             if engine is None:
-                engine = self._opened(adapter)
-                self._tuned[adapter.digest] = engine
-            self._tuned.move_to_end(adapter.digest)
-            if len(self._tuned) > KEPT:
-                self._tuned.popitem(last=False)
+                engine = self._open(adapter)
+                self._adapted[adapter.digest] = engine
+            self._adapted.move_to_end(adapter.digest)
+            if len(self._adapted) > CAPACITY:
+                self._adapted.popitem(last=False)
             return engine
 
-    def _opened(self, adapter: Adapter) -> SpeechEngine:
-        """An engine whose changed stages are its own; one that is not changed is shared, and its batches with it."""
+    def _open(self, adapter: Adapter) -> SpeechEngine:
+        """An engine with changed stages; a stage that the adapter does not change is shared, with its batches."""
         options = replace(self._options, adapter=adapter)
         semantic, acoustic = self.base.semantic, self.base.acoustic
         if _SEMANTIC in adapter.parts:
             semantic = open_semantic(self._bundle, options)
         if adapter.parts.keys() - {_SEMANTIC}:
             acoustic = open_acoustic(self._bundle, options)
-        return SpeechEngine(semantic, acoustic, self.base.guard)
+        return replace(self.base, semantic=semantic, acoustic=acoustic)

@@ -1,138 +1,110 @@
-"""The road from lines to sound: several at once through stage one, heard piece by piece in their order."""
+"""Phones to samples for many utterances at once: both stages, the guard, and the order of the chunks."""
 
 import time
 from collections import Counter, deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timbral.inference.acoustic.interface import AcousticDecoder
-from timbral.inference.guard.guard import Guard
+from timbral.inference.alignment.selection import CandidateSelector
+from timbral.inference.guard.checks import Guard
 from timbral.inference.request import UtteranceRequest
 from timbral.inference.semantic.decoder import SemanticDecoder
-from timbral.inference.utterance_decoder import Account, UtteranceDecoder
+from timbral.inference.utterance_decoder import UtteranceDecoder, UtteranceStats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AudioChunk:
-    """A stretch of sound: samples float32 [n] of line number `index`, its end if `last`, which may be empty."""
+    """Samples float32 [n] of the utterance that `request` asked for; `last` is its end and may be empty."""
 
-    index: int
+    request: UtteranceRequest
     samples: NDArray[np.float32]
     last: bool
 
 
 @dataclass
-class Report:
-    """What a speech has cost so far.
+class EngineStats:
+    """The cost so far of what one caller has asked for.
 
-    tokens: drawn in all takes. retries: of lines whose takes were no good. faults: what was wrong with
-    takes, by name. prefill_s, decode_s, acoustic_s: seconds in the stages, of the lines that are over.
-    first_s: seconds to the first piece. samples: sound so far, at `sample_rate` Hz.
+    utterances: that are over. tokens: sampled in all candidates. retries: of utterances whose candidates were rejected.
+    faults: of rejected candidates, by name. silent: utterances of which nothing can be heard.
+    prefill_s, decode_s, acoustic_s: seconds in the stages, of utterances that are over. first_s: seconds to the first chunk.
     """
 
-    sample_rate: int
-    lines: int = 0
+    utterances: int = 0
     tokens: int = 0
     retries: int = 0
     faults: Counter[str] = field(default_factory=Counter)
+    silent: int = 0
     prefill_s: float = 0.0
     decode_s: float = 0.0
     acoustic_s: float = 0.0
     first_s: float | None = None
-    samples: int = 0
+
+    def add(self, stats: UtteranceStats) -> None:
+        """Counts an utterance that is over."""
+        self.utterances += 1
+        self.tokens += stats.tokens
+        self.retries += stats.attempts - 1
+        self.faults.update(fault.value for fault in stats.faults.elements())
+        self.silent += stats.silent
+        self.prefill_s += stats.prefill_s
+        self.decode_s += stats.decode_s
+        self.acoustic_s += stats.acoustic_s
 
 
+@dataclass(frozen=True)
 class SpeechEngine:
-    """Both stages and the guard. Immutable and shared: all state of a request is in its `Speech`."""
+    """Both stages and the guard. Immutable and shared: all state of a caller is in its generator."""
 
-    def __init__(self, semantic: SemanticDecoder, acoustic: AcousticDecoder, guard: Guard) -> None:
-        self.semantic = semantic
-        self.acoustic = acoustic
-        self.guard = guard
+    semantic: SemanticDecoder
+    acoustic: AcousticDecoder
+    guard: Guard
+    selector: CandidateSelector = field(default_factory=CandidateSelector)
 
-    def speak(self, lines: Iterable[UtteranceRequest]) -> "Speech":
-        """Speaks lines, which are read only as far as needed to keep the batch full."""
-        return Speech(self, lines)
+    def speak(
+        self, requests: Iterable[UtteranceRequest], stats: EngineStats
+    ) -> Generator[AudioChunk, None, None]:
+        """The chunks of all utterances, in order. Closing the generator stops what runs.
 
-
-class Speech:
-    """An iterator over the pieces of a speech, in order; `report` tells what it has cost up to now.
-
-    Nothing is done before the first piece is asked for. Close it (or use `with`) to leave before the end.
-    Raises TextError at a line that is longer than the model can speak.
-    """
-
-    def __init__(self, engine: SpeechEngine, lines: Iterable[UtteranceRequest]) -> None:
-        self.report = Report(engine.acoustic.sample_rate)
-        self._engine = engine
-        self._lines = iter(lines)
-        self._on_stage: deque[UtteranceDecoder] = deque()
-        self._pieces = self._perform()
-
-    def __iter__(self) -> Iterator[AudioChunk]:
-        return self
-
-    def __next__(self) -> AudioChunk:
-        return next(self._pieces)
-
-    def __enter__(self) -> "Speech":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stops what is running."""
-        self._pieces.close()
-
-    def _perform(self) -> Generator[AudioChunk, None, None]:
-        began = time.perf_counter()
+        Requests are read only as far as needed to keep the batch full: one alone until there is sound, so that it comes
+        soon. Raises TextError at an utterance that is longer than the model can speak.
+        """
+        began, upcoming = time.perf_counter(), iter(requests)
+        running: deque[UtteranceDecoder] = deque()
         try:
-            while self._fill():
-                head = self._on_stage[0]
-                head.follow()
-                pieces = head.collect()
-                for number, samples in enumerate(pieces, 1):
-                    if self.report.first_s is None:
-                        self.report.first_s = time.perf_counter() - began
-                    self.report.samples += len(samples)
-                    yield AudioChunk(self.report.lines, samples, last=head.done and number == len(pieces))
-                if head.done:
-                    self._on_stage.popleft()
-                    self._enter(head.account)
-                elif not pieces:
-                    for other in self._on_stage:
-                        other.follow()
+            while self._fill(running, upcoming, 1 if stats.first_s is None else self.semantic.max_batch):
+                head = running[0]
+                if not head.poll():
+                    for other in running:
+                        other.poll()
                     head.wait()
+                    continue
+                for samples in head.chunks():
+                    if stats.first_s is None:
+                        stats.first_s = time.perf_counter() - began
+                    yield AudioChunk(head.request, samples, last=False)
+                if head.over:
+                    yield AudioChunk(head.request, np.zeros(0, np.float32), last=True)
+                    stats.add(head.stats)
+                    running.popleft()
         finally:
-            for performance in self._on_stage:
-                performance.cancel()
+            for decoder in running:
+                decoder.cancel()
 
-    def _fill(self) -> bool:
-        """Lets lines begin while there is room: one alone until there is sound, so that it comes soon."""
-        engine = self._engine
-        room = 1 if self.report.first_s is None else engine.semantic.max_batch
-        while len(self._on_stage) < room:
-            line = next(self._lines, None)
-            if line is None:
-                break
-            self._on_stage.append(
-                UtteranceDecoder(line, engine.semantic, engine.acoustic, engine.guard, id(self))
+    def _fill(
+        self, running: deque[UtteranceDecoder], upcoming: Iterable[UtteranceRequest], room: int
+    ) -> bool:
+        """Starts utterances while there is room; whether any run."""
+        for request in upcoming if len(running) < room else ():
+            running.append(
+                UtteranceDecoder(
+                    request, self.semantic, self.acoustic, self.guard, self.selector, id(running)
+                )
             )
-        return bool(self._on_stage)
-
-    def _enter(self, account: Account) -> None:
-        report = self.report
-        report.lines += 1
-        report.tokens += account.tokens
-        report.retries += account.attempts - 1
-        report.faults.update(fault.value for fault in account.faults.elements())
-        report.prefill_s += account.prefill_s
-        report.decode_s += account.decode_s
-        report.acoustic_s += account.acoustic_s
+            if len(running) >= room:
+                break
+        return bool(running)

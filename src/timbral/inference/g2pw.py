@@ -1,4 +1,4 @@
-"""Opens a published G2PW model for the Chinese front end: joins its tables and vocabulary with the engine's graphs."""
+"""Opens a published G2PW model, which disambiguates Chinese polyphones."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What was computed once and may be asked for again: arrays by the content of what they were made from."""
+"""An LRU cache of arrays."""
 
 from collections import OrderedDict
 from threading import Lock
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 class ArrayCache:
-    """Arrays by the content of what they were made from; the one used longest ago makes room for a new one."""
+    """Arrays by key; the least recently used one makes room for a new one. May be shared by threads."""
 
     def __init__(self, capacity: int) -> None:
         """capacity: bytes of all arrays together."""
@@ -18,14 +18,14 @@ class ArrayCache:
         self._lock = Lock()
 
     def get(self, key: bytes) -> NDArray[np.float32] | None:
-        """What was kept under the key."""
+        """The array of the key, if it is still there."""
         with self._lock:
             if key in self._arrays:
                 self._arrays.move_to_end(key)
             return self._arrays.get(key)
 
     def put(self, key: bytes, array: NDArray[np.float32]) -> None:
-        """Keeps an array, which must not change from now on; one larger than everything is not kept."""
+        """Stores an array, which must not change from now on; one larger than the cache is not stored."""
         with self._lock:
             if key in self._arrays or array.nbytes > self._capacity:
                 return

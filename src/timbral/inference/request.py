@@ -1,4 +1,4 @@
-"""What the engine is asked for: one sentence, and the voice that is to speak it."""
+"""What the engine is asked for: one utterance, and the voice that speaks it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,10 +7,13 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.inference.semantic.sampling import Sampling
+from timbral.config import SamplingConfig
+
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float32]
 
 
-def _no_ids() -> NDArray[np.int64]:
+def _no_ids() -> Ids:
     return np.zeros(0, np.int64)
 
 
@@ -18,44 +21,60 @@ def _no_languages() -> Mapping[str, int]:
     return MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class UtteranceRequest:
-    """One sentence that is to be spoken.
+@dataclass(frozen=True, eq=False)
+class Conditioning:
+    """A voice as both stages read it; made once for a text.
 
-    phones: int64 [n], the sentence's own. languages: how many of them are of which language, as far as known.
-    prompt_phones: int64 [m], prompt: int64 [p], timbre: float32 [D]: the voice.
-    features, prompt_features: float32 [n, d] and [m, d], where the model takes features beside phones.
-    mel: float32 [bands, r], of the prompt, where stage two goes on from it.
-    residuals: float32 [sounds, 2, points], what stage two lacks of the voice, where that is known.
-    steps: of the solver, where stage two has one; None for the model's own.
-    opens: whether a speech begins with it, so that its sound is waited for.
-    seed: names all that is random in this line; the same line with the same seed is the same sound.
+    timbre: float32 [D]. prompt_tokens: int64 [p], prompt_phones: int64 [m]: the prompt that stage one continues.
+    prompt_features: float32 [m, d], BERT features of these phones. mel: float32 [bands, r], of the prompt, where
+    stage two continues it. residuals: float32 [sounds, 2, points], spectral corrections of the voice.
     """
 
-    phones: NDArray[np.int64]
-    timbre: NDArray[np.float32]
+    timbre: Floats
+    prompt_tokens: Ids = field(default_factory=_no_ids)
+    prompt_phones: Ids = field(default_factory=_no_ids)
+    prompt_features: Floats | None = None
+    mel: Floats | None = None
+    residuals: Floats | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class UtteranceRequest:
+    """One utterance to be spoken; the same request is always the same samples.
+
+    phones: int64 [n], without the prompt's. languages: how many of them are of which language, as far as known.
+    features: float32 [n, d], BERT features of the phones, where the model reads any.
+    seed: names all random numbers of the utterance. speed: divides durations.
+    steps: of the ODE solver, where stage two has one; None for the model's own.
+    opens: whether a speech begins with it, so that somebody waits for its first samples.
+    pause: seconds of silence after it. pause_before: seconds before it that replace those after the one before.
+    pause_within: seconds by which pauses between sentences within the
+    utterance are longer than the model makes them. progress: share of the text, 0 to 1, up to its end.
+    """
+
+    phones: Ids
+    voice: Conditioning
     languages: Mapping[str, int] = field(default_factory=_no_languages)
-    prompt_phones: NDArray[np.int64] = field(default_factory=_no_ids)
-    prompt: NDArray[np.int64] = field(default_factory=_no_ids)
-    features: NDArray[np.float32] | None = None
-    prompt_features: NDArray[np.float32] | None = None
-    mel: NDArray[np.float32] | None = None
-    residuals: NDArray[np.float32] | None = None
-    sampling: Sampling = field(default_factory=Sampling)
+    features: Floats | None = None
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
     seed: int = 0
     speed: float = 1.0
     steps: int | None = None
     opens: bool = False
+    pause: float = 0.0
+    pause_before: float | None = None
+    pause_within: float = 0.0
+    progress: float = 1.0
 
     @property
-    def all_phones(self) -> NDArray[np.int64]:
-        """What stage one reads: the prompt's phones, then the sentence's, int64 [m + n]."""
-        return np.concatenate([self.prompt_phones, self.phones])
+    def all_phones(self) -> Ids:
+        """What stage one reads: the prompt's phones, then the utterance's, int64 [m + n]."""
+        return np.concatenate([self.voice.prompt_phones, self.phones])
 
     @property
-    def all_features(self) -> NDArray[np.float32] | None:
+    def all_features(self) -> Floats | None:
         """Features beside them, float32 [m + n, d]: zeros for what has none, None where nothing has any."""
-        parts = ((self.prompt_features, self.prompt_phones), (self.features, self.phones))
+        parts = ((self.voice.prompt_features, self.voice.prompt_phones), (self.features, self.phones))
         widths = [features.shape[1] for features, _ in parts if features is not None]
         if not widths:
             return None

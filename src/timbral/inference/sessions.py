@@ -1,4 +1,4 @@
-"""Opens graphs with onnxruntime: device, threads and memory are set for each session, never for all."""
+"""onnxruntime sessions: device, threads and memory are set for each session, never for all."""
 
 import os
 from collections.abc import Mapping
@@ -24,8 +24,8 @@ class SessionOptions:
 
     device: "auto" takes CUDA where onnxruntime-gpu finds it, otherwise the CPU.
     threads: threads of one graph; 0 for as many as this process may use.
-    spin_us: microseconds that an idle thread keeps its core busy for what follows. A graph is a hundred short nodes, and to wake
-    up takes longer than most, above all in a virtual machine.
+    spin_us: microseconds that an idle thread waits busily for more work. A graph is a hundred short nodes, and waking a thread
+    up takes longer than most of them, above all in a virtual machine.
     adapter: changes of the weights, of a fine-tuned voice.
     """
 
@@ -96,8 +96,7 @@ def open_session(path: Path, options: SessionOptions) -> Any:
     try:
         session = onnxruntime.InferenceSession(str(path), session_options, providers=providers)
     except Exception as error:  # onnxruntime's own exceptions share no base below Exception
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BundleError(f"{path} is not a graph that onnxruntime can run: {reason}") from error
+        raise BundleError(f"{path} is not a graph that onnxruntime can run: {_reason(error)}") from error
     if options.device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
         raise SettingError(
             "onnxruntime could not start CUDA: check the driver and the CUDA and cuDNN libraries"
@@ -136,7 +135,9 @@ class Graph:
         more: tuple[str, ...] = (),
     ) -> None:
         self.session = open_session(path, options)
-        self.takes = tuple(value.name for value in self.session.get_inputs())
+        self._path = path
+        self._inputs = {value.name: value for value in self.session.get_inputs()}
+        self.takes = tuple(self._inputs)
         self.gives = tuple(value.name for value in self.session.get_outputs())
         self._outputs = outputs
         if not set(inputs) <= set(self.takes) <= {*inputs, *more} or not set(outputs) <= set(self.gives):
@@ -145,9 +146,24 @@ class Graph:
                 " this version of timbral expects: get the model again"
             )
 
+    def input_shape(self, name: str) -> list[Any]:
+        """The shape of an input: numbers, and names for axes of any length."""
+        return list(self._inputs[name].shape)
+
+    def input_type(self, name: str) -> str:
+        """The type of an input, as onnxruntime names it."""
+        return str(self._inputs[name].type)
+
     def __call__(
         self, inputs: Mapping[str, NDArray[Any]], outputs: tuple[str, ...] | None = None
     ) -> list[NDArray[Any]]:
         """The named outputs, by default those that were named when the graph was opened."""
-        values: list[NDArray[Any]] = self.session.run(outputs or self._outputs, dict(inputs))
+        try:
+            values: list[NDArray[Any]] = self.session.run(outputs or self._outputs, dict(inputs))
+        except Exception as error:  # onnxruntime's own exceptions share no base below Exception
+            raise BundleError(f"{self._path} failed: {_reason(error)}; get the model again") from error
         return values
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

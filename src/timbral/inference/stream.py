@@ -9,20 +9,17 @@ from typing import Any
 import numpy as np
 
 from timbral.audio import Audio
-from timbral.audio.joining import Joiner
-from timbral.audio.levels import limit
-from timbral.audio.resampling import ChunkResampler
-from timbral.inference.engine import SpeechEngine
-from timbral.inference.utterances import Script
+from timbral.errors import SynthesisError
+from timbral.inference.engine import EngineStats
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a speech has cost: seconds in each stage, and how often the guard had a sentence drawn again.
+    """The cost of a speech: seconds in each stage, and how often the guard had an utterance sampled again.
 
     seed: gives the same speech again. first_s: from the call to the first sound. total_s: all work; what the
     listener does in between does not count. audio_s: length of the speech.
-    sentences, tokens, retries: how many; faults: what the guard found, by name.
+    sentences, tokens, retries: how many; faults: of rejected candidates, by name.
     """
 
     seed: int
@@ -49,29 +46,43 @@ class Report:
         return {k: round(v, 4) if isinstance(v, float) else v for k, v in values.items()}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Speech(Audio):
     """Synthesised sound, with the report of its making."""
 
     report: Report
 
 
+@dataclass
+class StreamStats:
+    """What a stream counts while it runs: seconds of text, the engine's costs, and what is spoken.
+
+    progress: as a share of the text; finished: in utterances.
+    """
+
+    engine: EngineStats
+    text_s: float = 0.0
+    progress: float = 0.0
+    finished: int = 0
+
+
 class SpeechStream:
     """An iterator over the chunks of a speech, in order: put together, they are what `say` gives.
 
     Leaving before the end, call `close`, or use it in a `with`.
+    Raises SynthesisError at the end of a speech of which nothing can be heard.
     """
 
-    def __init__(self, engine: SpeechEngine, script: Script, seed: int, rate: int, began: float) -> None:
+    def __init__(
+        self, chunks: Generator[Audio, None, None], stats: StreamStats, seed: int, rate: int, began: float
+    ) -> None:
+        """began: when the work started, by `time.perf_counter`."""
         self.rate = rate
-        self._script, self._seed = script, seed
-        self._speech = engine.speak(script)
-        self._native_rate = engine.acoustic.sample_rate
-        self._chunks = self._run()
-        self._sentence = 0
+        self._chunks, self._stats, self._seed = chunks, stats, seed
         self._samples = 0
         self._first_s: float | None = None
         self._total_s = time.perf_counter() - began
+        self._closed = False
 
     def __iter__(self) -> Iterator[Audio]:
         return self
@@ -80,6 +91,14 @@ class SpeechStream:
         began = time.perf_counter()
         try:
             chunk = next(self._chunks)
+        except StopIteration:
+            engine = self._stats.engine
+            if not self._closed and engine.silent and engine.silent == engine.utterances:
+                self._closed = True
+                raise SynthesisError(
+                    "nothing can be heard of this text: write more of it, or try another seed or voice"
+                ) from None
+            raise
         finally:
             self._total_s += time.perf_counter() - began
         if self._first_s is None:
@@ -97,47 +116,41 @@ class SpeechStream:
 
     def close(self) -> None:
         """Stops the synthesis and frees what it holds."""
+        self._closed = True
         self._chunks.close()
-        self._speech.close()
 
     def collect(self) -> Speech:
-        """The rest of the speech as one sound."""
+        """The rest of the speech as one sound. Raises SynthesisError where the stream has been closed."""
+        if self._closed:
+            raise SynthesisError("this stream is closed: nothing is left to collect")
         chunks = [chunk.samples for chunk in self]
         return Speech(np.concatenate([np.zeros(0, np.float32), *chunks]), self.rate, self.report)
 
     @property
     def progress(self) -> float:
         """Share of the text that has been spoken, 0 to 1."""
-        return self._script.spoken[self._sentence - 1] if self._sentence else 0.0
+        return self._stats.progress
+
+    @property
+    def finished(self) -> int:
+        """Utterances of the text whose samples have all been given."""
+        return self._stats.finished
 
     @property
     def report(self) -> Report:
         """What the speech has cost so far."""
-        spent = self._speech.report
+        engine = self._stats.engine
         return Report(
             seed=self._seed,
             audio_s=self._samples / self.rate,
             total_s=self._total_s,
             first_s=self._first_s,
-            text_s=self._script.seconds,
-            prefill_s=spent.prefill_s,
-            decode_s=spent.decode_s,
-            acoustic_s=spent.acoustic_s,
-            sentences=self._sentence,
-            tokens=spent.tokens,
-            retries=spent.retries,
-            faults=dict(spent.faults),
+            text_s=self._stats.text_s,
+            prefill_s=engine.prefill_s,
+            decode_s=engine.decode_s,
+            acoustic_s=engine.acoustic_s,
+            sentences=engine.utterances,
+            tokens=engine.tokens,
+            retries=engine.retries,
+            faults=dict(engine.faults),
         )
-
-    def _run(self) -> Generator[Audio, None, None]:
-        joiner = Joiner(self._native_rate)
-        resampler = ChunkResampler(self._native_rate, self.rate)
-        for piece in self._speech:
-            joined = joiner.push(piece.samples, last=piece.last, pause=self._script.pauses[piece.index])
-            self._sentence = piece.index + piece.last
-            samples = limit(resampler.push(joined))
-            if len(samples):
-                yield Audio(samples, self.rate)
-        rest = limit(resampler.push(np.zeros(0, np.float32), last=True))
-        if len(rest):
-            yield Audio(rest, self.rate)

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from timbral.errors import BundleError
-from timbral.models.manifest import MANIFEST, FileEntry, Manifest
+from timbral.models.files import FORMER_NAMES, LEXICON, MANIFEST
+from timbral.models.manifest import FileEntry, Manifest
 from timbral.paths import sha256
 
 _MANIFEST_LIMIT = 1 << 20
@@ -21,11 +22,20 @@ class Bundle:
     folder: Path
     manifest: Manifest
 
+    def has(self, name: str) -> bool:
+        """Whether the bundle has a file, under this name or its former one."""
+        return self._stored_name(name) is not None
+
     def path(self, name: str) -> Path:
-        """Path of a file of the bundle. Raises BundleError where the manifest does not list it."""
-        if name not in self.manifest.files:
+        """Path of a file of the bundle, by its present name. Raises BundleError where there is none."""
+        stored = self._stored_name(name)
+        if stored is None:
             raise BundleError(f"{self.folder}: the model has no {name}; {_AGAIN}")
-        return self.folder / name
+        return self.folder / stored
+
+    def _stored_name(self, name: str) -> str | None:
+        names = (name, FORMER_NAMES.get(name, name))
+        return next((one for one in names if one in self.manifest.files), None)
 
     @property
     def size(self) -> int:
@@ -72,6 +82,8 @@ _AGAIN = "get the model again, or reinstall timbral if it is the embedded one"
 def _read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
+        if not path.is_file() and path.exists():
+            raise BundleError(f"{path}: not a regular file; {_AGAIN}")
         if path.stat().st_size > _MANIFEST_LIMIT:
             raise BundleError(f"{path}: far too large for a manifest; {_AGAIN}")
         text = path.read_text(encoding="utf-8")
@@ -111,9 +123,9 @@ def _verify(bundle: Bundle) -> None:
 
 
 def _listing(folder: Path) -> set[str]:
-    """Names in a model folder. Dot files are the desktop's and the version control's, not the model's."""
+    """Names in a model folder, without the user's lexicon and without files of desktops and version control."""
     names = {entry.name for entry in os.scandir(folder) if not entry.name.startswith(".")}
-    return names - {"Thumbs.db", "desktop.ini"}
+    return names - {"Thumbs.db", "desktop.ini", LEXICON}
 
 
 def _is_unaltered(path: Path, entry: FileEntry) -> bool:

@@ -1,14 +1,22 @@
 """What `bundle.json` may say: strict types, so that a typo or a newer format fails here, not in a graph."""
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from timbral.config import SamplingConfig
+from timbral.models.files import MANIFEST
 from timbral.paths import is_plain_name
-
-MANIFEST = "bundle.json"
 
 SYMBOLS = {"v1": 322, "v2": 732}
 """Number of phones in each symbol table."""
@@ -17,7 +25,13 @@ Language = Literal["zh", "en", "ja", "ko", "yue"]
 Precision = Literal["fp32", "fp16", "int8", "int4"]
 """In which the weights are stored."""
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Count = Annotated[int, Field(gt=0)]
+
+Hertz = Annotated[int, Field(ge=8000, le=192_000)]
+
+
+def _formerly(name: str, old: str) -> Any:
+    """A field that earlier versions wrote under another key."""
+    return Field(validation_alias=AliasChoices(name, old))
 
 
 class _Strict(BaseModel):
@@ -28,16 +42,7 @@ class FileEntry(_Strict):
     """What a file of the bundle must be."""
 
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    bytes: Count
-
-
-class SamplingDefaults(_Strict):
-    """How stage one draws tokens unless the caller says otherwise."""
-
-    top_k: Annotated[int, Field(ge=0)] = 15
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    temperature: Annotated[float, Field(gt=0)] = 1.0
-    repetition_penalty: Annotated[float, Field(gt=0)] = 1.35
+    bytes: Annotated[int, Field(gt=0)]
 
 
 class Semantic(_Strict):
@@ -49,17 +54,17 @@ class Semantic(_Strict):
     longest: seconds of speech that a piece of text may last; longer sentences are spoken in several pieces.
     """
 
-    layers: Count
-    heads: Count
-    hidden: Count
-    vocabulary: Count
+    layers: Annotated[int, Field(gt=0, le=64)]
+    heads: Annotated[int, Field(gt=0, le=128)]
+    hidden: Annotated[int, Field(gt=0, le=8192)]
+    vocabulary: Annotated[int, Field(gt=0, le=65536)]
     eos: Annotated[int, Field(ge=0)]
-    phonemes: Count
-    capacity: Count
+    phonemes: Annotated[int, Field(gt=0, le=4096)]
+    capacity: Annotated[int, Field(gt=0, le=16384)]
     bert: bool = False
     prompts: bool = True
     longest: Annotated[float, Field(ge=2, le=30)] = 10.0
-    sampling: SamplingDefaults = SamplingDefaults()
+    sampling: SamplingConfig = SamplingConfig()
 
     @model_validator(mode="after")
     def _consistent(self) -> "Semantic":
@@ -77,18 +82,18 @@ class SourceFilter(_Strict):
     context_tokens: tokens on each side that the sound of a token depends on, both graphs together.
     chunk_tokens: tokens of the first chunk of a stream; later ones grow.
     timbre_size: length D of the timbre vector. phones: whether it is told which phones are spoken when, which the bundle's
-    `listener.safetensors` and `durations.onnx` then say. envelope: points of the envelopes that a voice's residuals correct, and
-    that `recalled.onnx` says of a recording; 0 where voices have none.
+    aligner and duration model then say. envelope: points of the spectral envelopes that a voice's residuals correct; 0
+    where voices have none.
     """
 
     kind: Literal["source-filter"]
-    hop: Count
-    frames_per_token: Count
-    context_tokens: Annotated[int, Field(ge=0)]
-    chunk_tokens: Count
-    timbre_size: Count
+    hop: Annotated[int, Field(gt=0, le=8192)]
+    frames_per_token: Annotated[int, Field(gt=0, le=64)]
+    context_tokens: Annotated[int, Field(ge=0, le=500)]
+    chunk_tokens: Annotated[int, Field(gt=0, le=2000)]
+    timbre_size: Annotated[int, Field(gt=0, le=8192)]
     phones: bool = False
-    envelope: Annotated[int, Field(ge=0)] = 0
+    envelope: Annotated[int, Field(ge=0, le=1024)] = 0
 
 
 class Vits(_Strict):
@@ -100,13 +105,13 @@ class Vits(_Strict):
     """
 
     kind: Literal["vits"]
-    hop: Count
-    frames_per_token: Count
-    timbre_size: Count
-    latent: Count
-    noise_scale: Annotated[float, Field(ge=0)] = 0.5
+    hop: Annotated[int, Field(gt=0, le=8192)]
+    frames_per_token: Annotated[int, Field(gt=0, le=64)]
+    timbre_size: Annotated[int, Field(gt=0, le=8192)]
+    latent: Annotated[int, Field(gt=0, le=4096)]
+    noise_scale: Annotated[float, Field(ge=0, le=10)] = 0.5
     speaker: bool = False
-    reach: Annotated[int, Field(ge=0)] = 0
+    reach: Annotated[int, Field(ge=0, le=1000)] = 0
 
 
 class FlowMatching(_Strict):
@@ -120,20 +125,20 @@ class FlowMatching(_Strict):
 
     kind: Literal["flow-matching"]
     frames_per_token: Literal[2]
-    mel_rate: Annotated[float, Field(gt=0)]
-    mel_sample_rate: Count
-    timbre_size: Count
-    reference_frames: Count
-    chunk_frames: Count
+    mel_rate: Annotated[float, Field(gt=0, le=16)]
+    mel_sample_rate: Hertz
+    timbre_size: Annotated[int, Field(gt=0, le=8192)]
+    reference_frames: Annotated[int, Field(gt=0, le=10000)]
+    chunk_frames: Annotated[int, Field(gt=0, le=10000)]
     steps: Annotated[int, Field(ge=1, le=128)]
 
 
 class TokenRate(_Strict):
     """Tokens that a phone of a language takes: outside `low` to `high` words were dropped or repeated."""
 
-    low: Annotated[float, Field(gt=0)]
-    typical: Annotated[float, Field(gt=0)]
-    high: Annotated[float, Field(gt=0)]
+    low: Annotated[float, Field(gt=0, le=100)]
+    typical: Annotated[float, Field(gt=0, le=100)]
+    high: Annotated[float, Field(gt=0, le=100)]
 
     @model_validator(mode="after")
     def _ordered(self) -> "TokenRate":
@@ -149,25 +154,25 @@ class ReferenceFormat(_Strict):
     timbre_rate: Hz, of what `timbre.onnx` hears; None for `rate`.
     """
 
-    rate: Count
-    silence: Annotated[int, Field(ge=0)] = 0
-    timbre_rate: Count | None = None
+    rate: Hertz
+    silence: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    timbre_rate: Hertz | None = None
 
 
-class SemanticLoss(_Strict):
-    """What stage one has lost to its precision, read off the logits of each next token while it is told what was said.
+class SemanticError(_Strict):
+    """Quantisation error of stage one, from its next-token logits under teacher forcing.
 
-    agreement: share of places at which the likeliest token is that of float32; places: how many were compared.
-    error: length of the difference of the logits over the length of those of float32.
+    agreement: share of positions at which the likeliest token is that of float32; positions: how many were compared.
+    error: relative error of the logits (L2).
     """
 
     agreement: Annotated[float, Field(ge=0, le=1)]
     error: Annotated[float, Field(ge=0)]
-    places: Count
+    positions: Annotated[int, Field(gt=0, le=1_000_000), _formerly("positions", "places")]
 
 
-class AcousticLoss(_Strict):
-    """What stage two has lost to its precision, read off the sound of the same tokens.
+class AcousticError(_Strict):
+    """Quantisation error of stage two, from the sound of the same tokens and noise.
 
     signal_to_noise: power of the sound in float32 over that of the difference, in dB, at most 120.
     log_mel: mean difference of the log-mel spectrograms, in dB. seconds: of sound that was compared.
@@ -178,12 +183,12 @@ class AcousticLoss(_Strict):
     seconds: Annotated[float, Field(gt=0)]
 
 
-class Losses(_Strict):
-    """What a model has lost to its precision against float32 weights of the same checkpoints; voices: heard for it."""
+class QuantizationReport(_Strict):
+    """Quantisation error of a model against float32 weights of the same checkpoints; recordings: how many it was measured on."""
 
-    semantic: SemanticLoss
-    acoustic: AcousticLoss
-    voices: Count
+    semantic: SemanticError
+    acoustic: AcousticError
+    recordings: Annotated[int, Field(gt=0, le=1000), _formerly("recordings", "voices")]
 
 
 class Manifest(_Strict):
@@ -191,9 +196,9 @@ class Manifest(_Strict):
 
     family and version: which voices fit; a voice made by one version of a family is no use to another.
     sample_rate: of the speech, in Hz; token_rate: semantic tokens a second.
-    reading: how Chinese and Cantonese are read: "best", or "official", as the official front end does, mistakes included.
+    reading: of bundles of Timbral 0.1; ignored, since all models read texts alike.
     precisions: of most of the weights of each graph, where they are known; graphs that hear recordings lose less than others.
-    losses: against float32, where they were measured.
+    quantization: error against float32, where it was measured.
     guard: what the guard takes for normal, measured on the model. files: all files but the manifest itself.
     weights: names the weights of stage one and of stage two, eight digits each, whatever the precision they are stored in; None
     where nobody said.
@@ -205,15 +210,15 @@ class Manifest(_Strict):
     version: Name
     languages: Annotated[tuple[Language, ...], Field(min_length=1)]
     symbols: Literal["v1", "v2"]
-    sample_rate: Count
-    token_rate: Count
+    sample_rate: Hertz
+    token_rate: Annotated[int, Field(gt=0, le=200)]
     precision: Precision
     precisions: dict[str, Precision] = {}
-    losses: Losses | None = None
+    quantization: Annotated[QuantizationReport | None, _formerly("quantization", "losses")] = None
     semantic: Semantic
     acoustic: Annotated[SourceFilter | Vits | FlowMatching, Field(discriminator="kind")]
     reference: ReferenceFormat
-    reading: Literal["best", "official"] = "best"
+    reading: Literal["best", "official"] | None = None
     guard: dict[Language, TokenRate] = {}
     weights: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
     files: Annotated[dict[str, FileEntry], Field(min_length=1)]

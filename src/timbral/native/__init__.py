@@ -1,16 +1,12 @@
-"""Stage one, compiled for the processor: what decides how fast a token comes.
+"""Compiled kernels: stage one in C++ for CPUs, two to three times as fast as its graphs.
 
-onnxruntime spends as long between its hundred small products as in them. Here a step is one call, whose threads share out four
-phases a layer, and reads weights of 8 or 4 bits about as fast as memory gives them. onnxruntime does the rest, and stage one as
-well wherever this cannot be used: other processors, other precisions, CUDA, or an installation that found no C++ compiler.
+stage_one    weights of the two graphs, and the kernel that runs prefill and step over its own KV cache.
+candidates   the tokens that may be sampled after given logits.
+packing      weights in the order in which the kernel reads them.
+binding      the compiled functions and their structures; which variants run on this processor.
 
-stage_one  ``StageOneWeights.of(prefill, step)``: weights of the two graphs, or None where a kernel cannot read them;
-           ``StageOneKernel(weights, ...)``: prefill and step over its own caches.
-candidates ``CandidateFinder``: the tokens that may be drawn after given logits.
-packing    weights in the order in which they are read.
-binding    the compiled functions and their structures; ``usable_variants()``.
-
-The compiled part is C++14 without any library: ``stage_one.h`` is the network over vectors of a processor and ``candidates.h``
-what can be drawn, ``avx2.cpp``, ``avx512.cpp`` and ``neon.cpp`` are those vectors, ``processor.h`` tells which there are,
-``team.h`` is the threads, ``model.h`` what Python hands over, ``module.cpp`` what it calls. Nothing here knows of requests.
+The compiled part is C++14 without libraries. `stage_one.h` is the network over SIMD vectors and `candidates.h` the search for
+candidates; `avx2.cpp`, `avx512.cpp` and `neon.cpp` are the vectors; `team.h` is the thread pool, `processor.h` detects
+instructions, `model.h` has the structures that Python fills, `module.cpp` the functions that it calls. onnxruntime runs stage
+one wherever the kernels cannot: other processors, other precisions, CUDA, or an installation without a C++ compiler.
 """

@@ -1,4 +1,4 @@
-"""The tokens that may be drawn after given logits: `timbral.inference.semantic.sampling`, compiled."""
+"""Sampling candidates of logits: `timbral.inference.semantic.sampling.candidates`, compiled."""
 
 import ctypes
 from functools import cache
@@ -42,6 +42,8 @@ class CandidateFinder:
         The logits of `previous` tokens [m], each named once, are penalised in place. top_k: from 1 to `MOST`, and no more than
         there are logits. What is returned holds until the next call. Raises IndexError: a previous token has no logit.
         """
+        if logits.dtype != np.float32 or not logits.flags.c_contiguous or len(logits) > len(self._tokens):
+            raise ValueError(f"logits are {logits.dtype} [{len(logits)}], not float32 [{len(self._tokens)}]")
         choice = self._choice
         choice.logits, choice.count = logits.ctypes.data, len(logits)
         choice.previous, choice.previous_count = previous.ctypes.data, len(previous)

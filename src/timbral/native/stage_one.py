@@ -98,7 +98,7 @@ class StageOneKernel:
         self._keys = pages((count, rows, heads, places // TILE, size // 4, TILE, 4), np.uint8)
         self._values = pages((*cache, size), np.int8)
         self._key_scales, self._value_scales = pages(cache, np.float32), pages(cache, np.float32)
-        self._vocabulary: int = predict.outputs
+        self.vocabulary: int = predict.outputs
         self._logits = np.zeros((rows, -(-predict.outputs // TILE) * TILE), np.float32)
         self._fronts: dict[int, _Front] = {}
         self._phones = weights.read(f"{_PHONES}.weight")
@@ -152,7 +152,7 @@ class StageOneKernel:
         seen = np.maximum(places + 1, len(phones), dtype=np.int32)
         rows = np.full(len(x), row, np.int32)
         self._run(_batch(x, rows, places, seen, self._logits[:1]))
-        logits: Floats = self._logits[0, : self._vocabulary]
+        logits: Floats = self._logits[0, : self.vocabulary]
         return logits
 
     def step(self, tokens: Ids, positions: Ids, lengths: NDArray[np.int32]) -> Floats:
@@ -162,7 +162,7 @@ class StageOneKernel:
         """
         count = len(tokens)
         if count not in self._fronts:
-            self._fronts[count] = _Front(count, self._model.hidden, self._logits, self._vocabulary)
+            self._fronts[count] = _Front(count, self._model.hidden, self._logits, self.vocabulary)
         front = self._fronts[count]
         np.add(self._tokens[tokens], self._token_waves[positions], out=front.x)
         front.places[:] = lengths

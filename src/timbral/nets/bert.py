@@ -1,8 +1,9 @@
-"""What a Chinese text means, a vector for each token: the BERT encoder (Devlin et al. 2019, arXiv:1810.04805).
+"""What a Chinese text means, a vector for each token: the BERT encoder (Devlin et al. 2019,
+arXiv:1810.04805).
 
-The official models read chinese-roberta-wwm-ext-large (Cui et al. 2021) up to the third last of its hidden states,
-counted with the embeddings. The two layers above, the pooler and the language model's head are left out. Parameter
-names are those of `BertModel` in huggingface/transformers.
+The official models read chinese-roberta-wwm-ext-large (Cui et al. 2021) up to the third last of its hidden
+states, counted with the embeddings. The two layers above, the pooler and the language model's head are left
+out. Parameter names are those of `BertModel` in huggingface/transformers.
 """
 
 from collections.abc import Mapping

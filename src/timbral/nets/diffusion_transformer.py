@@ -1,8 +1,10 @@
-"""The network that steers flow matching in v3 and v4: a diffusion transformer that sees a prompt and features.
+"""The network that steers flow matching in v3 and v4: a diffusion transformer that sees a prompt and
+features.
 
 Transformer blocks whose norms are scaled, shifted and gated by the time of the flow (DiT with adaLN-zero,
-Peebles and Xie 2023), over inputs as in F5-TTS (Chen et al. 2024, https://github.com/SWivid/F5-TTS). What does
-not change while a chunk is solved, the `condition` and the `rotation`, is computed apart from the `velocity`.
+Peebles and Xie 2023), over inputs as in F5-TTS (Chen et al. 2024, https://github.com/SWivid/F5-TTS). What
+does not change while a chunk is solved, the `condition` and the `rotation`, is computed apart from the
+`velocity`.
 """
 
 import math
@@ -12,14 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from timbral.nets.convnext import ConvNextBlock
+from timbral.nets.convnext import ConvNextV2Block
 
 LONGEST = 4096
-"""Frames that have a position of their own in the features; those after them share the last."""
+"""Number of positions; later frames share the last one."""
 PERIOD = 10_000.0
-"""Longest period of the sinusoids that mark positions and times."""
+"""Longest period of the sinusoids for positions and times."""
 TIME_SCALE = 1000.0
-"""Times of the flow lie between 0 and 1; the sinusoids see them on this scale."""
+"""Factor on flow times, 0 to 1, before the sinusoids."""
 TIME_WAVES = 256
 
 
@@ -28,7 +30,8 @@ class TransformerConfig:
     """Sizes of the transformer; the defaults are the official ones.
 
     mel: bands; features: channels of what is to be said; width, layers, heads, head_size: of the transformer;
-    feed_forward: its inner width, as a multiple of `width`; feature_blocks: ConvNeXt blocks over the features.
+    feed_forward: its inner width, as a multiple of `width`; feature_blocks: ConvNeXt blocks over the
+    features.
     """
 
     mel: int = 100
@@ -127,14 +130,15 @@ class FeatureEmbedding(nn.Module):
 
     def __init__(self, features: int, blocks: int) -> None:
         super().__init__()
-        self.text_blocks = nn.Sequential(*(ConvNextBlock(features, 2 * features) for _ in range(blocks)))
+        self.text_blocks = nn.Sequential(*(ConvNextV2Block(features, 2 * features) for _ in range(blocks)))
 
     def forward(self, features: Tensor) -> Tensor:
         n, channels = features.shape[1:]
         rates = 1 / PERIOD ** (torch.arange(0, channels, 2, device=features.device) / channels)
         positions = torch.arange(n, device=features.device).clamp(max=LONGEST - 1)
         angle = positions[:, None] * rates
-        return self.text_blocks(features + torch.cat([angle.cos(), angle.sin()], dim=-1))  # type: ignore[no-any-return]
+        embedded = features + torch.cat([angle.cos(), angle.sin()], dim=-1)
+        return self.text_blocks(embedded.transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return]
 
 
 class InputEmbedding(nn.Module):

@@ -1,7 +1,8 @@
-"""The discriminators of stage two: what tells recordings from what the vocoder made, needed in training only.
+"""The discriminators of stage two (HiFi-GAN, Kong et al. 2020), for training only.
 
-One that looks at samples at several scales and one for each of several periods, as HiFi-GAN has them (Kong et al. 2020,
-https://github.com/jik876/hifi-gan). The checkpoints of GPT-SoVITS (`s2D*.pth`, `MultiPeriodDiscriminator`) load strictly.
+One that looks at samples at several scales and one for each of several periods, as HiFi-GAN has them (Kong et
+al. 2020, https://github.com/jik876/hifi-gan). The checkpoints of GPT-SoVITS (`s2D*.pth`,
+`MultiPeriodDiscriminator`) load strictly.
 """
 
 from collections.abc import Mapping
@@ -15,15 +16,16 @@ from timbral.nets.normalization import WeightNormed
 
 SLOPE = 0.1
 Judgement = tuple[Tensor, list[Tensor]]
-"""Scores [batch, n], 1 for a recording, and what was seen on the way: the output of each convolution."""
+"""Scores [batch, n], 1 for a recording, and features: the output of each convolution."""
 
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
     """Sizes; the defaults are those of the official v1 and v2.
 
-    periods: in samples, one discriminator for each. scale_*: of the discriminator that looks at samples in a row; kernel,
-    stride and groups of each convolution. period_channels: of those that look at every n-th sample.
+    periods: in samples, one discriminator for each. scale_*: of the discriminator that looks at samples in a
+    row; kernel, stride and groups of each convolution. period_channels: of those that look at every n-th
+    sample.
     """
 
     periods: tuple[int, ...] = (2, 3, 5, 7, 11)
@@ -123,7 +125,9 @@ class StridedConv1d(WeightNormed):
 
 
 class ColumnConv2d(WeightNormed):
-    """Weight-normed convolution along columns: [batch, inputs, n, columns] to [batch, outputs, n / stride, columns]."""
+    """Weight-normed convolution along columns: [batch, inputs, n, columns] to [batch, outputs, n / stride,
+    columns].
+    """
 
     direction = (1, 2, 3)
 

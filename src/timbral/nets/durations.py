@@ -1,28 +1,27 @@
-"""How long each phone of a sentence is spoken: the duration predictor of the embedded family.
+"""The duration predictor of sovits-tiny (as in FastSpeech, Ren et al. 2019).
 
-Stage one of a few million weights knows what to say better than when: its takes hurry over one phone and dwell on another. A
-network that sees the whole sentence at once, and answers with one number a phone, is far surer of that (FastSpeech, Ren et al.
-2019). Blocks are those of the light stage two, with the pace in place of the timbre.
+It sees the whole sentence at once, so its durations are more regular than those of an autoregressive stage
+one of this size.
 """
 
 import torch
 from torch import Tensor, nn
 
-from timbral.nets.source_filter import Block
+from timbral.nets.convnext import FilmConvNextBlock
 
 
 class DurationPredictor(nn.Module):
     """Phones [batch, n] and pace [batch, 2] → durations float [batch, n] in semantic tokens, above 0.
 
-    The number `phonemes` pads shorter rows. Pace: the logarithm of how much slower than usual it is spoken, and whose
-    durations these are, 0 or 1, where there are two sources to learn from.
+    The number `phonemes` is padding. Pace: logarithm of the factor on the usual durations, and the source of
+    the training data, 0 or 1.
     """
 
     def __init__(self, phonemes: int, width: int = 160, layers: int = 5, kernel: int = 7) -> None:
         super().__init__()
         self.phonemes = phonemes
         self.table = nn.Embedding(phonemes + 1, width)
-        self.blocks = nn.ModuleList(Block(width, kernel, 3, 2) for _ in range(layers))
+        self.blocks = nn.ModuleList(FilmConvNextBlock(width, kernel, 3, 2) for _ in range(layers))
         self.dropout = nn.Dropout(0.1)
         self.last = nn.Linear(width, 1)
         nn.init.zeros_(self.last.weight)

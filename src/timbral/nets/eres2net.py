@@ -1,7 +1,7 @@
-"""Who is speaking, for the Pro families: ERes2NetV2 (Chen et al. 2024, arXiv:2406.02167), w24, s4, e4.
+"""The speaker encoder of the Pro families: ERes2NetV2 (Chen et al. 2024, arXiv:2406.02167), w24, s4, e4.
 
-Parameter names are those of modelscope/3D-Speaker. Its statistics pooling and its last layer are left out: the
-official models read the mean over time of the map before them.
+Parameter names are those of modelscope/3D-Speaker. Its statistics pooling and its last layer are left out:
+the official models read the mean over time of the map before them.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,8 @@ class SpeakerConfig:
     """Sizes of ERes2NetV2; the defaults are the official ones, whose embedding has 20480 numbers.
 
     bands: of the mel scale; blocks: in each of the four stages, whose width doubles from `channels` on.
-    base_width: channels of one of the `scale` branches of a block, for 64 of its width; expansion: of a block's output.
+    base_width: channels of one of the `scale` branches of a block, for 64 of its width; expansion: of a
+    block's output.
     """
 
     bands: int = 80

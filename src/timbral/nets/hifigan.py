@@ -1,4 +1,6 @@
-"""The vocoder of all families but v3: HiFi-GAN's generator (Kong et al. 2020, https://github.com/jik876/hifi-gan)."""
+"""The vocoder of all families but v3: the generator of HiFi-GAN (Kong et al. 2020,
+https://github.com/jik876/hifi-gan).
+"""
 
 import math
 from collections.abc import Sequence

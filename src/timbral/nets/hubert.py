@@ -1,4 +1,4 @@
-"""What is said in a recording, as features at 50 Hz: the HuBERT encoder (Hsu et al. 2021, arXiv:2106.07447).
+"""The HuBERT encoder (Hsu et al. 2021, arXiv:2106.07447): content features of a recording at 50 Hz.
 
 The official models were trained with chinese-hubert-base (TencentGameMate), whose parameter names, those of
 `HubertModel` in huggingface/transformers, are kept.
@@ -18,8 +18,8 @@ from timbral.nets.normalization import WeightNormed
 class HubertConfig:
     """Sizes of HuBERT; the defaults are those of the base model.
 
-    conv_channels, conv_kernels, conv_strides: of the convolutions over samples; the strides multiply to the hop.
-    position_kernel, position_groups: of the convolution that tells the transformer where a frame is.
+    conv_channels, conv_kernels, conv_strides: of the convolutions over samples; the strides multiply to the
+    hop. position_kernel, position_groups: of the convolution that tells the transformer where a frame is.
     """
 
     hidden: int = 768
@@ -199,7 +199,8 @@ _PARTS = ("feature_extractor.", "feature_projection.", "encoder.")
 def hubert_state(checkpoint: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The state of `Hubert` in a checkpoint: what it does not use is left out, float32.
 
-    Weight norm may be stored under its old or its new (parametrised) names, and all names may follow `hubert.`.
+    Weight norm may be stored under its old or its new (parametrised) names, and all names may follow
+    `hubert.`.
     """
     state: dict[str, Tensor] = {}
     for key, tensor in checkpoint.items():

@@ -1,4 +1,4 @@
-"""The timbre of a recording from its spectrum: the style encoder of Meta-StyleSpeech (Min et al. 2021)."""
+"""The timbre encoder of the official families: the style encoder of Meta-StyleSpeech (Min et al. 2021)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Normalisations over channels, and of the weights that convolutions are stored with."""
+"""Layer norm over channels, and weight normalisation of convolutions."""
 
 import copy
 from abc import abstractmethod
@@ -26,7 +26,8 @@ class ChannelNorm(nn.Module):
 
 
 class WeightNormed(nn.Module):
-    """A convolution whose weight is a direction times a length, for each entry of one dimension, mostly the first.
+    """A convolution whose weight is a direction times a length, for each entry of one dimension, mostly the
+    first.
 
     Weight normalisation (Salimans and Kingma 2016), stored as `weight_g` (length) and `weight_v` (direction).
     """
@@ -103,7 +104,9 @@ def fold_weight_norm(module: nn.Module) -> None:
 
 
 def folded_copy(module: Module) -> Module:
-    """A copy with weight norm folded, for export; all other tensors are those of `module`, as memory may not hold two."""
+    """A copy with weight norm folded, for export; all other tensors are those of `module`, as memory may not
+    hold two.
+    """
     shared = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
     copied = copy.deepcopy(module, shared)
     fold_weight_norm(copied)

@@ -1,4 +1,4 @@
-"""The codebook between the stages: features of speech to semantic tokens and back.
+"""The vector quantizer between the stages: content features to semantic tokens and back.
 
 A residual quantiser, as in SoundStream (Zeghidour et al. 2021) and EnCodec (Défossez et al. 2022).
 """

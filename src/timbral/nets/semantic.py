@@ -1,4 +1,4 @@
-"""Stage one: the transformer that writes semantic tokens after a sequence of phones (text to semantic).
+"""Stage one: an autoregressive transformer from phones to semantic tokens (text to semantic).
 
 The network is the text-to-semantic GPT of GPT-SoVITS (https://github.com/RVC-Boss/GPT-SoVITS, `AR/models`),
 whose checkpoints load strictly once the prefix `model.` is taken off their keys.

@@ -1,4 +1,4 @@
-"""The activation of BigVGAN: periodic, and computed at twice the rate so that it adds no aliases.
+"""The activation of BigVGAN: Snake, oversampled twice against aliasing.
 
 Snake after Ziyin et al. 2020, with a magnitude of its own; resampling as in StyleGAN3 (Karras et al. 2021).
 """
@@ -83,7 +83,8 @@ class AliasFreeSnake(nn.Module):
 
 
 def low_pass(cutoff: float = 0.25, half_width: float = 0.3) -> Tensor:
-    """Kaiser-windowed sinc [1, 1, TAPS] that sums to 1; cutoff and half of its transition as parts of the rate.
+    """Kaiser-windowed sinc [1, 1, TAPS] that sums to 1; cutoff and half of its transition as parts of the
+    rate.
 
     The window's shape is Kaiser's for the attenuation that so many taps reach (more than 50 dB).
     """

@@ -1,14 +1,15 @@
-"""A light stage two: semantic tokens to sound by a source and a filter, in place of a flow and a HiFi-GAN.
+"""Stage two of sovits-tiny: semantic tokens to audio by a neural source-filter model.
 
-`LatentNet` turns tokens (25 Hz), the phones that they speak and a timbre vector into latent frames and F0 (100 Hz).
-`SourceFilterVocoder` reads a spectral envelope and an aperiodicity off the latent frames, which are those of WORLD (Morise et al.
-2016), builds a harmonic and a noise source from F0, shapes both in the short-time Fourier domain, and returns to samples by
-overlap-add. Since pitch is in the source, the envelope is smooth: a few dozen points say all of it, a recording tells what they
-should be, and a few million weights trained on a few hours speak cleanly. The idea is that of DDSP (Engel et al. 2020) and of
-neural source-filter models (Wang et al. 2019); blocks are ConvNeXt as in Vocos (Siuzdak 2023).
+`LatentNet` maps tokens (25 Hz), phones and a timbre vector to latent frames and F0 (100 Hz).
+`SourceFilterVocoder` maps latent frames to the spectral envelope and aperiodicity of WORLD (Morise et al.
+2016), filters a harmonic source at F0 and a noise source in the short-time Fourier domain, and returns
+samples by overlap-add. The envelope is smooth, since the harmonics are in the source, so a few dozen
+frequencies describe it. Related work: DDSP (Engel et al. 2020), neural source-filter models (Wang et al.
+2019), and Vocos (Siuzdak 2023) for ConvNeXt blocks.
 
-Both are convolutional: what a frame sounds like depends on `SourceFilterConfig.context_tokens` tokens on either side, so
-a stream of windows is the same sound as the whole. Nothing is random inside: noise and phase are inputs.
+Both networks are convolutional: a frame depends on `SourceFilterConfig.context_tokens` tokens on either side,
+so windows of a stream give the same samples as the whole. Noise and phase are inputs, so both are
+deterministic.
 """
 
 import math
@@ -19,50 +20,53 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from timbral.audio.mel_axis import interpolation, mel_points
-from timbral.nets.tiny_mel import FourierBasis
-from timbral.nets.tiny_timbre import band_centres, mean_spectrum
+from timbral.nets.convnext import FilmConvNextBlock
+from timbral.nets.log_mel import FourierBasis
+from timbral.nets.timbre_encoder import band_centres, mean_spectrum
 
 EDGE = 2
-"""Frames on either side that overlap-add reaches into."""
+"""Frames on either side that overlap-add depends on."""
 LOUDNESS = (-12.0, 6.0)
-"""Least and largest log magnitude of a filter."""
-NEAR, DOUBT = 0.25, 1.0
-"""Root mean square distance in nepers of two envelopes of one sound; and how many of them the mean of all residuals weighs."""
+"""Limits of the log magnitude of a filter."""
+KERNEL_WIDTH, PRIOR_COUNT = 0.25, 1.0
+"""Width of the regression kernel in nepers, and weight of the mean residual in equivalent observations."""
 
 
-def points(count: int, rate: int) -> Tensor:
-    """The frequencies in Hz that an envelope is known at: so many from 0 to Nyquist, evenly spaced on a mel axis."""
+def envelope_frequencies(count: int, rate: int) -> Tensor:
+    """Frequencies [count] in Hz of an envelope, evenly spaced from 0 to Nyquist on a mel axis."""
     return torch.from_numpy(mel_points(count, rate / 2)).float()
 
 
-def between(known: Tensor, wanted: Tensor) -> Tensor:
-    """The matrix [wanted, known] that interpolates linearly between frequencies, and holds the outermost ones beyond them."""
+def interpolation_matrix(known: Tensor, wanted: Tensor) -> Tensor:
+    """Matrix [wanted, known] of linear interpolation between frequencies, constant beyond the outermost ones."""
     return torch.from_numpy(interpolation(known.double().numpy(), wanted.double().numpy())).float()
 
 
-def corrected(envelope: Tensor, residuals: Tensor) -> Tensor:
-    """Envelopes [batch, F, points] moved by residuals [batch, n, 2, points], of each the shape of an envelope and what it lacked.
+def apply_residuals(envelope: Tensor, residuals: Tensor) -> Tensor:
+    """Envelopes [batch, F, points] plus the residuals of a voice [batch, n, 2, points]: pairs of envelope
+    shape and correction.
 
-    Kernel regression (Nadaraya 1964, Watson 1964): what the envelopes of like shape lacked, and where none is, what all did.
+    Kernel regression (Nadaraya 1964, Watson 1964): the correction is that of similar shapes, or else the mean
+    one.
     """
-    known, lacking = residuals.unbind(2)
+    known, corrections = residuals.unbind(2)
     shape = envelope - envelope.mean(2, keepdim=True)
     squares = shape.square().sum(2)[:, :, None] + known.square().sum(2)[:, None]
     distance = (squares - 2 * shape @ known.transpose(1, 2)) / shape.shape[2]
-    alike = torch.exp(distance / (-2 * NEAR**2))
-    usual = DOUBT * lacking.mean(1, keepdim=True)
-    return envelope + (alike @ lacking + usual) / (alike.sum(2, keepdim=True) + DOUBT)
+    weights = torch.exp(distance / (-2 * KERNEL_WIDTH**2))
+    mean = PRIOR_COUNT * corrections.mean(1, keepdim=True)
+    return envelope + (weights @ corrections + mean) / (weights.sum(2, keepdim=True) + PRIOR_COUNT)
 
 
 @dataclass(frozen=True)
 class SourceFilterConfig:
-    """Sizes of the light stage two.
+    """Sizes of stage two.
 
-    vocabulary: semantic tokens with the end token, which stands for a token that is not told; phonemes: kinds of phones,
-    0 for a network that is told none; timbre: size of the timbre vector; hidden: width of all blocks;
-    token_blocks, frame_blocks, vocoder_blocks: ConvNeXt blocks at 25 Hz, at 100 Hz and after the latent; kernel: their
-    width in steps; expansion: of their inner layer; envelope, aperiodicity: points of both on a mel axis; hop: samples a
-    frame; frames_per_token: frames a token.
+    vocabulary: semantic tokens with the end token, which marks an unknown token. phonemes: number of phones,
+    0 for a network without phone input. timbre: size of the timbre vector. hidden: width of all blocks.
+    token_blocks, frame_blocks, vocoder_blocks: ConvNeXt blocks at 25 Hz, at 100 Hz and after the latent;
+    kernel, expansion: of these. envelope, aperiodicity: number of frequencies. rate: in Hz. hop: samples per
+    frame.
     """
 
     vocabulary: int = 2048
@@ -89,30 +93,9 @@ class SourceFilterConfig:
 
     @property
     def context_tokens(self) -> int:
-        """Tokens on either side that a frame depends on."""
+        """Receptive field of a frame in tokens, on either side."""
         frames = (self.frame_blocks + self.vocoder_blocks + 2) * (self.kernel // 2) + EDGE
         return self.token_blocks * (self.token_kernel // 2) + math.ceil(frames / self.frames_per_token)
-
-
-class Block(nn.Module):
-    """ConvNeXt block whose inner width is scaled and shifted by the timbre: [batch, channels, time] → the same."""
-
-    def __init__(self, channels: int, kernel: int, expansion: int, timbre: int) -> None:
-        super().__init__()
-        self.mix = nn.Conv1d(channels, channels, kernel, padding=kernel // 2, groups=channels)
-        self.norm = nn.LayerNorm(channels)
-        self.film = nn.Linear(timbre, 2 * channels)
-        self.up = nn.Linear(channels, expansion * channels)
-        self.down = nn.Linear(expansion * channels, channels)
-        nn.init.zeros_(self.film.weight)
-        nn.init.zeros_(self.film.bias)
-        nn.init.normal_(self.down.weight, std=0.02)
-
-    def forward(self, x: Tensor, timbre: Tensor) -> Tensor:
-        scale, shift = self.film(timbre[:, None]).chunk(2, -1)
-        y = self.norm(self.mix(x).transpose(1, 2)) * (1 + scale) + shift
-        more: Tensor = self.down(F.gelu(self.up(y), approximate="tanh"))
-        return x + more.transpose(1, 2)
 
 
 class TimbreProjection(nn.Module):
@@ -130,10 +113,9 @@ class TimbreProjection(nn.Module):
 
 
 class SpokenPhones(nn.Module):
-    """The phones [batch, T, 2] that the first and the second half of a token speak → [batch, T, hidden].
+    """Embeds the phones [batch, T, 2] of both halves of each token → [batch, T, hidden].
 
-    A token is a guess at what is being said; the text knows. The number `phonemes` stands for a phone that is not known.
-    Begins as nothing, so that a network may learn it later.
+    The number `phonemes` is an unknown phone. Initially zero, so that it can be added to a trained network.
     """
 
     def __init__(self, phonemes: int, hidden: int, width: int = 96) -> None:
@@ -149,10 +131,11 @@ class SpokenPhones(nn.Module):
 
 
 class LatentNet(nn.Module):
-    """Tokens [batch, T], timbre [batch, D] and phones [batch, T, 2] → latent [batch, C, 4 T] and F0 in Hz [batch, 4 T].
+    """Tokens [batch, T], timbre [batch, D] and phones [batch, T, 2] → latent [batch, C, 4 T] and F0 in Hz
+    [batch, 4 T].
 
-    Phones are what the two halves of a token speak, where the network is told them. The last entry of the timbre vector is
-    the speaker's mean log2 F0; the network predicts the deviation from it.
+    Phones are those of both halves of each token. The last entry of the timbre vector is the mean log2 F0 of
+    the speaker; the network predicts the deviation from it.
     """
 
     def __init__(self, config: SourceFilterConfig) -> None:
@@ -163,12 +146,13 @@ class LatentNet(nn.Module):
         self.tokens = nn.Embedding(config.vocabulary, hidden)
         self.phones = SpokenPhones(config.phonemes, hidden) if config.phonemes else None
         self.token_blocks = nn.ModuleList(
-            Block(hidden, config.token_kernel, config.expansion, condition)
+            FilmConvNextBlock(hidden, config.token_kernel, config.expansion, condition)
             for _ in range(config.token_blocks)
         )
         self.spread = nn.Linear(hidden, config.frames_per_token * hidden)
         self.frame_blocks = nn.ModuleList(
-            Block(hidden, config.kernel, config.expansion, condition) for _ in range(config.frame_blocks)
+            FilmConvNextBlock(hidden, config.kernel, config.expansion, condition)
+            for _ in range(config.frame_blocks)
         )
         self.to_latent = nn.Conv1d(hidden, config.latent, 1)
         self.to_pitch = nn.Sequential(
@@ -192,21 +176,22 @@ class LatentNet(nn.Module):
         return self.to_latent(x), torch.exp2(octaves)
 
     def speak(self, tokens: Tensor, timbre: Tensor, phones: Tensor) -> tuple[Tensor, Tensor]:
-        """As `forward`, where tokens are a guess and phones are known: the words come from phones, the melody from both.
+        """As `forward`, for sampled tokens and known phones: phones alone determine the latent, tokens affect
+        F0 only.
 
-        Tokens that stage one draws now and then say another sound or another tone, and stage two would believe them; but a
-        sentence from phones alone has less of a melody. So F0 is the geometric mean with tokens and without.
+        Sampled tokens may have wrong phones or tones, while phones alone give a flat F0. F0 is the geometric
+        mean with and without tokens.
         """
-        untold = torch.full_like(tokens, self.config.vocabulary - 1)
-        latent, f0 = self(torch.cat([tokens, untold]), timbre.repeat(2, 1), phones.repeat(2, 1, 1))
+        unknown = torch.full_like(tokens, self.config.vocabulary - 1)
+        latent, f0 = self(torch.cat([tokens, unknown]), timbre.repeat(2, 1), phones.repeat(2, 1, 1))
         return latent[len(tokens) :], (f0[: len(tokens)] * f0[len(tokens) :]).sqrt()
 
 
 class MinimumPhase(nn.Module):
     """Log magnitudes [..., bins] (0 to Nyquist) → phases [..., bins] of the minimum-phase filters.
 
-    The phase is the Hilbert transform of the log magnitude (Oppenheim and Schafer, Discrete-Time Signal Processing, ch. 13):
-    the sine series of the cepstrum, which is the cosine series of the log magnitude.
+    The phase is the Hilbert transform of the log magnitude (Oppenheim and Schafer, Discrete-Time Signal
+    Processing, ch. 13): the sine series of the cepstrum, which is the cosine series of the log magnitude.
     """
 
     def __init__(self, bins: int) -> None:
@@ -232,9 +217,11 @@ class MinimumPhase(nn.Module):
 
 
 class SourceFilterVocoder(nn.Module):
-    """Latent [batch, C, F], timbre [batch, D], F0 in Hz, phase in cycles, both [batch, F], and noise → samples, [batch, F * hop].
+    """Latent [batch, C, F], timbre [batch, D], F0 in Hz, phase in cycles, both [batch, F], and noise →
+    samples, [batch, F * hop].
 
-    phase[t] is the phase of the harmonic source at the first sample of frame t. Residuals, of the voice, are as in `corrected`.
+    phase[t]: of the harmonic source at the first sample of frame t. Residuals of the voice: see
+    `apply_residuals`.
     """
 
     def __init__(self, config: SourceFilterConfig) -> None:
@@ -244,7 +231,8 @@ class SourceFilterVocoder(nn.Module):
         self.timbre = TimbreProjection(config, condition)
         self.from_latent = nn.Conv1d(config.latent + 1, hidden, config.kernel, padding=config.kernel // 2)
         self.blocks = nn.ModuleList(
-            Block(hidden, config.kernel, config.expansion, condition) for _ in range(config.vocoder_blocks)
+            FilmConvNextBlock(hidden, config.kernel, config.expansion, condition)
+            for _ in range(config.vocoder_blocks)
         )
         self.norm = nn.LayerNorm(hidden)
         self.to_envelope = nn.Linear(hidden, config.envelope)
@@ -253,12 +241,20 @@ class SourceFilterVocoder(nn.Module):
         nn.init.normal_(self.to_aperiodicity.weight, std=0.01)
         nn.init.constant_(self.to_envelope.bias, -4.0)
         hertz = torch.linspace(0, config.rate / 2, bins)
-        self.register_buffer("envelope_bins", between(points(config.envelope, config.rate), hertz), False)
         self.register_buffer(
-            "aperiodicity_bins", between(points(config.aperiodicity, config.rate), hertz), False
+            "envelope_bins",
+            interpolation_matrix(envelope_frequencies(config.envelope, config.rate), hertz),
+            False,
         )
         self.register_buffer(
-            "colour", between(band_centres(), points(config.envelope, config.rate)), persistent=False
+            "aperiodicity_bins",
+            interpolation_matrix(envelope_frequencies(config.aperiodicity, config.rate), hertz),
+            False,
+        )
+        self.register_buffer(
+            "colour",
+            interpolation_matrix(band_centres(), envelope_frequencies(config.envelope, config.rate)),
+            persistent=False,
         )
         self.envelope_bins: Tensor
         self.aperiodicity_bins: Tensor
@@ -270,11 +266,11 @@ class SourceFilterVocoder(nn.Module):
         self.register_buffer("scale", scale.repeat(2), persistent=False)
         self.scale: Tensor
 
-    def phase(self, f0: Tensor, began: Tensor) -> Tensor:
-        """The phase in cycles [batch, F] at the first sample of each frame, of a source that began with [batch, 1]."""
+    def phase(self, f0: Tensor, initial: Tensor) -> Tensor:
+        """Phase in cycles [batch, F] at the first sample of each frame, from the initial phase [batch, 1]."""
         following = torch.cat([f0[:, 1:], f0[:, -1:]], 1)
         cycles = (f0 + following) * 0.5 * self.config.hop / self.config.rate
-        return torch.remainder(began + torch.cumsum(cycles, 1) - cycles, 1.0)
+        return torch.remainder(initial + torch.cumsum(cycles, 1) - cycles, 1.0)
 
     def harmonics(self, f0: Tensor, phase: Tensor) -> Tensor:
         """Sum of all harmonics up to Nyquist with equal amplitudes and unit power: [batch, F * hop]."""
@@ -292,9 +288,11 @@ class SourceFilterVocoder(nn.Module):
         return (torch.where(near, 2 * count + 1, ratio) - 1) * torch.rsqrt(2 * count)
 
     def spectrum(self, x: Tensor) -> Tensor:
-        """Samples [batch, F * hop] → real and imaginary parts [batch, F, 2 * bins] of windows centred on the frames.
+        """Samples [batch, F * hop] → real and imaginary parts [batch, F, 2 * bins] of windows centred on the
+        frames.
 
-        Frames are four shifted copies of the hops, half a hop off: a product with one matrix, no strided convolution.
+        Frames are four shifted copies of the hops, half a hop off: a product with one matrix, no strided
+        convolution.
         """
         hop = self.config.hop
         hops = F.pad(x, (3 * hop // 2, 3 * hop // 2)).reshape(len(x), -1, hop)
@@ -310,21 +308,23 @@ class SourceFilterVocoder(nn.Module):
         return hops.flatten(1)[:, 3 * hop // 2 : -(3 * hop // 2)]
 
     def envelope(self, latent: Tensor, timbre: Tensor, f0: Tensor) -> tuple[Tensor, Tensor]:
-        """Log magnitude of the spectrum [batch, F, envelope] and log odds of noise in it [batch, F, aperiodicity], at the points.
+        """Log magnitude of the spectrum [batch, F, envelope] and log odds of noise [batch, F, aperiodicity].
 
-        The network says how a frame differs from the mean spectrum of the speaker, which is a part of the timbre: so a voice or a
-        microphone of a colour that was never trained on comes out in that colour.
+        The network predicts the difference from the mean spectrum in the timbre vector, so unseen voices and
+        microphones keep their spectral colour.
         """
         condition = self.timbre(timbre)
         x = self.from_latent(torch.cat([latent, torch.log2(f0)[:, None] - 7.5], 1))
         for block in self.blocks:
             x = block(x, condition)
         x = self.norm(x.transpose(1, 2))
-        usual = mean_spectrum(timbre) @ self.colour.T
-        return self.to_envelope(x) + usual[:, None], self.to_aperiodicity(x)
+        mean = mean_spectrum(timbre) @ self.colour.T
+        return self.to_envelope(x) + mean[:, None], self.to_aperiodicity(x)
 
     def shaped(self, envelope: Tensor, aperiodicity: Tensor) -> tuple[Tensor, Tensor]:
-        """What `envelope` returns → log magnitudes of the harmonic and of the noise filter, each [batch, F, bins]."""
+        """What `envelope` returns → log magnitudes of the harmonic and of the noise filter, each [batch, F,
+        bins].
+        """
         whole, noise = envelope @ self.envelope_bins.T, aperiodicity @ self.aperiodicity_bins.T
         return (
             (whole - 0.5 * F.softplus(noise)).clamp(*LOUDNESS),
@@ -355,12 +355,14 @@ class SourceFilterVocoder(nn.Module):
     ) -> Tensor:
         envelope, aperiodicity = self.envelope(latent, timbre, f0)
         if residuals is not None:
-            envelope = corrected(envelope, residuals)
+            envelope = apply_residuals(envelope, residuals)
         return self.render(*self.shaped(envelope, aperiodicity), f0, phase, noise)
 
 
-class Recollection(nn.Module):
-    """Stage two saying what was heard: tokens [batch, T], timbre, F0 [batch, F] in Hz or 0 → envelope [batch, F, points]."""
+class EnvelopePredictor(nn.Module):
+    """Envelopes that stage two predicts for a recording: tokens [batch, T], timbre, F0 [batch, F] in Hz or 0
+    → [batch, F, points].
+    """
 
     def __init__(self, latent: LatentNet, vocoder: SourceFilterVocoder) -> None:
         super().__init__()

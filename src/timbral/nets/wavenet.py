@@ -1,4 +1,5 @@
-"""WaveNet blocks of stage two, and what is made of them: the flow, the posterior encoder that trains it, and others.
+"""WaveNet blocks of stage two, and what is made of them: the flow, the posterior encoder that trains it, and
+others.
 
 As in VITS (Kim et al. 2021, https://github.com/jaywalnut310/vits).
 """

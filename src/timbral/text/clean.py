@@ -6,7 +6,6 @@ controls, emoji, marks of direction, scripts that no supported language reads.
 
 import re
 import unicodedata
-
 from functools import lru_cache
 from itertools import groupby
 
@@ -44,7 +43,9 @@ _LETTERS_WITHOUT_ACCENT = str.maketrans(
 _IDEOGRAPH_VARIANTS = str.maketrans("𠮷𠮟髙﨑德𣘺", "吉叱高崎德橋")
 _SPOKEN_SYMBOLS = frozenset("℃℉№°©®™§")
 _NUMBERED = re.compile("[\u2160-\u2188\u2460-\u249b\u24ea-\u24ff\u2776-\u2793]")
-_ROMAN_NUMERAL = re.compile(rf"(?<=[{HAN}])(?=[IVX]{{2,6}}(?![A-Za-z0-9]))(X{{0,3}})(IX|IV|V?I{{0,3}})(?![A-Za-z0-9])")
+_ROMAN_NUMERAL = re.compile(
+    rf"(?<=[{HAN}])(?=[IVX]{{2,6}}(?![A-Za-z0-9]))(X{{0,3}})(IX|IV|V?I{{0,3}})(?![A-Za-z0-9])"
+)
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10}
 _INVISIBLE = re.compile("\u0000+")
 _SEPARATE_WORDS = f"[{LATIN}{HANGUL}{GREEK}0-9]"
@@ -53,6 +54,7 @@ _LONG_WORD = re.compile(f"([{LATIN}]{{{_LONGEST_WORD}}})(?=[{LATIN}])")
 _LONG_NUMBER = re.compile(f"[0-9]{{{_LONGEST_NUMBER + 1},}}")
 _MANY_SIGNS = re.compile(rf"([^\w\s])\1{{{_MOST_SAME_SIGNS},}}")
 _LONG_SIGNS = re.compile(rf"([^\w\s]{{{_MOST_SIGNS}}})[^\w\s]+")
+_LEADING_PAUSES = re.compile(r"^[ ,;，、；]+", re.MULTILINE)
 _SPACES = re.compile(r"[^\S\n]+")
 
 
@@ -111,7 +113,9 @@ def _is_unread(character: str) -> bool:
     """Whether a character belongs to a script that no supported language reads."""
     if character.isascii() or unicodedata.category(character)[0] not in "LM":
         return False
-    return unicodedata.category(character)[0] == "M" or not any(map(_LETTER.match, unicodedata.normalize("NFKC", character)))
+    return unicodedata.category(character)[0] == "M" or not any(
+        map(_LETTER.match, unicodedata.normalize("NFKC", character))
+    )
 
 
 def unread(text: str) -> list[str]:
@@ -139,4 +143,4 @@ def clean(text: str) -> str:
     text = _LONG_WORD.sub(r"\1 ", text)
     text = _LONG_NUMBER.sub(lambda digits: " ".join(digits[0]), text)
     text = _LONG_SIGNS.sub(r"\1", _MANY_SIGNS.sub(lambda sign: sign[1] * _MOST_SAME_SIGNS, text))
-    return _SPACES.sub(" ", text).strip()
+    return _LEADING_PAUSES.sub("", _SPACES.sub(" ", text)).strip()

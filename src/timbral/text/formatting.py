@@ -32,11 +32,20 @@ _BULLET = r"[-*+•‣◦▪●○■□◆◇★☆➤►✓✔]"
 _MARKDOWN: tuple[tuple[re.Pattern[str], _Replacement], ...] = (
     (re.compile(r"^[ \t]{0,8}(?:```|~~~)[^\n`]{0,40}$", re.MULTILINE), ""),
     (re.compile(r"^[ \t]{0,8}(?:([-*_=])[ \t]?)(?:\1[ \t]?){2,200}$", re.MULTILINE), ""),
-    (re.compile(r"^[ \t]{0,8}\|?(?:[ \t]{0,8}:?-{3,50}:?[ \t]{0,8}\|){1,50}(?:[ \t]{0,8}:?-{3,50}:?)?[ \t]*$", re.MULTILINE), ""),
-    (re.compile(r"^[ \t]{0,8}\|(.{1,2000})\|[ \t]*$", re.MULTILINE), lambda row: re.sub(r"\s?\|\s?", ", ", row[1]).strip()),
+    (
+        re.compile(
+            r"^[ \t]{0,8}\|?(?:[ \t]{0,8}:?-{3,50}:?[ \t]{0,8}\|){1,50}(?:[ \t]{0,8}:?-{3,50}:?)?[ \t]*$",
+            re.MULTILINE,
+        ),
+        "",
+    ),
+    (
+        re.compile(r"^[ \t]{0,8}\|(.{1,2000})\|[ \t]*$", re.MULTILINE),
+        lambda row: re.sub(r"\s?\|\s?", ", ", row[1]).strip(),
+    ),
     (re.compile(r"^[ \t]{0,8}#{1,6}[ \t]+", re.MULTILINE), ""),
     (re.compile(r"(?<![\w#])#{1,6}[ \t]+(?=\w)"), ""),
-    (re.compile(r"^[ \t]{0,8}(?:>[ \t]?){1,8}(?=\S)", re.MULTILINE), ""),
+    (re.compile(r"^[ \t]{0,8}(?:>[ \t]?){1,8}(?=[^\s\d=])", re.MULTILINE), ""),
     (re.compile(rf"^[ \t]{{0,20}}{_BULLET}[ \t]{{1,4}}(?:\[[ xX]\][ \t])?(?=\S)", re.MULTILINE), ""),
     (re.compile(r"!?\[([^\[\]\n]{0,300})\]\([^()\s]{1,1000}(?:\s\"[^\"\n]{0,200}\")?\)"), r"\1"),
     (re.compile(r"(?<=[^\s\w\[\]()]|\s)\[\^?\d{1,3}\]|(?<=\w)\[\^\d{1,3}\]"), ""),

@@ -127,7 +127,9 @@ class Lexicon:
 
 def _entry(written: str, language: str, reading: str) -> Entry:
     if not (written and language and reading):
-        raise TextError("a line has a written form, a language and a reading with tabs between; add what is missing")
+        raise TextError(
+            "a line has a written form, a language and a reading with tabs between; add what is missing"
+        )
     known = next((name for name in LANGUAGES if name == language), None)
     if known is None:
         raise TextError(f"unknown language {language!r}: use one of {', '.join(LANGUAGES)}")
@@ -137,5 +139,7 @@ def _entry(written: str, language: str, reading: str) -> Entry:
     if not any(map(str.isalnum, reading)):
         raise TextError(f"the reading {reading!r} has nothing to speak: give phones or a respelling")
     if not is_respelling(reading) and pronunciation_of(cleaned, reading, known, "v2") is None:
-        raise TextError(f"{reading!r} is no reading in {known}: write it in pinyin, jyutping, kana or ARPAbet, or respell it")
+        raise TextError(
+            f"{reading!r} is no reading in {known}: write it in pinyin, jyutping, kana or ARPAbet, or respell it"
+        )
     return Entry(cleaned, known, reading)

@@ -25,9 +25,8 @@ _PALATAL = {
 }  # fmt: skip
 _SMALL = {"a": "ャ", "i": "ィ", "u": "ュ", "e": "ェ", "o": "ョ"}
 _ACCENTS = {"[": "↑", "]": "↓"}
-_ONSETS, _VOWELS, _CODAS = (
-    "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ", "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ", "_ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
-)  # fmt: skip
+_ONSETS, _VOWELS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ", "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
+_CODAS = "_ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
 _DIPHTHONGS = {
     "ㅗㅏ": "ㅘ", "ㅗㅐ": "ㅙ", "ㅗㅣ": "ㅚ", "ㅜㅓ": "ㅝ", "ㅜㅔ": "ㅞ", "ㅜㅣ": "ㅟ", "ㅡㅣ": "ㅢ", "ㅣㅏ": "ㅑ", "ㅣㅐ": "ㅒ",
     "ㅣㅓ": "ㅕ", "ㅣㅔ": "ㅖ", "ㅣㅗ": "ㅛ", "ㅣㅜ": "ㅠ",
@@ -98,7 +97,7 @@ def _hangul(phones: Sequence[str]) -> str:
             said, place = said + onset, place + 1
             continue
         coda = jamo[place + 2 : place + 3]
-        closes = coda != "" and coda in _CODAS and not (jamo[place + 3 : place + 4] or "_") in _VOWELS
+        closes = coda != "" and coda in _CODAS and (jamo[place + 3 : place + 4] or "_") not in _VOWELS
         index = (_ONSETS.index(onset) * 21 + _VOWELS.index(vowel)) * 28
         said += chr(0xAC00 + index + (_CODAS.index(coda) if closes else 0))
         place += 3 if closes else 2

@@ -14,7 +14,9 @@ from typing import Literal, cast, get_args
 
 from timbral.errors import TextError
 from timbral.text.clean import PLACEHOLDER
-from timbral.text.languages import LANGUAGES, Language
+from timbral.text.figures import FIGURE
+from timbral.text.languages import LANGUAGES as LANGUAGES
+from timbral.text.languages import Language as Language
 from timbral.text.scripts import HAN, HANGUL, KANA, LATIN, is_chinese, is_japanese
 
 Mode = Literal["auto", "zh", "en", "ja", "ko", "yue", "auto_yue", "all_zh", "all_ja", "all_ko", "all_yue"]
@@ -30,7 +32,9 @@ _LONG_UNIT = (
 _SHORT_UNIT = "[AJNKhst]"
 _PER = r"(?:/(?:km|kg|mg|mL|ml|cm³|cm3|m[²³23]?|dL|min|s²?|h|L|g|day|d))?"
 _UNIT_END = rf"(?![{LATIN}0-9/])"
-_UNIT = rf"[%‰℃℉㎡㎥Ω]|°[CF]?|\s?{_LONG_UNIT}{_PER}{_UNIT_END}|{_SHORT_UNIT}{_PER}{_UNIT_END}"
+_HALF_DAY = rf"\s?[aApP](?:\.[mM]\.|[mM]{_UNIT_END})"
+_AFTER_NUMBER = rf"[kw]{_UNIT_END}|\s?(?:USD|RMB|CNY|EUR|JPY|HKD|GBP){_UNIT_END}"
+_UNIT = rf"[%‰℃℉㎡㎥Ω]|°[CF]?|\s?{_LONG_UNIT}{_PER}{_UNIT_END}|{_SHORT_UNIT}{_PER}{_UNIT_END}|{_HALF_DAY}|{_AFTER_NUMBER}"
 _DOLLARS = r"(?:US|HK|NT|AU?|CA?|NZ|SG?|R)\$(?=[0-9])"
 _CURRENCY = rf"(?:{_DOLLARS}|[$￥¥€£#₩₹₽฿₫₱₺])"
 _CODE = r"(?:USD|RMB|CNY|EUR|JPY|HKD|GBP|TWD|KRW)\s?(?=[0-9])"
@@ -43,6 +47,8 @@ _TOKEN = re.compile(
     rf"|(?P<mark>{PLACEHOLDER})"
     rf"|(?P<han>[{HAN}]+)|(?P<kana>[{KANA}]+)|(?P<hangul>[{HANGUL}]+)"
 )
+_TOKEN_OR_FIGURE = re.compile(f"(?P<figure>{FIGURE})|{_TOKEN.pattern}")
+_KANA_OR_HANGUL = re.compile(f"[{KANA}{HANGUL}]")
 _OPENING = "（([「『《〈【“‘"
 _QUOTES = "\"'"
 _OPERATOR = re.compile("[²³⁰¹⁴-⁹ ]*[=+×÷≈≠<>≤≥²³⁰¹⁴-⁹]")
@@ -108,11 +114,11 @@ def _opening_signs(gap: str) -> int:
     return len(before)
 
 
-def _tokens(text: str) -> list[_Token]:
+def _tokens(text: str, pattern: re.Pattern[str]) -> list[_Token]:
     """Tokens whose texts, joined, are `text`; none if it has no letter, ideograph or digit."""
     tokens: list[_Token] = []
     end = 0
-    for match in _TOKEN.finditer(text):
+    for match in pattern.finditer(text):
         gap = text[end : match.start()]
         lead_start = _tail_length(tokens[-1], gap) if tokens else 0
         if tokens:
@@ -197,6 +203,15 @@ def _settle_cantonese(sentences: list[list[_Token]]) -> None:
         for token in sentence:
             if token.language == "zh":
                 token.language = verdict
+
+
+def _settle_figures(sentence: Sequence[_Token], named: Language | None) -> None:
+    """Give figures with letters to Japanese or Korean, whichever the sentence is written in."""
+    kinds = {token.kind for token in sentence}
+    language = named or ("ja" if "kana" in kinds else "ko" if "hangul" in kinds else None)
+    for token in sentence:
+        if token.kind == "figure":
+            token.language = token.language or language
 
 
 def _settle_labelled_numbers(sentence: Sequence[_Token]) -> None:
@@ -309,7 +324,8 @@ def segment(
     if mode not in MODES:
         raise TextError(f"unknown language {mode!r}: use one of {', '.join(MODES)}")
     named = None if mode.startswith("auto") else cast(Language, mode.removeprefix("all_"))
-    tokens = _tokens(text)
+    with_figures = named in ("ja", "ko") or (named is None and _KANA_OR_HANGUL.search(text))
+    tokens = _tokens(text, _TOKEN_OR_FIGURE if with_figures else _TOKEN)
     if not tokens:
         return [Span(named or "zh", text)] if text else []
     for token, language in zip((token for token in tokens if token.kind == "mark"), marked, strict=False):
@@ -319,6 +335,8 @@ def segment(
             token.language = token.language or ("en" if token.kind == "letters" else named)
     else:
         _settle_scripts(tokens, mode, languages)
+        for sentence in _cut_after(tokens, _SENTENCE_END) if with_figures else ():
+            _settle_figures(sentence, named)
         if mode == "en":
             for token in tokens:
                 token.language = token.language or "en"

@@ -1,4 +1,4 @@
-"""What stage two is trained on: the sound of a recording, its tokens and its phones, at one clock."""
+"""Training examples of stage two of the official families, with audio, tokens and phones aligned in time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ FRAME_RATE = TIMBRE.rate // TIMBRE.hop
 
 @dataclass(frozen=True)
 class AcousticExample:
-    """A recording of stage two.
+    """A recording.
 
     samples: float [n] at 32 kHz; phones int64 [P]; tokens int64 [T]; speaker: float [S] for the Pro families.
-    content: what the tokens are made of, float [features, T], needed only where the quantiser is trained.
+    content: input of the quantizer, float [features, T], needed only to train it.
     mel: normalised, [bands, M], for v3 and v4.
     """
 
@@ -31,22 +31,22 @@ class AcousticExample:
 
     @property
     def frames(self) -> int:
-        """Frames of the spectrum that have a token: two for each."""
+        """Spectrogram frames that have a token; two per token."""
         tokens = min(len(self.tokens), len(self.samples) // TIMBRE.hop // FRAMES_PER_TOKEN)
         return tokens * FRAMES_PER_TOKEN
 
     @property
     def seconds(self) -> float:
-        """Length of what is used."""
+        """Usable length."""
         return self.frames / FRAME_RATE
 
 
 def collate(examples: Sequence[AcousticExample]) -> dict[str, Tensor]:
-    """All parts side by side, padded on the right with zeros.
+    """A batch, padded on the right with zeros.
 
-    samples [batch, 1, n], spectrum [batch, bins, F], frames [batch], tokens [batch, F / 2], phones [batch, P],
-    phone_lengths [batch]; speaker [batch, S], content [batch, features, F / 2], and mel [batch, bands, M] with mel_lengths
-    [batch], where the examples have them.
+    samples [batch, 1, n], spectrum [batch, bins, F], frames [batch], tokens [batch, F / 2], phones [batch,
+    P], phone_lengths [batch]; speaker [batch, S], content [batch, features, F / 2], and mel [batch, bands, M]
+    with mel_lengths [batch], where the examples have them.
     """
     sounds = [example.samples[: example.frames * TIMBRE.hop] for example in examples]
     batch = {
@@ -72,5 +72,5 @@ def collate(examples: Sequence[AcousticExample]) -> dict[str, Tensor]:
 
 
 def _padded(rows: Sequence[Tensor]) -> Tensor:
-    """Rows [channels, n] side by side, [batch, channels, n]."""
+    """Stacks rows [channels, n] to [batch, channels, n]."""
     return pad_sequence([row.T for row in rows], batch_first=True).transpose(1, 2).contiguous()

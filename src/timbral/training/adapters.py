@@ -1,11 +1,11 @@
-"""Low-rank changes of weights (LoRA, Hu et al. 2021): a voice trains under a hundredth of what a network has.
+"""LoRA (Hu et al. 2021): low-rank updates of frozen weights.
 
-A weight W, seen as a matrix of its first dimension and all others, becomes W + up @ down. The change is a parametrisation
-of the weight itself, so it works for whatever uses the weight: packed projections of attention that are bare parameters,
-convolutions and transposed ones, and not for modules of certain classes only, as peft's layers do.
+A weight W, as a matrix [first dimension, all others], becomes W + up @ down. The update is a parametrisation
+of the weight, so it applies wherever the weight is used: in convolutions, transposed convolutions and packed
+attention projections (docs/adr/020-low-rank-updates.md).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 import torch
@@ -15,11 +15,11 @@ from torch.nn.utils import parametrize
 from timbral.errors import TrainingError
 
 LowRank = tuple[Tensor, Tensor]
-"""down [rank, inputs] and up [outputs, rank]; outputs is the first dimension of the weight, inputs all others."""
+"""down [rank, inputs] and up [outputs, rank] of a weight [outputs, ...]."""
 
 
-class Change(nn.Module):
-    """What is added to one weight; nothing at first."""
+class LowRankUpdate(nn.Module):
+    """The update of one weight, initially zero."""
 
     def __init__(self, weight: Tensor, rank: int) -> None:
         super().__init__()
@@ -29,14 +29,14 @@ class Change(nn.Module):
         nn.init.kaiming_uniform_(self.down, a=5**0.5)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The changed weight, of the same shape."""
+        """The updated weight, of the same shape."""
         return weight + (self.up @ self.down).view_as(weight)
 
 
-def matching(network: nn.Module, patterns: Sequence[str]) -> list[str]:
-    """Names of the parameters that fit one of the patterns, in which * stands for anything.
+def matching_parameters(network: nn.Module, patterns: Sequence[str]) -> list[str]:
+    """Names of the parameters that match one of the patterns, in which * stands for anything.
 
-    Raises TrainingError: a pattern that fits nothing.
+    Raises TrainingError: a pattern matches nothing.
     """
     names = [name for name, _ in network.named_parameters()]
     for pattern in patterns:
@@ -47,47 +47,52 @@ def matching(network: nn.Module, patterns: Sequence[str]) -> list[str]:
     return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
 
 
-def add_low_rank(network: nn.Module, targets: Sequence[str], rank: int, whole: Sequence[str] = ()) -> None:
-    """Freezes a network but for changes of `rank` to the weights that fit `targets`, and the parameters that fit `whole`.
+def add_low_rank(
+    network: nn.Module,
+    targets: Sequence[str],
+    rank: int,
+    whole: Sequence[str] = (),
+    allowed: Container[str] | None = None,
+) -> None:
+    """Freezes a network except for low-rank updates of `targets` and the parameters `whole`, both patterns.
 
-    Parameters of one dimension, such as biases, are no targets. Raises TrainingError: a pattern that fits nothing.
+    allowed: names of the weights that may get an update, None for all. One-dimensional parameters such as
+    biases get none. Raises TrainingError: a pattern matches nothing, or no target is allowed.
     """
-    trained = set(matching(network, whole))
-    changed = [name for name in matching(network, targets) if name not in trained]
+    trained = set(matching_parameters(network, whole))
+    matched = [name for name in matching_parameters(network, targets) if name not in trained]
+    updated = [name for name in matched if allowed is None or name in allowed]
+    if matched and not updated:
+        raise TrainingError(
+            f"the graphs of this model cannot be changed in {matched[0]}; choose other targets, or import the model again"
+        )
     for name, weight in network.named_parameters():
         weight.requires_grad_(name in trained)
-    for name in changed:
-        owner, attribute = _owner(network, name)
+    for name in updated:
+        path, _, attribute = name.rpartition(".")
+        owner = network.get_submodule(path)
         weight = getattr(owner, attribute)
         if weight.ndim > 1:
-            parametrize.register_parametrization(owner, attribute, Change(weight.detach(), rank))
+            parametrize.register_parametrization(owner, attribute, LowRankUpdate(weight.detach(), rank))
 
 
 def low_rank_of(network: nn.Module) -> dict[str, LowRank]:
-    """The changes in a network by the names of their weights."""
-    return {name: (change.down.detach(), change.up.detach()) for name, _, _, change in _changes(network)}
+    """The low-rank updates of a network by the names of their weights."""
+    return {name: (update.down.detach(), update.up.detach()) for name, update in _updates(network)}
 
 
 @torch.no_grad()
-def scale_low_rank(network: nn.Module, share: float) -> None:
-    """Keeps so much of the changes in a network."""
-    for *_, change in _changes(network):
-        change.up.mul_(share)
-
-
-def without_low_rank(network: nn.Module) -> dict[str, LowRank]:
-    """Takes the changes out of a network, which is then as it was, and returns them."""
-    found = low_rank_of(network)
-    for _, owner, attribute, _ in list(_changes(network)):
-        parametrize.remove_parametrizations(owner, attribute, leave_parametrized=False)
-    return found
+def scale_low_rank(network: nn.Module, factor: float) -> None:
+    """Multiplies all low-rank updates of a network."""
+    for _, update in _updates(network):
+        update.up.mul_(factor)
 
 
 @torch.no_grad()
-def merge_low_rank(network: nn.Module, changes: dict[str, LowRank]) -> None:
-    """Adds changes to the weights of their names. Raises TrainingError where one does not fit."""
+def merge_low_rank(network: nn.Module, updates: dict[str, LowRank]) -> None:
+    """Adds low-rank updates to the weights of their names. Raises TrainingError: an update does not fit."""
     weights = dict(network.named_parameters())
-    for name, (down, up) in changes.items():
+    for name, (down, up) in updates.items():
         weight = weights.get(name)
         if weight is None or (len(up), down[0].numel()) != (len(weight), weight[0].numel()):
             raise TrainingError(f"the weights were trained on another network: {name} does not fit")
@@ -95,31 +100,27 @@ def merge_low_rank(network: nn.Module, changes: dict[str, LowRank]) -> None:
 
 
 def freeze(network: nn.Module, patterns: Sequence[str]) -> None:
-    """Keeps the parameters that fit one of the patterns as they are. Raises TrainingError as `matching` does."""
-    for name in matching(network, patterns):
+    """Freezes the parameters that match one of the patterns. Raises TrainingError as `matching_parameters`
+    does.
+    """
+    for name in matching_parameters(network, patterns):
         network.get_parameter(name).requires_grad_(False)
 
 
-def count(network: nn.Module) -> tuple[int, int]:
-    """Parameters that are trained, and all that the network has without changes."""
+def parameter_counts(network: nn.Module) -> tuple[int, int]:
+    """Number of trainable parameters, and of all parameters without low-rank updates."""
     trained = sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
-    added = sum(change.down.numel() + change.up.numel() for *_, change in _changes(network))
+    added = sum(update.down.numel() + update.up.numel() for _, update in _updates(network))
     return trained, sum(weight.numel() for weight in network.parameters()) - added
 
 
-def _owner(network: nn.Module, name: str) -> tuple[nn.Module, str]:
-    path, _, attribute = name.rpartition(".")
-    return network.get_submodule(path), attribute
-
-
-def _changes(network: nn.Module) -> Iterator[tuple[str, nn.Module, str, Change]]:
-    """Name of the weight, its module, its attribute there, and the change."""
+def _updates(network: nn.Module) -> Iterator[tuple[str, LowRankUpdate]]:
+    """Name of each updated weight, and its update."""
     for path, module in network.named_modules():
         if not parametrize.is_parametrized(module):
             continue
         assert isinstance(module.parametrizations, nn.ModuleDict)
         for attribute, steps in module.parametrizations.items():
             assert isinstance(steps, parametrize.ParametrizationList)
-            change = steps[0]
-            if isinstance(change, Change):
-                yield f"{path}.{attribute}", module, attribute, change
+            if isinstance(steps[0], LowRankUpdate):
+                yield f"{path}.{attribute}", steps[0]

@@ -1,6 +1,7 @@
-"""A run on disk: all that is needed to go on as if nothing had happened, in one file that is old or new, never half.
+"""Checkpoints of a run: one file, replaced atomically.
 
-Only what is trained is in it. Frozen weights come from the base again, which the run knows by its fingerprint.
+Only trained parameters and buffers are saved. Frozen weights are loaded from the base again; the fingerprint
+of the run identifies it.
 """
 
 import os
@@ -14,12 +15,12 @@ from torch import Tensor, nn
 
 from timbral.errors import TrainingError
 
-FORMAT = 1
+FORMAT = 2
 NAME = "checkpoint.pt"
 
 
 def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
-    """Writes tensors and plain values to the run's folder; a kill at any moment leaves the one before."""
+    """Writes tensors and plain values. A kill at any moment leaves the previous checkpoint."""
     part = folder / f"{NAME}.part"
     with part.open("wb") as file:
         torch.save({"format": FORMAT, **state}, file)
@@ -29,7 +30,7 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """What was saved last, on the CPU; None if nothing was. Nothing in the file is run.
+    """The last checkpoint, on the CPU, or None. Code in the file is not executed.
 
     Raises TrainingError: the file is damaged, or of another version of this package.
     """
@@ -44,20 +45,20 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
         raise TrainingError(f"{path} is damaged; remove it to start over, or choose another folder")
     if state.get("format") != FORMAT:
         raise TrainingError(
-            f"{path} was written by another version of timbral; go on with that one, or start over"
+            f"{path} was written by another version of timbral; resume with that version, or start over"
         )
     return state
 
 
 def trained_state(module: nn.Module) -> dict[str, Tensor]:
-    """Parameters that are trained, and all buffers, by name."""
+    """Trainable parameters and all buffers by name."""
     trained = {name: weight.detach() for name, weight in module.named_parameters() if weight.requires_grad}
     return trained | dict(module.named_buffers())
 
 
 @torch.no_grad()
 def restore_trained(module: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Puts back what `trained_state` gave. Raises TrainingError where names or shapes are others."""
+    """Copies the result of `trained_state` back. Raises TrainingError: names or shapes differ."""
     own = trained_state(module)
     wrong = sorted(own.keys() ^ state.keys()) or [n for n in own if own[n].shape != state[n].shape]
     if wrong:

@@ -1,4 +1,4 @@
-"""What a run measured, over its updates: lines of JSON, a picture, and TensorBoard's files where that is installed."""
+"""Logged values of a run: JSON lines, a plot, and TensorBoard files if that is installed."""
 
 import json
 import time
@@ -10,25 +10,25 @@ from matplotlib.figure import Figure
 
 _COLUMNS = 4
 _SECONDS = 30.0
-"""From one picture to the next: drawing takes half a second."""
+"""Between two plots; one takes half a second."""
 
 
 class Curves:
-    """Writes to a run's folder. Rows that a killed run wrote after its last checkpoint are taken back."""
+    """Logs to the folder of a run. Rows that a killed run wrote after its last checkpoint are removed."""
 
     def __init__(self, folder: Path, step: int) -> None:
-        """step: updates that the run goes on from."""
+        """step: number of updates that the run resumes from."""
         self._file = folder / "curves.jsonl"
-        self._picture = folder / "curves.png"
+        self._plot = folder / "curves.png"
         self._rows = [row for row in read_curves(folder) if row["step"] <= step]
         part = self._file.with_suffix(".part")
         part.write_text("".join(f"{json.dumps(row)}\n" for row in self._rows))
         part.replace(self._file)
         self._board = _tensorboard(folder, step)
-        self._drawn = time.monotonic()
+        self._plotted = time.monotonic()
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
-        """Adds what was measured at an update."""
+        """Logs values of an update."""
         row = {"step": step, **values}
         self._rows.append(row)
         with self._file.open("a") as file:
@@ -36,11 +36,11 @@ class Curves:
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(name, value, step)
-        if time.monotonic() - self._drawn > _SECONDS:
+        if time.monotonic() - self._plotted > _SECONDS:
             self.draw()
 
     def draw(self) -> None:
-        """Draws all of it; the picture is written whole or not at all."""
+        """Plots all values."""
         names = sorted({name for row in self._rows for name in row} - {"step"})
         if not names:
             return
@@ -53,20 +53,20 @@ class Curves:
             axis.plot(*zip(*points, strict=True), linewidth=0.8)
             axis.set_title(name, fontsize=8)
             axis.tick_params(labelsize=6)
-        part = self._picture.with_suffix(".part")
+        part = self._plot.with_suffix(".part")
         figure.savefig(part, dpi=90, format="png")
-        part.replace(self._picture)
-        self._drawn = time.monotonic()
+        part.replace(self._plot)
+        self._plotted = time.monotonic()
 
     def close(self) -> None:
-        """Draws once more, and ends the files of TensorBoard."""
+        """Plots a last time and closes the TensorBoard files."""
         self.draw()
         if self._board is not None:
             self._board.close()
 
 
 def read_curves(folder: Path) -> list[dict[str, Any]]:
-    """The rows that a run has written, oldest first; one that a kill cut off is left out."""
+    """Logged rows of a run, oldest first, without one that a kill cut off."""
     path = folder / "curves.jsonl"
     if not path.is_file():
         return []

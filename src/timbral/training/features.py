@@ -1,11 +1,11 @@
-"""What the networks of a model hear and read in recordings, worked out once and kept by content.
+"""Features of recordings from the networks of a model, cached by content.
 
-The same file, text and model give the same features, so a run that is repeated, resumed or changed does not hear again. The
-spectrum is not kept: it is made of the sound sooner than it is read.
+The cache key is a hash of recording, text and model, so a repeated or resumed run reads the cache. Spectra
+are not cached, since computing them is faster than reading them.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -22,26 +22,27 @@ from timbral.data.listing import Line
 from timbral.errors import AudioError, TextError, TrainingError
 from timbral.inference.frontend import Frontend
 from timbral.inference.sessions import Graph, SessionOptions
-from timbral.models import Bundle
+from timbral.models import Bundle, files
 from timbral.nets.spectrogram import TIMBRE, V3, V4, linear_spectrogram, log_mel, normalized
 from timbral.paths import sha256
 from timbral.text.symbols import phone_ids
 from timbral.training.settings import family_of
+from timbral.training.task import ProgressCallback
 
-_FORMAT = "1"
-_HEARD_AT = 16_000
+_FORMAT = "2"
+_ENCODER_RATE = 16_000
 _LONGEST = 120.0
-"""Seconds; hearing takes memory in proportion to their square."""
+"""Seconds; memory of the encoders is quadratic in the length."""
 _PEAK = 0.95
 _SILENT = 1e-3
-_HEARING = (
-    "content.onnx",
+_ENCODERS = (
+    files.CONTENT,
     "content.weights",
-    "speaker.onnx",
+    files.SPEAKER,
     "speaker.weights",
-    "bert.onnx",
+    files.BERT,
     "bert.weights",
-    "g2pw.onnx",
+    files.G2PW,
 )
 _MELS = {"v3": V3, "v4": V4}
 
@@ -50,9 +51,9 @@ _MELS = {"v3": V3, "v4": V4}
 class Features:
     """One recording.
 
-    samples: float [n] at 32 kHz. tokens: int64 [T], 25 a second. phones: int64 [P], a full stop where the text is not known;
-    text: whether it is. bert: float16 [P, 1024], where the model has it. speaker: float [S], where the model wants it.
-    mel: normalised, float [bands, M], for v3 and v4.
+    samples: float [n] at 32 kHz. tokens: int64 [T], 25 a second. phones: int64 [P], a full stop without a
+    transcript. text: whether there is a transcript. bert: float16 [P, 1024], speaker: float [S], mel:
+    normalised, float [bands, M], each where the model uses it.
     """
 
     samples: Tensor
@@ -64,30 +65,30 @@ class Features:
     mel: Tensor | None = None
 
 
-class Hearer:
-    """The networks of a model that hear recordings and read texts; opened when the first recording is not known yet."""
+class FeatureExtractor:
+    """Extracts features with the networks of a model, which are opened when a recording is not in the cache."""
 
     def __init__(self, bundle: Bundle, cache: Path, options: SessionOptions | None = None) -> None:
-        """cache: folder in which features are kept."""
+        """cache: folder of the cached features."""
         self._bundle, self._cache = bundle, cache
         self._options = options or SessionOptions(device="cpu")
-        files = bundle.manifest.files
-        heard = [f"{name} {files[name].sha256}" for name in _HEARING if name in files]
+        listed = bundle.manifest.files
+        encoders = [f"{name} {listed[name].sha256}" for name in _ENCODERS if name in listed]
         manifest = bundle.manifest
-        self._model = "\n".join([_FORMAT, manifest.version, manifest.symbols, manifest.reading, *heard])
+        self._model = "\n".join([_FORMAT, manifest.version, manifest.symbols, *encoders])
         self._opened: _Networks | None = None
 
-    def hear(
-        self, recordings: Sequence[Line], on_progress: Callable[[str, float], None]
+    def extract(
+        self, recordings: Sequence[Line], on_progress: ProgressCallback
     ) -> tuple[dict[str, Features], list[str]]:
-        """Features of all recordings that can be used, by their key, and what is wrong with the others.
+        """Features of all usable recordings by their cache key, and the problems of the others.
 
-        Raises TrainingError: none can be used.
+        Raises TrainingError: no recording is usable.
         """
         found: dict[str, Features] = {}
         problems = []
         for number, recording in enumerate(recordings):
-            on_progress("hearing", number / len(recordings))
+            on_progress("extracting features", number / len(recordings))
             try:
                 key = self._key(recording)
                 found[key] = self._features(recording, key)
@@ -126,23 +127,23 @@ class Hearer:
 class _Networks:
     def __init__(self, bundle: Bundle, options: SessionOptions) -> None:
         self.manifest = bundle.manifest
-        self.reader = Frontend.open(bundle, options)
-        self.content = Graph(bundle.path("content.onnx"), ("audio",), ("tokens",), options)
+        self.frontend = Frontend.open(bundle, options)
+        self.content = Graph(bundle.path(files.CONTENT), ("audio",), ("tokens",), options)
         self.speaker = None
-        if "speaker.onnx" in bundle.manifest.files:
-            self.speaker = Graph(bundle.path("speaker.onnx"), ("audio",), ("speaker",), options)
+        if bundle.has(files.SPEAKER):
+            self.speaker = Graph(bundle.path(files.SPEAKER), ("audio",), ("speaker",), options)
 
     def features(self, recording: Line) -> Features:
         samples, rate = read(recording.audio, longest=_LONGEST, advice="cut it into sentences")
-        # Officially half of each recording is brought to the same peak before anything hears it.
+        # As in the official code, half of each recording is normalised to the same peak.
         peak = float(np.abs(samples).max())
         if peak < _SILENT:
             raise AudioError("silent")
         full = resample(samples, rate, TIMBRE.rate) * np.float32(0.5 + 0.5 * _PEAK / peak)
-        heard = {"audio": resample(full, TIMBRE.rate, _HEARD_AT)[None]}
-        (tokens,) = self.content(heard)
+        audio = {"audio": resample(full, TIMBRE.rate, _ENCODER_RATE)[None]}
+        (tokens,) = self.content(audio)
         phones, bert = self._read(recording)
-        speaker = self.speaker(heard)[0][0] if self.speaker else None
+        speaker = self.speaker(audio)[0][0] if self.speaker else None
         return Features(
             samples=torch.from_numpy(full),
             tokens=torch.from_numpy(tokens[0]),
@@ -157,8 +158,8 @@ class _Networks:
         """Phones and their BERT features."""
         if not recording.text:
             return phone_ids(["."], self.manifest.symbols), None
-        utterance = self.reader.transcript(recording.text, recording.language)
-        return utterance.ids, self.reader.features(utterance)
+        utterance = self.frontend.transcript(recording.text, recording.language)
+        return utterance.ids, self.frontend.features(utterance)
 
     def _mel(self, full: NDArray[np.float32]) -> Tensor | None:
         shape = _MELS.get(family_of(self.manifest))

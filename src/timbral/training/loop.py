@@ -1,13 +1,13 @@
-"""The training loop: every network of this package is trained by it, and a run that is killed goes on as if it had not been.
+"""The training loop. All networks are trained by it, and an interrupted run resumes exactly.
 
-What a run will do follows from its settings and its seed: the order of the examples from seed and epoch, the learning rate
-from the number of the update, everything drawn from generators whose states are in the checkpoint. So a killed run repeats
-what came after its last checkpoint, bit for bit on a CPU. accelerate finds the device, casts to the precision, scales losses,
-and joins several processes (`accelerate launch -m timbral train ...`).
+The order of the examples follows from seed and epoch, the learning rate from the number of the update, and a
+checkpoint holds weights, optimizers and the states of all random generators. On a CPU a run that was killed
+therefore ends with the same bits as an undisturbed one. accelerate selects the device and the precision and
+connects processes (`accelerate launch -m timbral train`).
 """
 
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,52 +16,53 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list, gather_object
-from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor, nn
 
 from timbral.errors import TrainingError
 from timbral.training.checkpoint import load_checkpoint, restore_trained, save_checkpoint, trained_state
 from timbral.training.curves import Curves
-from timbral.training.ema import Average, put_weights
+from timbral.training.ema import WeightAverage, copy_weights
 from timbral.training.loop_settings import LoopSettings, Precision
-from timbral.training.randomness import random_apart, random_states, restore_random_states, seed_all
-from timbral.training.task import Pass, Task
+from timbral.training.random_state import (
+    isolated_random_state,
+    random_states,
+    restore_random_states,
+    seed_all,
+)
+from timbral.training.task import ProgressCallback, Task, no_progress
+from timbral.training.update import Updater
 
-Tell = Callable[[str, float], None]
-"""Is told what is being done, and how much of it all is done, 0 to 1."""
-
-_MOST_LOST = 20
-"""Updates in a row whose gradients are no numbers, after which a run is given up."""
+DEVICES = ("auto", "cpu", "cuda")
 _SAMPLES = "samples"
-_SECONDS = 60.0
-"""Longest time from one checkpoint to the next."""
+_CHECKPOINT_SECONDS = 60.0
+"""Longest time between checkpoints."""
 
 
 @dataclass
 class Progress:
-    """How far a run is.
+    """Position of a run.
 
-    epoch, place: of the next update, `place` counting updates of the epoch; step: updates so far.
-    halvings: how often batches were halved for want of memory. lost: updates in a row without a usable gradient.
-    best: the best measure so far; worse: measures since then.
+    epoch, position: of the next update, `position` within the epoch. step: updates so far. best: best
+    validation metric. stale: validations since then.
     """
 
     epoch: int = 0
-    place: int = 0
+    position: int = 0
     step: int = 0
-    halvings: int = 0
-    lost: int = 0
     best: float | None = None
-    worse: int = 0
+    stale: int = 0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: updates and epochs that it took, and its best measure of the held-out examples, if any."""
+    """Updates and epochs of a run so far, its best validation metric if any, and whether it has come to its
+    end.
+    """
 
     steps: int
     epochs: int
     best: float | None
+    finished: bool = True
 
 
 def train(
@@ -70,17 +71,25 @@ def train(
     folder: Path,
     *,
     fingerprint: str = "",
-    on_progress: Tell = lambda what, share: None,
+    on_progress: ProgressCallback = no_progress,
     device: str = "auto",
+    time_limit: float = math.inf,
 ) -> Outcome:
-    """Trains, or goes on with what is in the folder; after it, `task.networks[task.result]` has the weights of the result.
+    """Trains a task, or resumes the run in `folder`. Afterwards `task.networks[task.result]` holds the
+    resulting weights.
 
-    folder: of the run, holds the checkpoint, `curves.jsonl`, `curves.png` and `samples`. fingerprint: of all that a run depends
-    on beside its settings; with another one it cannot go on. device: `auto`, or `cpu` even where there is an accelerator.
-    Raises TrainingError: the folder holds another run, or is damaged; the weights are no numbers any more; no memory.
+    folder: of the run, gets `checkpoint.pt`, `curves.jsonl`, `curves.png` and `samples`. fingerprint: of
+    everything that a run depends on besides its settings; a run with another one is not resumed. device: one
+    of DEVICES. time_limit: seconds after which the run is saved and left, to be resumed by the next call.
+    Raises TrainingError: the folder holds another run or is damaged, gradients are not finite, memory or CUDA
+    is missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    return _Run(task, settings, folder, fingerprint, on_progress, device).to_end()
+    threads = torch.get_num_threads()
+    try:
+        return _Run(task, settings, folder, fingerprint, on_progress, device).train(time_limit)
+    finally:
+        torch.set_num_threads(threads)
 
 
 class _Run:
@@ -90,178 +99,84 @@ class _Run:
         settings: LoopSettings,
         folder: Path,
         fingerprint: str,
-        on_progress: Tell,
+        on_progress: ProgressCallback,
         device: str,
     ) -> None:
         self.task, self.settings, self.folder, self.on_progress = task, settings, folder, on_progress
         self.identity = {"fingerprint": fingerprint, "settings": settings.model_dump_json()}
         self.accelerator = _accelerator(settings.precision, device)
-        self.device = self.accelerator.device
         for network in task.networks.values():
-            network.to(self.device)
+            network.to(self.accelerator.device)
         for optimizer in task.optimizers.values():
             for group in optimizer.param_groups:
                 group["share"] = group["lr"]
+        self.updater = Updater(task, settings, self.accelerator)
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
-        seed_all(settings.seed + self.accelerator.process_index)
-        self.average = Average(self.network, settings.ema) if settings.ema else None
-        self._resume()
+        self.average = WeightAverage(self.network, settings.ema) if settings.ema else None
         self.saved = time.monotonic()
-        self.total = self._total()
+        if not self._resume():
+            seed_all(settings.seed + self.accelerator.process_index)
+            # A run that is killed before its first update starts from the same initial weights.
+            self._save()
+        self.total = max(1, settings.epochs * len(self._updates(0)))
 
     @property
     def network(self) -> nn.Module:
-        """The one that the run is for."""
         return self.task.networks[self.task.result]
 
-    def to_end(self) -> Outcome:
-        """Trains until the last epoch, or until measures get no better."""
-        curves = Curves(self.folder, self.progress.step) if self.accelerator.is_main_process else None
-        while self.progress.epoch < self.settings.epochs and not self._is_enough():
-            self._epoch(curves)
+    def train(self, time_limit: float) -> Outcome:
+        """Trains until the last epoch, early stopping or the time limit."""
+        deadline, progress = time.monotonic() + time_limit, self.progress
+        curves = Curves(self.folder, progress.step) if self.accelerator.is_main_process else None
+        finished = self._is_finished()
+        while not finished and self._epoch(curves, deadline):
+            finished = self._is_finished()
         if curves is not None:
             curves.close()
-        self._put_result()
-        return Outcome(self.progress.step, self.progress.epoch, self.progress.best)
+        self._set_result()
+        return Outcome(progress.step, progress.epoch, progress.best, finished)
 
-    def _epoch(self, curves: Curves | None) -> None:
-        """The rest of an epoch, and what is due after it."""
+    def _epoch(self, curves: Curves | None, deadline: float) -> bool:
+        """Trains the rest of an epoch, validates and saves. Returns False if the deadline came first."""
         progress, settings = self.progress, self.settings
         updates = self._updates(progress.epoch)
         self._set_mode(training=True)
-        for update in updates[progress.place :]:
+        for update in updates[progress.position :]:
+            if time.monotonic() > deadline:
+                self._save()
+                return False
             self.on_progress(
                 f"epoch {progress.epoch + 1} of {settings.epochs}", min(1.0, progress.step / self.total)
             )
-            values = self._update(update)
+            self._set_rates()
+            values = self.updater(update)
+            if self.average is not None:
+                self.average.update()
             progress.step += 1
-            progress.place += 1
+            progress.position += 1
             if curves is not None and progress.step % settings.log_every == 0:
                 curves.add(progress.step, {name: float(value) for name, value in values.items()})
-            if self._is_due() and progress.place < len(updates):
+            if self._checkpoint_is_due() and progress.position < len(updates):
                 self._save()
-        progress.epoch, progress.place = progress.epoch + 1, 0
+        progress.epoch, progress.position = progress.epoch + 1, 0
         last = progress.epoch == settings.epochs
         if last or progress.epoch % settings.validate_every == 0:
             self._validate(curves)
         if settings.sample_every and (last or progress.epoch % settings.sample_every == 0):
             self._sample()
         self._save()
+        return True
 
     def _updates(self, epoch: int) -> list[list[int]]:
-        processes = self.accelerator.num_processes
+        """Examples of this process for each update of an epoch."""
+        processes, rank = self.accelerator.num_processes, self.accelerator.process_index
         size = self.settings.batch_size * self.settings.accumulation * processes
-        updates = self.task.updates(epoch, size)
-        rank = self.accelerator.process_index
-        # Where there are fewer examples than processes, some processes compute the same one.
-        return [update[rank::processes] or [update[rank % len(update)]] for update in updates]
-
-    def _update(self, examples: Sequence[int]) -> dict[str, Tensor]:
-        """One step of every network; with smaller batches where memory does not do."""
-        self._set_rates()
-        while True:
-            states = random_states()
-            try:
-                return self._steps(examples)
-            except RuntimeError as error:
-                if not should_reduce_batch_size(error):
-                    raise
-                if self._chunk == 1:
-                    raise TrainingError(
-                        "not even one recording fits into memory; cut recordings shorter, train by lora, or set "
-                        "checkpointing in the configuration"
-                    ) from None
-            self.progress.halvings += 1
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
-            restore_random_states(states)
-
-    @property
-    def _chunk(self) -> int:
-        """Examples that are computed together."""
-        return max(1, self.settings.batch_size >> self.progress.halvings)
-
-    def _steps(self, examples: Sequence[int]) -> dict[str, Tensor]:
-        """Gradients of all batches of an update, and the steps that they make.
-
-        A single batch steps after each pass, as adversaries are trained; several step at the end, as they must.
-        """
-        for optimizer in self.task.optimizers.values():
-            optimizer.zero_grad(set_to_none=True)
-        chunks = [examples[i : i + self._chunk] for i in range(0, len(examples), self._chunk)]
-        single = len(chunks) == 1 and self.accelerator.num_processes == 1
-        gathered: dict[str, Tensor] = {}
-        usable = True
-        for chunk in chunks:
-            share = len(chunk) / len(examples)
-            for found in self._passes(chunk, share if self.task.means else 1.0):
-                for name, value in found.values.items():
-                    part = value.detach().float() * share
-                    gathered[name] = gathered[name] + part if name in gathered else part
-                if single:
-                    usable &= self._step(found.network, gathered)
-                    self._adapt_scale()
-        if not single:
-            for name in self.task.optimizers:
-                usable &= self._step(name, gathered)
-            # All gradients were scaled alike, so the scale must not change between the steps.
-            self._adapt_scale()
-        self._count_lost(usable)
-        if self.average is not None:
-            self.average.update()
-        return gathered
-
-    def _passes(self, examples: Sequence[int], share: float) -> Iterator[Pass]:
-        """The passes of a batch, each after its gradient has been computed."""
-        batch = {name: part.to(self.device) for name, part in self.task.collate(examples).items()}
-        passes = iter(self.task.passes(batch))
-        while True:
-            with self.accelerator.autocast():
-                found = next(passes, None)
-            if found is None:
-                return
-            self.accelerator.backward(found.loss * share)
-            yield found
-
-    def _step(self, name: str, gathered: dict[str, Tensor]) -> bool:
-        """A step of one network; whether its gradient was of use."""
-        optimizer, scaler = self.task.optimizers[name], self.accelerator.scaler
-        weights = [w for group in optimizer.param_groups for w in group["params"]]
-        self._share_gradients(weights)
-        if scaler is not None:
-            scaler.unscale_(optimizer)
-        limit = self.settings.clip if self.settings.clip is not None else torch.inf
-        norm = nn.utils.clip_grad_norm_(weights, limit)
-        gathered[f"norm_{name}"] = norm
-        usable = bool(torch.isfinite(norm))
-        if scaler is not None:
-            # It skips a step without a usable gradient itself.
-            scaler.step(optimizer)
-        elif usable:
-            optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        return usable
-
-    def _adapt_scale(self) -> None:
-        """With fp16: a lower scale after gradients that were no numbers, a higher one after many that were."""
-        if self.accelerator.scaler is not None:
-            self.accelerator.scaler.update()
-
-    def _share_gradients(self, weights: list[Tensor]) -> None:
-        """The mean over all processes: each then takes the same step."""
-        if self.accelerator.num_processes == 1:
-            return
-        for weight in weights:
-            gradient = torch.zeros_like(weight) if weight.grad is None else weight.grad
-            weight.grad = self.accelerator.reduce(gradient, reduction="mean")
-
-    def _count_lost(self, usable: bool) -> None:
-        self.progress.lost = 0 if usable else self.progress.lost + 1
-        if self.progress.lost >= _MOST_LOST:
-            raise TrainingError(
-                f"{_MOST_LOST} updates in a row had gradients that are no numbers; take a lower rate, or precision fp32"
-            )
+        # With fewer examples than processes, some processes compute the same one.
+        return [
+            update[rank::processes] or [update[rank % len(update)]]
+            for update in self.task.updates(epoch, size)
+        ]
 
     def _set_rates(self) -> None:
         progress, settings = self.progress, self.settings
@@ -270,19 +185,15 @@ class _Run:
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["share"]
 
-    def _total(self) -> int:
-        """Updates of the whole run, which is longer if epochs differ."""
-        return max(1, self.settings.epochs * len(self._updates(0)))
-
     def _set_mode(self, *, training: bool) -> None:
         for network in self.task.networks.values():
             network.train(training)
 
-    def _aside(self) -> ExitStack:
-        """Looks at the networks as they would be used, without leaving a trace in the run."""
+    def _evaluation(self) -> ExitStack:
+        """Evaluation mode with averaged weights, without an effect on the run."""
         stack = ExitStack()
         stack.callback(self._set_mode, training=True)
-        stack.enter_context(random_apart(self.settings.seed))
+        stack.enter_context(isolated_random_state(self.settings.seed))
         stack.enter_context(torch.no_grad())
         if self.average is not None:
             stack.enter_context(self.average.applied())
@@ -290,45 +201,46 @@ class _Run:
         return stack
 
     def _validate(self, curves: Curves | None) -> None:
-        with self._aside():
-            found = self.task.validate()
-            if not found:
+        with self._evaluation():
+            metrics = self.task.validate()
+            if not metrics:
                 return
             # Processes must come to the same decision, though their sums may differ in the last bit.
-            (measure,) = broadcast_object_list([next(iter(found.values()))])
+            (metric,) = broadcast_object_list([next(iter(metrics.values()))])
             progress = self.progress
-            if progress.best is None or measure < progress.best:
-                progress.best, progress.worse = measure, 0
+            if progress.best is None or metric < progress.best:
+                progress.best, progress.stale = metric, 0
                 self.best = {n: w.clone() for n, w in trained_state(self.network).items()}
             else:
-                progress.worse += 1
+                progress.stale += 1
         if curves is not None:
-            curves.add(progress.step, {f"held_out_{name}": value for name, value in found.items()})
+            curves.add(progress.step, {f"held_out_{name}": value for name, value in metrics.items()})
 
     def _sample(self) -> None:
         if not self.accelerator.is_main_process:
             return
-        with self._aside():
+        with self._evaluation():
             folder = self.folder / _SAMPLES
             folder.mkdir(exist_ok=True)
-            for name, sound in self.task.samples().items():
-                sound.save(folder / f"{self.progress.step:06}-{name}.wav")
+            for name, audio in self.task.samples().items():
+                audio.save(folder / f"{self.progress.step:06}-{name}.wav")
 
-    def _is_enough(self) -> bool:
-        return bool(self.settings.patience) and self.progress.worse >= self.settings.patience
+    def _is_finished(self) -> bool:
+        stopped_early = bool(self.settings.patience) and self.progress.stale >= self.settings.patience
+        return stopped_early or self.progress.epoch >= self.settings.epochs
 
-    def _put_result(self) -> None:
-        """Leaves the weights in the network that the run is for."""
+    def _set_result(self) -> None:
+        """Copies the best or the averaged weights into the network."""
         if self.settings.patience and self.best:
-            restore_trained(self.network, {n: w.to(self.device) for n, w in self.best.items()})
+            device = self.accelerator.device
+            restore_trained(self.network, {n: w.to(device) for n, w in self.best.items()})
         elif self.average is not None:
-            put_weights(self.network, self.average.weights)
+            copy_weights(self.network, self.average.weights)
         self._set_mode(training=False)
 
-    def _is_due(self) -> bool:
-        """Whether the next checkpoint is: after so many updates, or sooner where they are slow."""
+    def _checkpoint_is_due(self) -> bool:
         # Several processes save together, and their clocks do not agree.
-        slow = self.accelerator.num_processes == 1 and time.monotonic() - self.saved > _SECONDS
+        slow = self.accelerator.num_processes == 1 and time.monotonic() - self.saved > _CHECKPOINT_SECONDS
         return slow or self.progress.step % self.settings.save_every == 0
 
     def _save(self) -> None:
@@ -342,6 +254,9 @@ class _Run:
             {
                 **self.identity,
                 "progress": asdict(self.progress),
+                "halvings": self.updater.halvings,
+                "skipped": self.updater.skipped,
+                "threads": torch.get_num_threads(),
                 "networks": {name: trained_state(network) for name, network in self.task.networks.items()},
                 "optimizers": {name: o.state_dict() for name, o in self.task.optimizers.items()},
                 "average": self.average.state() if self.average is not None else None,
@@ -351,16 +266,19 @@ class _Run:
             },
         )
 
-    def _resume(self) -> None:
-        """Takes up the run in the folder, if there is one."""
+    def _resume(self) -> bool:
+        """Restores the run in the folder. Returns False if there is none."""
         state = load_checkpoint(self.folder)
         if state is None:
-            return
+            return False
         if any(state.get(name) != value for name, value in self.identity.items()):
             raise TrainingError(
                 f"{self.folder} holds a run with other settings, recordings or weights; choose another folder, or remove it"
             )
         self.progress = Progress(**state["progress"])
+        self.updater.halvings, self.updater.skipped = state["halvings"], state["skipped"]
+        # Sums in another number of threads differ in their last bits.
+        torch.set_num_threads(min(state["threads"], torch.get_num_threads()))
         for name, network in self.task.networks.items():
             restore_trained(network, state["networks"][name])
         for name, optimizer in self.task.optimizers.items():
@@ -372,9 +290,12 @@ class _Run:
         self.best = state["best"]
         if self.accelerator.process_index < len(state["random"]):
             restore_random_states(state["random"][self.accelerator.process_index])
+        return True
 
 
 def _accelerator(precision: Precision, device: str) -> Accelerator:
+    if device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("torch finds no CUDA device; install a CUDA build of torch, or use device cpu")
     cpu = device == "cpu"
     if precision == "auto":
         cuda = torch.cuda.is_available() and not cpu

@@ -1,4 +1,4 @@
-"""How a run goes, whatever it trains: its length, batches, learning rate, precision, and how often it looks up."""
+"""Settings of the training loop that hold for every task."""
 
 from typing import Literal, TypeAlias
 
@@ -10,19 +10,16 @@ Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16"]
 
 
 class LoopSettings(BaseModel):
-    """Settings of one run.
+    """Length, batches, learning rate, precision and intervals of a run.
 
-    epochs: times that all examples are seen. batch_size: examples that are computed together; accumulation: batches
-    whose gradients make one update.
-    rate: highest learning rate; schedule: how it goes over the run.
-    clip: largest norm of an update's gradient, for each network; none if it is left out.
-    ema: what the average of the weights keeps at each update; 0 for no average.
-    precision: of the computation; auto is bf16 or fp16 on an accelerator and fp32 on a CPU.
-    seed: of everything that is drawn.
-    save_every: updates from checkpoint to checkpoint, at most a minute; log_every: from one row of the curves to the next.
-    validate_every: epochs from one measure of the held-out examples to the next; patience: how many measures without a
-    better one end the run, 0 for never. The weights of the best measure are the result if there is a patience.
-    sample_every: epochs from one set of samples to the next, 0 for none.
+    epochs: passes over all examples. batch_size: examples per batch. accumulation: batches per update. rate:
+    peak learning rate. schedule: learning rate over the run. clip: maximum gradient norm per network, None
+    for none. ema: decay of the exponential moving average of the weights, 0 for none. precision: of the
+    computation; auto is bf16 or fp16 on CUDA, fp32 on a CPU. seed: of all random numbers. save_every: updates
+    between checkpoints, at most a minute. log_every: updates between rows of the curves. validate_every:
+    epochs between validations. patience: validations without improvement that end the run, 0 for never; with
+    a patience the weights of the best validation are the result. sample_every: epochs between audio samples,
+    0 for none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

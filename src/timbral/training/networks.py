@@ -1,4 +1,4 @@
-"""The networks of a bundle, in torch again: fine-tuning starts from the very weights that speak, widened to float32."""
+"""Restores torch networks from the graphs of a bundle, with weights in float32."""
 
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
@@ -7,19 +7,19 @@ import torch
 from torch import nn
 
 from timbral.errors import BundleError
-from timbral.models import Bundle
+from timbral.models import Bundle, files
 from timbral.models.weights import Parameter, read_parameters
+from timbral.nets.content_encoder import ContentConfig, ReferenceEncoder
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
 from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder
-from timbral.nets.tiny_content import ContentConfig, ReferenceEncoder
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
 def restore_semantic(bundle: Bundle) -> SemanticTransformer:
-    """Stage one of any bundle. Raises BundleError: its graphs do not name their weights."""
+    """Stage one of a bundle. Raises BundleError: its graphs do not name their weights."""
     shape = bundle.manifest.semantic
-    held = _parameters(bundle, "semantic_prefill.onnx", "semantic_step.onnx")
+    held = _parameters(bundle, files.SEMANTIC_PREFILL, files.SEMANTIC_STEP)
     network = SemanticTransformer(
         SemanticConfig(
             hidden=shape.hidden,
@@ -35,7 +35,7 @@ def restore_semantic(bundle: Bundle) -> SemanticTransformer:
 
 def restore_source_filter(bundle: Bundle) -> tuple[LatentNet, SourceFilterVocoder]:
     """Stage two of the embedded family. Raises BundleError as above."""
-    latent, vocoder = _parameters(bundle, "latent.onnx"), _parameters(bundle, "vocoder.onnx")
+    latent, vocoder = _parameters(bundle, files.LATENT), _parameters(bundle, files.VOCODER)
     shape = bundle.manifest.acoustic
     assert shape.kind == "source-filter"
     vocabulary, hidden = _sizes(latent, "tokens.weight")
@@ -61,8 +61,8 @@ def restore_source_filter(bundle: Bundle) -> tuple[LatentNet, SourceFilterVocode
 
 
 def restore_reference(bundle: Bundle) -> ReferenceEncoder:
-    """What hears recordings in the embedded family. Raises BundleError as above."""
-    held = _parameters(bundle, "content.onnx", "timbre.onnx")
+    """The reference encoder of the embedded family. Raises BundleError as above."""
+    held = _parameters(bundle, files.CONTENT, files.TIMBRE)
     vocabulary, hidden = _sizes(held, "content.to_tokens.weight")
     up = _sizes(held, "content.blocks.0.up.weight")[0]
     config = ContentConfig(
@@ -90,7 +90,7 @@ def _sizes(held: Mapping[str, Parameter], name: str) -> tuple[int, ...]:
 
 
 def _count(held: Iterable[str], stem: str) -> int:
-    """How many blocks of a stack there are."""
+    """Number of blocks in a stack."""
     numbers = [
         int(name.removeprefix(stem + ".").split(".")[0]) for name in held if name.startswith(stem + ".")
     ]
@@ -98,11 +98,12 @@ def _count(held: Iterable[str], stem: str) -> int:
 
 
 def _filled(network: NetworkT, held: Mapping[str, Parameter]) -> NetworkT:
-    """The network with the weights that are held; what they do not name must be nothing that was learned."""
+    """Loads parameters into a network."""
     values = {name: parameter.read() for name, parameter in held.items()}
     for name in [name for name in values if ".bias_l" in name]:
         stem, _, layer = name.rpartition("_l")
-        # ONNX keeps both biases in one row, gates in the order input, output, forget, cell; torch has the output last.
+        # ONNX keeps both biases in one row, gates in the order input, output, forget, cell; torch has the
+        # output last.
         both = values.pop(name).reshape(2, 4, -1)[:, [0, 2, 3, 1]].reshape(2, -1)
         values |= {f"{stem}_ih_l{layer}": both[0], f"{stem}_hh_l{layer}": both[1]}
     with torch.no_grad():

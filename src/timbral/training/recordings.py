@@ -1,4 +1,4 @@
-"""What a voice is trained on: the clips of a training set, as `timbral prepare` or others list them."""
+"""Reads the list of a training set."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ from timbral.errors import TrainingError
 
 
 def read_recordings(source: Path) -> tuple[list[Line], list[str]]:
-    """The clips of a list, or of the only list in a folder, and what is wrong with the lines that are left out.
+    """The clips of a list, or of the only list in a folder, and the problems of unusable lines.
 
-    Raises DataError: there is no list; TrainingError: nothing in it can be used.
+    Raises DataError: there is no list; TrainingError: no line is usable.
     """
     path = find_list(source) if source.is_dir() else source
     listing = read_list(path)

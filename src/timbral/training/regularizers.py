@@ -1,4 +1,4 @@
-"""What keeps large networks from learning little data by heart, beside what the losses do."""
+"""Regularization against overfitting on little data, and activation checkpointing."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,20 +9,20 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 
-def set_dropout(network: nn.Module, share: float) -> None:
-    """Sets the share that every dropout of a network leaves out, that on attention included."""
+def set_dropout(network: nn.Module, probability: float) -> None:
+    """Sets the probability of every dropout of a network, including attention dropout."""
     for module in network.modules():
         if isinstance(module, nn.Dropout):
-            module.p = share
+            module.p = probability
         elif isinstance(getattr(module, "attention_dropout", None), float):
-            module.attention_dropout = share  # type: ignore[assignment]
+            module.attention_dropout = probability  # type: ignore[assignment]
 
 
 def add_stochastic_depth(layers: Sequence[nn.Module], share: float) -> None:
-    """In training, rows of a batch skip layers at random: the last layer with probability `share`, earlier ones less.
+    """Stochastic depth (Huang et al. 2016): in training, rows of a batch skip layers, the last one with
+    probability `share`.
 
-    After "Deep Networks with Stochastic Depth" (Huang et al. 2016). layers: take [batch, ...] and return that, or a tuple
-    that begins with it.
+    layers: map [batch, ...] to the same shape, or to a tuple that begins with it.
     """
     for number, layer in enumerate(layers, 1):
         layer.register_forward_hook(_Skip(share * number / len(layers)))
@@ -43,12 +43,14 @@ class _Skip:
 
 
 def add_checkpointing(layers: Sequence[nn.Module]) -> None:
-    """Layers forget what they computed in between, and compute it again for the gradient: less memory, a third more time."""
+    """Activation checkpointing: recomputes activations in the backward pass, which saves memory and takes a
+    third more time.
+    """
     for layer in layers:
-        layer.forward = _Again(layer.forward)
+        layer.forward = _Checkpointed(layer.forward)
 
 
-class _Again:
+class _Checkpointed:
     def __init__(self, forward: Any) -> None:
         self._forward = forward
 
@@ -59,10 +61,11 @@ class _Again:
 
 
 def masked_tokens(tokens: Tensor, lengths: Tensor, share: float, longest: int, vocabulary: int) -> Tensor:
-    """Tokens [batch, T] with spans exchanged for random ones, about `share` of each row in all.
+    """Replaces spans of tokens [batch, T] by random ones, like the time masks of SpecAugment (Park et al.
+    2019).
 
-    As SpecAugment (Park et al. 2019) masks time: what is to be predicted must not hang on every token of the past. Spans are
-    1 to `longest` tokens; vocabulary: of the random ones.
+    share: of the tokens of each row. longest: maximum length of a span. vocabulary: number of different
+    random tokens.
     """
     masked = tokens.clone()
     for row, length in enumerate(lengths.tolist()):
@@ -76,9 +79,9 @@ def masked_tokens(tokens: Tensor, lengths: Tensor, share: float, longest: int, v
 
 
 def masked_spectrum(spectrum: Tensor, lengths: Tensor, frames: int, bins: int) -> Tensor:
-    """A spectrum [batch, bins, frames] with one span of frames and one band in each row at its mean (SpecAugment).
+    """Sets one span of frames and one band of each spectrum [batch, bins, frames] to its mean (SpecAugment).
 
-    frames, bins: most of each that are masked; a row loses at most a fifth of either.
+    frames, bins: maximum width of the masks; at most a fifth of a row is masked.
     """
     masked = spectrum.clone()
     for row, length in enumerate(lengths.tolist()):
@@ -92,9 +95,9 @@ def masked_spectrum(spectrum: Tensor, lengths: Tensor, frames: int, bins: int) -
 
 @contextmanager
 def mixed_outputs(modules: Sequence[nn.Module], partner: Tensor, share: float) -> Iterator[None]:
-    """Inside the block, every row that a module puts out is mixed with that of its partner.
+    """Mixup (Zhang et al. 2018) of the outputs of modules inside the block.
 
-    Mixup (Zhang et al. 2018) of embeddings, since ids cannot be mixed. partner: rows [batch]; share: of the row itself.
+    partner: number [batch] of the row that each row is mixed with. share: weight of the row itself.
     """
 
     def mix(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
@@ -109,7 +112,7 @@ def mixed_outputs(modules: Sequence[nn.Module], partner: Tensor, share: float) -
 
 
 def mixup_share(alpha: float) -> float:
-    """A share drawn from Beta(alpha, alpha), by torch's generator; at least a half, so that a row is mostly itself."""
+    """A random weight from Beta(alpha, alpha), at least 0.5."""
     gamma = torch._standard_gamma(torch.full((2,), alpha))
-    drawn = float(gamma[0] / gamma.sum())
-    return max(drawn, 1 - drawn)
+    weight = float(gamma[0] / gamma.sum())
+    return max(weight, 1 - weight)

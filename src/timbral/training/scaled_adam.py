@@ -1,8 +1,8 @@
-"""ScaledAdam, the optimiser of GPT-SoVITS's stage one: updates are as large as the weights that they change.
+"""ScaledAdam, the official optimizer of stage one (Zipformer, Yao et al. 2023, section 3.4; Icefall).
 
-As described in section 3.4 of "Zipformer" (Yao et al. 2023) and as Icefall uses it: the update of a tensor is Adam's, times the
-root mean square of the tensor; how large the tensor is, is learned as well, by an Adam of its own over several updates; and
-gradients, measured in proportion to the weights, are clipped to a multiple of their median.
+The update of a tensor is that of Adam times the root mean square of the tensor. The scale of the tensor is
+trained by an Adam of its own, over several updates. Gradients, relative to the weights, are clipped to a
+multiple of their median.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,13 +14,13 @@ from torch.optim import Optimizer
 
 
 class ScaledAdam(Optimizer):
-    """See the module. The rates are much higher than those of other optimisers: 0.002 to 0.04.
+    """See the module. Typical learning rates are 0.002 to 0.04.
 
-    betas: decays of momentum and of squared gradients. clipping_scale: how many medians a gradient may be; none if left out;
-    clipping_period: updates that the median is of, before which nothing is clipped.
-    scale_rate: rate of the tensors' sizes, and of parameters of one element, as a share of `lr`; scale_period: updates from
-    one change of the sizes to the next; smallest, largest: root mean square that a tensor may have.
-    largest_scalar: magnitude that a parameter of one element may have.
+    betas: decays of momentum and of squared gradients. clipping_scale: maximum gradient norm in medians, None
+    for no clipping. clipping_period: updates of the median; the first ones are not clipped. scale_rate:
+    learning rate of the scales and of one-element parameters, as a share of `lr`. scale_period: updates
+    between changes of the scales. smallest, largest: limits of the root mean square of a tensor.
+    largest_scalar: maximum magnitude of a one-element parameter.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class ScaledAdam(Optimizer):
         return loss
 
     def _clipping(self, group: dict[str, Any], weights: list[Tensor]) -> float | Tensor:
-        """What gradients are multiplied by: 1, or less where they are far above their median."""
+        """The clipping factor of gradients."""
         if group["clipping_scale"] is None or not weights or not self.state[weights[0]]:
             return 1.0
         first = self.state[weights[0]]
@@ -117,19 +117,19 @@ class ScaledAdam(Optimizer):
         state["step"] = step + 1
 
     def _change_direction(self, group: dict[str, Any], weight: Tensor, gradient: Tensor) -> None:
-        """Adam's update in proportion to the size of the weight."""
+        """The update of Adam, times the scale of the weight."""
         state = self.state[weight]
         momentum, decay = group["betas"]
         squares = state["squares"]
         squares.mul_(decay).addcmul_(gradient, gradient, value=1 - decay)
         correction = 1 - decay ** (state["step"] + 1)
-        # Near one the correction is left out, which saves a copy.
+        # Near one the correction is skipped, which saves a copy.
         denominator = (squares / correction if correction < 0.99 else squares).sqrt() + group["eps"]
         rate = -group["lr"] * (1 - momentum) * state["size"].clamp(min=group["smallest"])
         state["change"].add_(gradient / denominator * rate)
 
     def _change_size(self, group: dict[str, Any], weight: Tensor) -> None:
-        """Adam's update of the logarithm of the weight's size, by the gradients of the last few updates."""
+        """The update of Adam for the logarithm of the scale, from the gradients of the last few updates."""
         state = self.state[weight]
         momentum, decay = group["betas"]
         period = group["scale_period"]
@@ -144,7 +144,7 @@ class ScaledAdam(Optimizer):
         state["change"].add_(weight * change, alpha=1 - momentum)
 
     def _change_scalar(self, group: dict[str, Any], weight: Tensor, gradient: Tensor) -> None:
-        """Plain Adam: one element has no size to be measured by."""
+        """The update of Adam for a one-element parameter, which has no scale."""
         state = self.state[weight]
         momentum, decay = group["betas"]
         squares = state["squares"]

@@ -1,6 +1,5 @@
-"""Learning rates over a run: what the configuration says is what the optimiser gets.
-
-A rate depends on the number of the update and of the epoch alone, so that there is nothing to save or to restore.
+"""Learning-rate schedules. A rate depends on the numbers of update and epoch only, so a schedule has no
+state.
 """
 
 import math
@@ -14,17 +13,17 @@ class _Schedule(BaseModel):
 
 
 class Constant(_Schedule):
-    """The same rate throughout."""
+    """A constant rate."""
 
     kind: Literal["constant"] = "constant"
 
     def rate(self, peak: float, step: int, epoch: int, steps: int) -> float:
-        """The rate of update `step` in `epoch`, both from 0, of a run of about `steps` updates."""
+        """Learning rate of update `step` in `epoch`, both from 0, in a run of about `steps` updates."""
         return peak
 
 
 class Exponential(_Schedule):
-    """The rate is multiplied by `decay` after every epoch."""
+    """Multiplies the rate by `decay` after every epoch."""
 
     kind: Literal["exponential"] = "exponential"
     decay: float = Field(0.999875, gt=0, le=1)
@@ -35,10 +34,10 @@ class Exponential(_Schedule):
 
 
 class WarmupCosine(_Schedule):
-    """From `start` in a straight line to the peak, then along half a cosine to `end`, where it stays.
+    """Linear warm-up from `start` to the peak rate, then cosine decay to `end`.
 
-    warmup, decay: number of the update that has the peak, and of the first that has `end`; `decay` is the length of the
-    run if it is left out.
+    warmup: update with the peak rate. decay: first update with the rate `end`, by default the length of the
+    run.
     """
 
     kind: Literal["warmup-cosine"] = "warmup-cosine"

@@ -1,6 +1,6 @@
-"""Trains stage one, phones to semantic tokens, as GPT-SoVITS does: every token is predicted from all that come before it."""
+"""Training of stage one, an autoregressive transformer from phones to semantic tokens."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,22 +12,22 @@ from timbral.errors import TrainingError
 from timbral.nets.semantic import BERT_CHANNELS, SemanticTransformer
 from timbral.training import regularizers
 from timbral.training.adapters import add_low_rank, freeze
-from timbral.training.order import bucketed, held_out
+from timbral.training.batch_sampler import batches_by_length, split_held_out
 from timbral.training.scaled_adam import ScaledAdam
-from timbral.training.semantic_losses import log_likelihood, preference_loss, worsened, wrong_share
+from timbral.training.semantic_losses import corrupted_tokens, log_likelihood, preference_loss, top_k_error
 from timbral.training.settings import SemanticSettings
-from timbral.training.task import Batch, Pass, Task
+from timbral.training.task import Batch, LossStep, Task
 
 TOKEN_RATE = 25
 _BUCKET = 2.0
 """Seconds."""
-_TOGETHER = 8
-"""Held-out recordings that are measured at a time."""
+_VALIDATION_BATCH = 8
+"""Batch size of the validation."""
 
 
 @dataclass(frozen=True)
 class SemanticExample:
-    """What is said, phones int64 [P], and how, tokens int64 [T]; bert: float [P, 1024], None for zeros."""
+    """A recording: phones int64 [P], tokens int64 [T], BERT features float [P, 1024], None for zeros."""
 
     phones: Tensor
     tokens: Tensor
@@ -40,15 +40,22 @@ class SemanticExample:
 
 
 class SemanticTask(Task):
-    """Stage one, and recordings that it is trained on."""
+    """Stage one and its training examples."""
 
     result = "semantic"
     means = False
 
     def __init__(
-        self, network: SemanticTransformer, examples: Sequence[SemanticExample], settings: SemanticSettings
+        self,
+        network: SemanticTransformer,
+        examples: Sequence[SemanticExample],
+        settings: SemanticSettings,
+        allowed: Container[str] | None = None,
     ) -> None:
-        """network: is changed as the settings say. Raises TrainingError: no example is left, or a pattern fits nothing."""
+        """network: modified in place. allowed: as in `add_low_rank`.
+
+        Raises TrainingError: no usable example, or a pattern matches nothing.
+        """
         self.network = network
         self.settings = settings
         usable = [example for example in examples if is_usable(example, settings)]
@@ -56,14 +63,14 @@ class SemanticTask(Task):
             raise TrainingError(
                 f"none of {len(examples)} recordings has a text that fits its length; check the list and its languages"
             )
-        trained, kept = held_out(len(usable), settings.held_out, settings.seed)
+        trained, held_out = split_held_out(len(usable), settings.held_out, settings.seed)
         self.examples = [usable[i] for i in trained]
-        self.kept = [usable[i] for i in kept]
-        self._prepare()
+        self.held_out = [usable[i] for i in held_out]
+        self._prepare(allowed)
         self.networks = {self.result: network}
         self.optimizers = {self.result: _optimizer(network, settings)}
 
-    def _prepare(self) -> None:
+    def _prepare(self, allowed: Container[str] | None) -> None:
         network, settings = self.network, self.settings
         if settings.dropout is not None:
             regularizers.set_dropout(network, settings.dropout)
@@ -73,22 +80,22 @@ class SemanticTask(Task):
         if settings.checkpointing:
             regularizers.add_checkpointing(layers)
         if settings.method == "lora":
-            add_low_rank(network, settings.targets, settings.rank, settings.whole)
+            add_low_rank(network, settings.targets, settings.rank, settings.whole, allowed)
         else:
             freeze(network, settings.freeze)
 
     def updates(self, epoch: int, size: int) -> list[list[int]]:
         lengths = [example.seconds for example in self.examples]
-        return bucketed(lengths, size, _BUCKET, self.settings.seed, epoch, self.settings.least)
+        return batches_by_length(lengths, size, _BUCKET, self.settings.seed, epoch, self.settings.least)
 
     def collate(self, examples: Sequence[int]) -> Batch:
         return collate([self.examples[i] for i in examples], bert=self.network.config.bert)
 
-    def passes(self, batch: Batch) -> Iterator[Pass]:
+    def loss_steps(self, batch: Batch) -> Iterator[LossStep]:
         tokens, lengths = batch["tokens"], batch["token_lengths"]
-        heard = tokens
+        inputs = tokens
         if self.settings.masking:
-            heard = regularizers.masked_tokens(
+            inputs = regularizers.masked_tokens(
                 tokens, lengths, self.settings.masking, self.settings.mask_span, self.network.config.eos
             )
         targets = self.network.targets(tokens, lengths)
@@ -96,40 +103,41 @@ class SemanticTask(Task):
         if self.settings.mixup:
             partner = torch.randperm(len(tokens), device=tokens.device)
             share = regularizers.mixup_share(self.settings.mixup)
-            logits = self._mixed_logits(batch, heard, partner, share)
+            logits = self._mixed_logits(batch, inputs, partner, share)
         else:
-            logits = self._logits(batch, heard, lengths)
-        liked = log_likelihood(logits, targets, lengths)
-        loss = -liked.sum()
+            logits = self._logits(batch, inputs, lengths)
+        chosen = log_likelihood(logits, targets, lengths)
+        loss = -chosen.sum()
         if partner is not None:
-            # What reaches beyond either row's end is padding of one of them.
+            # Positions beyond the end of either row are padding of one of them.
             common = torch.minimum(lengths, lengths[partner]) - 1
             other = log_likelihood(logits, targets[partner], common)
             loss = share * loss - (1 - share) * other.sum()
         values = {
-            "cross_entropy": -liked.sum() / (lengths + 1).sum(),
-            "wrong": wrong_share(logits.detach(), targets, lengths),
+            "cross_entropy": -chosen.sum() / (lengths + 1).sum(),
+            "wrong": top_k_error(logits.detach(), targets, lengths),
         }
         if self.settings.preference:
-            bad, bad_lengths = worsened(tokens, lengths)
-            bad_logits = self._logits(batch, bad, bad_lengths)
-            disliked = log_likelihood(bad_logits, self.network.targets(bad, bad_lengths), bad_lengths)
-            values["preference"] = preference_loss(liked, disliked, self.settings.preference)
+            corrupted, corrupted_lengths = corrupted_tokens(tokens, lengths)
+            corrupted_logits = self._logits(batch, corrupted, corrupted_lengths)
+            corrupted_targets = self.network.targets(corrupted, corrupted_lengths)
+            rejected = log_likelihood(corrupted_logits, corrupted_targets, corrupted_lengths)
+            values["preference"] = preference_loss(chosen, rejected, self.settings.preference)
             loss = loss + values["preference"]
-        yield Pass(self.result, loss, values)
+        yield LossStep(self.result, loss, values)
 
     def validate(self) -> dict[str, float]:
         device = next(self.network.parameters()).device
         nats, wrong, count, tokens = 0.0, 0.0, 0, 0
-        for start in range(0, len(self.kept), _TOGETHER):
-            rows = self.kept[start : start + _TOGETHER]
+        for start in range(0, len(self.held_out), _VALIDATION_BATCH):
+            rows = self.held_out[start : start + _VALIDATION_BATCH]
             batch = {n: part.to(device) for n, part in collate(rows, bert=self.network.config.bert).items()}
             lengths = batch["token_lengths"]
             logits = self._logits(batch, batch["tokens"], lengths)
             targets = self.network.targets(batch["tokens"], lengths)
             nats -= float(log_likelihood(logits, targets, lengths).sum())
             count += int((lengths + 1).sum())
-            wrong += float(wrong_share(logits, targets, lengths)) * int(lengths.sum())
+            wrong += float(top_k_error(logits, targets, lengths)) * int(lengths.sum())
             tokens += int(lengths.sum())
         return {"cross_entropy": nats / count, "wrong": wrong / tokens} if count else {}
 
@@ -148,7 +156,7 @@ class SemanticTask(Task):
 
 
 def is_usable(example: SemanticExample, settings: SemanticSettings) -> bool:
-    """Whether a recording is not too short or long, and its text could be what is said in it."""
+    """Whether length and phones per second of a recording are within the limits of the settings."""
     phones, seconds = len(example.phones), example.seconds
     return (
         len(example.tokens) > 0
@@ -158,7 +166,9 @@ def is_usable(example: SemanticExample, settings: SemanticSettings) -> bool:
 
 
 def collate(examples: Sequence[SemanticExample], *, bert: bool) -> dict[str, Tensor]:
-    """phones [batch, P], padded on the left, tokens [batch, T] on the right, their lengths; bert [batch, 1024, P]."""
+    """A batch: phones [batch, P] padded on the left, tokens [batch, T] on the right, lengths, bert [batch,
+    1024, P].
+    """
     width = max(len(example.phones) for example in examples)
     phones = torch.zeros(len(examples), width, dtype=torch.long)
     for row, example in zip(phones, examples, strict=True):

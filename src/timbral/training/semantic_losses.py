@@ -1,4 +1,4 @@
-"""The losses of stage one: what the tokens should be, and that they are liked better than tokens with a stutter or a gap."""
+"""Losses of stage one: log-likelihood of tokens, and preference over corrupted tokens (DPO)."""
 
 import torch
 from torch import Tensor
@@ -6,26 +6,29 @@ from torch.nn import functional
 
 
 def log_likelihood(logits: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
-    """Logarithm of the probability [batch] of each row's tokens and of the end after them.
+    """Log-likelihood [batch] of the tokens of each row and the end token.
 
-    logits [batch, T + 1, vocabulary], targets [batch, T + 1] as `SemanticTransformer` gives them; lengths [batch]: tokens of
-    a row. What stands in the padding does not count; officially it does.
+    logits [batch, T + 1, vocabulary], targets [batch, T + 1] from `SemanticTransformer`; lengths [batch]:
+    tokens of a row. Padding does not count; in the official code it does.
     """
-    chosen = -functional.cross_entropy(logits.transpose(1, 2).float(), targets, reduction="none")
+    each = -functional.cross_entropy(logits.transpose(1, 2).float(), targets, reduction="none")
     columns = torch.arange(targets.shape[1], device=targets.device)
-    return (chosen * (columns <= lengths[:, None])).sum(1)
+    return (each * (columns <= lengths[:, None])).sum(1)
 
 
-def preference_loss(liked: Tensor, disliked: Tensor, beta: float) -> Tensor:
-    """How much worse than likely it is that `liked` is chosen, the mean over a batch; log-likelihoods [batch].
+def preference_loss(chosen: Tensor, rejected: Tensor, beta: float) -> Tensor:
+    """Direct preference optimization (Rafailov et al. 2023) without a reference model, as in the official
+    code.
 
-    Direct preference optimisation (Rafailov et al. 2023) without a network of reference, as the official code has it.
+    chosen, rejected: log-likelihoods [batch]. Returns the mean loss.
     """
-    return -functional.logsigmoid(beta * (liked - disliked)).mean()
+    return -functional.logsigmoid(beta * (chosen - rejected)).mean()
 
 
-def worsened(tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Tokens [batch, T] with a random span of each row said twice or left out, padded on the right; and their lengths."""
+def corrupted_tokens(tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Tokens [batch, T] with a random span of each row repeated or removed, padded on the right, and their
+    lengths.
+    """
     rows = []
     for row, length in zip(tokens, lengths.tolist(), strict=True):
         first, last = sorted(torch.randint(0, length, (2,)).tolist())
@@ -36,9 +39,11 @@ def worsened(tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), counts
 
 
-def wrong_share(logits: Tensor, targets: Tensor, lengths: Tensor, offered: int = 3) -> Tensor:
-    """Share of the tokens that are not among the `offered` likeliest; arguments as of `log_likelihood`, ends left out."""
+def top_k_error(logits: Tensor, targets: Tensor, lengths: Tensor, k: int = 3) -> Tensor:
+    """Share of the tokens that are not among the k likeliest, without end tokens; arguments as for
+    `log_likelihood`.
+    """
     columns = torch.arange(targets.shape[1], device=targets.device)
     counted = columns < lengths[:, None]
-    found = (logits.topk(offered, dim=2).indices == targets[:, :, None]).any(2)
+    found = (logits.topk(k, dim=2).indices == targets[:, :, None]).any(2)
     return 1 - (found & counted).sum() / counted.sum()

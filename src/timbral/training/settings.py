@@ -1,4 +1,4 @@
-"""The configuration of a training: one YAML file, every name of which is checked."""
+"""The configuration of a training, a YAML file with strictly checked names."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,26 +15,28 @@ Method: TypeAlias = Literal["lora", "full"]
 Stage: TypeAlias = Literal["semantic", "acoustic"]
 STAGES: tuple[Stage, ...] = ("semantic", "acoustic")
 PART = ".part"
-"""Suffix of settings that are being written."""
+"""Suffix of a file that is being written."""
 
 
 def stages_of(name: str) -> tuple[Stage, ...]:
-    """The stages that `both`, `semantic` or `acoustic` stands for; none for another name."""
+    """The stages that `both`, `semantic` or `acoustic` stands for, () for another name."""
     return STAGES if name == "both" else tuple(stage for stage in STAGES if stage == name)
 
 
 def family_of(manifest: Manifest) -> str:
-    """What a model is trained as: EMBEDDED, or the official family with which its version begins, such as v2Pro."""
+    """The family of a model for training: EMBEDDED, or an official one such as v2Pro, with which its version
+    begins.
+    """
     return EMBEDDED if manifest.family == EMBEDDED else manifest.version.partition("-")[0]
 
 
 class StageSettings(LoopSettings):
-    """What every stage of every family has.
+    """Settings of every stage of every family.
 
-    method: `lora` trains changes of low rank to the weights that fit `targets`; `full` trains everything but what fits
-    `freeze`. In patterns, * stands for anything.
-    held_out: share of the recordings that is measured and not trained on. least: examples of an epoch; fewer are repeated.
-    shortest, longest: seconds of a recording.
+    method: `lora` trains low-rank updates of the weights that match `targets`; `full` trains all weights
+    except those that match `freeze`. In patterns, * stands for anything. rank: of the updates. held_out:
+    share of the recordings for validation. least: minimum number of examples per epoch; fewer are repeated.
+    shortest, longest: length of a recording in seconds.
     """
 
     method: Method = "lora"
@@ -48,10 +50,10 @@ class StageSettings(LoopSettings):
 
 
 class OfficialSettings(StageSettings):
-    """What both stages of the official families have.
+    """Settings of both stages of the official families.
 
-    whole: with `lora`, what is trained in full beside the changes. checkpointing: compute intermediate results twice instead
-    of keeping them. dropout: in training; that of the official configuration if it is left out.
+    whole: with `lora`, weights that are trained in full. checkpointing: activation checkpointing, which
+    trades time for memory. dropout: probability, by default that of the official configuration.
     """
 
     whole: tuple[str, ...] = ()
@@ -60,13 +62,12 @@ class OfficialSettings(StageSettings):
 
 
 class SemanticSettings(OfficialSettings):
-    """Stage one, phones to tokens.
+    """Settings of stage one, phones to tokens.
 
-    optimizer: `scaled-adam` is the official one. preference: beta of the preference loss (DPO), officially 0.2 where it is
-    used; 0 for none.
-    fewest_phones, most_phones: a second; recordings outside are left out.
-    masking: share of the tokens read that is exchanged for random ones, in spans of up to `mask_span`. mixup: alpha of the
-    share by which recordings are mixed, 0 for none. stochastic_depth: probability that the last layer is skipped.
+    optimizer: `scaled-adam` is the official one. preference: beta of the preference loss (DPO), officially
+    0.2 where it is used, 0 for none. fewest_phones, most_phones: accepted phones per second of a recording.
+    masking: share of the input tokens that is replaced by random ones, in spans of up to `mask_span`. mixup:
+    alpha of mixup, 0 for none. stochastic_depth: probability that the last layer is skipped.
     """
 
     optimizer: Literal["scaled-adam", "adamw"] = "adamw"
@@ -80,13 +81,12 @@ class SemanticSettings(OfficialSettings):
 
 
 class AcousticSettings(OfficialSettings):
-    """Stage two, tokens to sound.
+    """Settings of stage two of the official families, tokens to audio.
 
-    segment: samples that are compared. mel_weight, kl_weight: of these losses beside the adversarial ones.
-    text_rate: rate of the parts that read phones, as a share of the others'.
-    kl_levels: groups of latent channels whose divergences are kept in balance, 1 for none.
-    frame_mask, bin_mask: most frames and bins of a recording's spectrum that the timbre is not shown.
-    betas, eps: of AdamW. adversary: whether there are discriminators.
+    segment: training segment in samples. mel_weight, kl_weight: weights of these losses. text_rate: factor on
+    the learning rate of the text encoder. kl_levels: groups of latent channels with balanced divergences, 1
+    for none. frame_mask, bin_mask: maximum number of frames and bins that are masked in the input of the
+    timbre encoder. betas, eps: of AdamW. adversary: train against discriminators.
     """
 
     segment: int = Field(20480, ge=640)
@@ -102,12 +102,12 @@ class AcousticSettings(OfficialSettings):
 
 
 class SourceFilterSettings(StageSettings):
-    """Stage two of the embedded family.
+    """Settings of stage two of the embedded family.
 
-    held_out: none by default, since a minute is too little to give some of it away; of five recordings or more at least one is.
-    tokens: of a crop, 25 a second; at least 40, which the speaker encoder needs. The weights are of the losses: spectra of
-    the recordings, F0 in octaves, who is heard, what is heard. strength: how much of what was learned the result has; less of
-    it sounds less like the speaker and speaks more surely.
+    strength: interpolation from the base weights, 0, to the trained weights, 1; a lower value is less like
+    the speaker and more intelligible. held_out: 0 by default, as a minute of speech is too little to hold
+    some out. tokens: length of a crop, 25 a second; the speaker encoder needs 40. The weights are those of
+    the losses.
     """
 
     strength: float = Field(1.0, gt=0, le=1)
@@ -123,18 +123,22 @@ class SourceFilterSettings(StageSettings):
 
 
 class TrainingSettings(BaseModel):
-    """Both stages."""
+    """Settings of both stages."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     semantic: SemanticSettings
     acoustic: AcousticSettings | SourceFilterSettings
 
+    def of(self, stage: Stage) -> StageSettings:
+        """The settings of a stage."""
+        return self.semantic if stage == "semantic" else self.acoustic
+
 
 _ATTENTION = ("*.attn.to_q.weight", "*.attn.to_k.weight", "*.attn.to_v.weight", "*.attn.to_out.0.weight")
 _SOUND = ("dec.*.weight", "flow.*.weight", "enc_p.*.weight")
 _FROZEN = ("ssl_proj.*",)
-"""The official code freezes the quantiser, and what stands before it."""
+"""The official code freezes the quantizer and its input projection."""
 
 _LOW_RANK: dict[Stage, dict[str, Any]] = {
     "semantic": {
@@ -182,9 +186,9 @@ _WITHOUT_DROPOUT = ("v2Pro", "v2ProPlus")
 
 
 def defaults(version: str, stage: Stage, method: Method) -> dict[str, Any]:
-    """Settings of a stage that are not those of its class: with `full` the official ones of the version.
+    """Defaults that differ from those of the settings class; with `full` they are the official ones.
 
-    version: of an official family, or EMBEDDED.
+    version: an official family, or EMBEDDED.
     """
     if version == EMBEDDED and stage == "acoustic":
         return _EMBEDDED | ({} if method == "lora" else _EMBEDDED_FULL)
@@ -193,7 +197,7 @@ def defaults(version: str, stage: Stage, method: Method) -> dict[str, Any]:
     if stage == "acoustic" and method == "full" and version in _WITHOUT_DROPOUT:
         found["dropout"] = 0.0
     if stage == "acoustic" and version in _MEL_FAMILIES:
-        # Officially a LoRA has rank 32 and a rate of 1e-4, and what is not frozen is trained in full beside it.
+        # The official LoRA has rank 32 and a rate of 1e-4; weights that are not frozen are trained in full.
         found |= {"epochs": 2, "rate": 1e-4, "adversary": False}
         found |= (
             {"rank": 32, "targets": _ATTENTION}
@@ -206,10 +210,11 @@ def defaults(version: str, stage: Stage, method: Method) -> dict[str, Any]:
 def read_settings(
     version: str, path: Path | None = None, flags: Mapping[Stage, Mapping[str, Any]] | None = None
 ) -> TrainingSettings:
-    """The settings of a training: flags over the file over the defaults of the version.
+    """The settings of a training: flags take precedence over the file, and the file over the defaults.
 
-    path: a YAML file with the sections `semantic` and `acoustic`, of which anything may be left out.
-    Raises TrainingError: a file that cannot be read, a name that is not known, a value that is not possible.
+    path: a YAML file with the sections `semantic` and `acoustic`, in which everything is optional. flags:
+    values by stage and name, None for none. Raises TrainingError: an unreadable file, an unknown name, an
+    invalid value.
     """
     written = {} if path is None else _read(path)
     made: dict[str, Any] = {name: section for name, section in written.items() if name not in STAGES}
@@ -228,17 +233,19 @@ def read_settings(
 
 
 def write_settings(settings: TrainingSettings, path: Path) -> None:
-    """Writes all settings, those that were left out too, so that a run can be repeated."""
+    """Writes all settings, including defaults, so that a run can be repeated."""
     part = path.with_suffix(PART)
     part.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False))
     part.replace(path)
 
 
-def other_than_written(settings: TrainingSettings, path: Path) -> list[str]:
-    """What is not as `write_settings` wrote it, in words: `semantic.epochs is 15, not 99`. Raises TrainingError."""
-    kept, changed = _read(path), []
+def changed_settings(settings: TrainingSettings, path: Path) -> list[str]:
+    """Differences from a file of `write_settings`, such as `semantic.epochs is 15, not 99`. Raises
+    TrainingError.
+    """
+    written, changed = _read(path), []
     for stage, section in settings.model_dump(mode="json").items():
-        before = kept.get(stage)
+        before = written.get(stage)
         before = before if isinstance(before, dict) else {}
         for name in sorted(before.keys() | section.keys()):
             was, wanted = before.get(name), section.get(name)
@@ -277,7 +284,7 @@ def _checked(model: type[Model], values: Mapping[str, Any], where: str) -> Model
 
 
 def _names_beside(model: type[BaseModel], place: list[str]) -> list[str]:
-    """The names that could have stood there."""
+    """The valid names at the place of an error."""
     inner: Any = model
     for part in place[:-1]:
         fields = getattr(inner, "model_fields", {})

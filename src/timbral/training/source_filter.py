@@ -1,13 +1,13 @@
-"""Fine-tunes stage two of the embedded family to a speaker.
+"""Fine-tuning of stage two of the embedded family to a speaker.
 
-A few seconds tell who somebody is, a minute how their vowels are coloured; but a network that small forgets how to speak other
-words while it learns from a minute. So half of each batch are tokens that stage one drew for other sentences: of them there is no
-recording, and only who is heard (the speaker encoder's cosine) and what is heard (the content encoder's tokens) is compared. Both
-encoders are the model's own, so nothing else has to be had. The timbre vector is trained along with the weights.
+A small network that is trained on a minute of speech forgets other words. Half of each batch are therefore
+tokens sampled from stage one for other sentences. They have no recording; only speaker embedding and content
+tokens are compared, both computed by the encoders of the model. The timbre vector is trained together with
+the weights.
 """
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -17,27 +17,27 @@ from torch.optim import AdamW
 
 from timbral.audio import Audio
 from timbral.errors import TrainingError
+from timbral.nets.content_encoder import ReferenceEncoder
 from timbral.nets.source_filter import LatentNet, SourceFilterVocoder
-from timbral.nets.tiny_content import ReferenceEncoder
 from timbral.training.adapters import add_low_rank, freeze, scale_low_rank
-from timbral.training.order import bucketed, held_out
+from timbral.training.batch_sampler import batches_by_length, split_held_out
+from timbral.training.sampled_tokens import SampledUtterance
 from timbral.training.settings import SourceFilterSettings
-from timbral.training.source_filter_examples import Drawn, Heard, SourceFilterExample, crop
-from timbral.training.source_filter_losses import Hearing, SpectralLoss
-from timbral.training.task import Batch, Pass, Task
+from timbral.training.source_filter_examples import SourceFilterExample, SpeakerExamples, crop
+from timbral.training.source_filter_losses import PerceptualFeatures, SpectralLoss
+from timbral.training.task import Batch, LossStep, Task
 
 ACOUSTIC = "acoustic"
 TIMBRE = "timbre"
-_TIMBRE_SHARE = 5.0
-"""Rate of the timbre vector, whose entries are larger than weights, as a share of theirs."""
+_TIMBRE_RATE = 5.0
+"""Learning rate of the timbre vector, whose entries are larger than weights, relative to theirs."""
 _BUCKET = 1e9
-"""Crops are of one length: there is nothing to sort."""
-_TOGETHER = 8
-"""Crops that are measured at once."""
+"""One bucket, as all crops have the same length."""
+_VALIDATION_BATCH = 8
 
 
-class TunedNetwork(nn.Module):
-    """Both halves of stage two, and the timbre [D] of the speaker."""
+class SpeakerNetwork(nn.Module):
+    """Both networks of stage two, and the timbre [D] of the speaker."""
 
     def __init__(self, latent: LatentNet, vocoder: SourceFilterVocoder, timbre: Tensor) -> None:
         super().__init__()
@@ -47,9 +47,10 @@ class TunedNetwork(nn.Module):
     def forward(
         self, tokens: Tensor, f0: Tensor | None = None, phones: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Tokens [batch, T], F0 [batch, 4 T] in Hz or that which is predicted → samples [batch, n], predicted F0.
+        """Tokens [batch, T] and F0 [batch, 4 T] in Hz, by default the predicted one → samples [batch, n],
+        predicted F0.
 
-        phones: [batch, T, 2], what is spoken, where that is known; tokens then only move the melody.
+        phones: [batch, T, 2], if known; tokens then affect F0 only.
         """
         config, rows = self.vocoder.config, len(tokens)
         timbre = self.timbre[None].expand(rows, -1)
@@ -73,76 +74,79 @@ class SourceFilterTask(Task):
         latent: LatentNet,
         vocoder: SourceFilterVocoder,
         encoder: ReferenceEncoder,
-        heard: Heard,
-        drawn: Sequence[Drawn],
+        speaker: SpeakerExamples,
+        sampled: Sequence[SampledUtterance],
         settings: SourceFilterSettings,
+        allowed: Container[str] | None = None,
     ) -> None:
-        """drawn: tokens that stage one draws for sentences in general. The networks are changed.
+        """latent, vocoder: modified in place. sampled: utterances of general sentences. allowed: as in
+        `add_low_rank`.
 
-        Raises TrainingError: no recording is left, a pattern of the settings fits nothing, patience without a measure.
+        Raises TrainingError: no usable recording, a pattern matches nothing, patience without held-out
+        recordings.
         """
-        self.network = TunedNetwork(latent, vocoder, heard.timbre)
-        self.before = copy.deepcopy(self.network).requires_grad_(False).eval()
-        self.settings, self.heard, self.drawn = settings, heard, list(drawn)
-        self.examples, self.kept = _usable(heard.examples, settings)
+        self.network = SpeakerNetwork(latent, vocoder, speaker.timbre)
+        self.base = copy.deepcopy(self.network).requires_grad_(False).eval()
+        self.settings, self.speaker, self.sampled = settings, speaker.speaker, list(sampled)
+        self.examples, self.held_out = _split(speaker.examples, settings)
         if settings.method == "lora":
-            add_low_rank(self.network, settings.targets, settings.rank, (TIMBRE,))
+            add_low_rank(self.network, settings.targets, settings.rank, (TIMBRE,), allowed)
         else:
             freeze(self.network, settings.freeze)
         rate = vocoder.config.rate
-        self.spectral, self.hearing = SpectralLoss(rate), Hearing(encoder, rate)
+        self.spectral, self.perceptual = SpectralLoss(rate), PerceptualFeatures(encoder, rate)
         others = [w for n, w in self.network.named_parameters() if w.requires_grad and n != TIMBRE]
         groups: list[dict[str, Any]] = [
             {"params": others},
-            {"params": [self.network.timbre], "lr": _TIMBRE_SHARE},
+            {"params": [self.network.timbre], "lr": _TIMBRE_RATE},
         ]
         self.networks = {ACOUSTIC: self.network}
         self.optimizers = {ACOUSTIC: AdamW(groups, lr=1.0, betas=(0.9, 0.98), weight_decay=0.0)}
 
     def updates(self, epoch: int, size: int) -> list[list[int]]:
         lengths = [float(len(example.tokens)) for example in self.examples]
-        return bucketed(lengths, size, _BUCKET, self.settings.seed, epoch, self.settings.least)
+        return batches_by_length(lengths, size, _BUCKET, self.settings.seed, epoch, self.settings.least)
 
     def collate(self, examples: Sequence[int]) -> Batch:
-        """Crops of the recordings, and as many of drawn tokens; what is shorter is repeated."""
+        """Crops of recordings, and as many of sampled utterances."""
         wanted = self.settings.tokens
         rows = []
         for number in examples:
             example = self.examples[number]
-            rows.append(crop(example, _start(len(example.tokens), wanted), wanted))
+            rows.append(crop(example, _random_start(len(example.tokens), wanted), wanted))
         tokens, f0, voiced, samples = (torch.stack(part) for part in zip(*rows, strict=True))
         others = []
         for _ in examples:
-            drawn = self.drawn[int(torch.randint(len(self.drawn), ()))]
-            start = _start(len(drawn.tokens), wanted)
-            at = torch.arange(start, start + wanted) % len(drawn.tokens)
-            others.append((drawn.tokens[at], drawn.phones[at]))
-        said, phones = (torch.stack(part) for part in zip(*others, strict=True))
+            utterance = self.sampled[int(torch.randint(len(self.sampled), ()))]
+            start = _random_start(len(utterance.tokens), wanted)
+            at = torch.arange(start, start + wanted) % len(utterance.tokens)
+            others.append((utterance.tokens[at], utterance.phones[at]))
+        sampled, phones = (torch.stack(part) for part in zip(*others, strict=True))
         return {
             "tokens": tokens,
             "f0": f0,
             "voiced": voiced,
             "samples": samples,
-            "drawn": said,
+            "sampled": sampled,
             "phones": phones,
         }
 
-    def passes(self, batch: Batch) -> Iterator[Pass]:
+    def loss_steps(self, batch: Batch) -> Iterator[LossStep]:
         settings, tokens = self.settings, batch["tokens"]
-        made, predicted = self.network(tokens, batch["f0"])
-        free, _ = self.network(batch["drawn"], phones=batch["phones"])
+        resynthesized, predicted = self.network(tokens, batch["f0"])
+        synthesized, _ = self.network(batch["sampled"], phones=batch["phones"])
         with torch.no_grad():
-            before, _ = self.before.to(free.device)(batch["drawn"], phones=batch["phones"])
+            base, _ = self.base.to(synthesized.device)(batch["sampled"], phones=batch["phones"])
         octaves = (torch.log2(predicted) - torch.log2(batch["f0"])).abs() * batch["voiced"]
-        both = torch.cat([made, free])
-        hearing = self.hearing.to(both.device)
-        logits = hearing.token_logits(both).flatten(0, 1)
+        both = torch.cat([resynthesized, synthesized])
+        perceptual = self.perceptual.to(both.device)
+        logits = perceptual.token_logits(both).flatten(0, 1)
         values = {
-            "spectral": self.spectral.to(both.device)(made, batch["samples"]),
+            "spectral": self.spectral.to(both.device)(resynthesized, batch["samples"]),
             "pitch": octaves.sum() / batch["voiced"].sum().clamp_min(1),
-            "speaker": self._unlikeness(both),
-            "content": F.cross_entropy(logits, torch.cat([tokens, batch["drawn"]]).flatten()),
-            "articulation": F.l1_loss(hearing.articulation(free), hearing.articulation(before)),
+            "speaker": self._speaker_distance(both),
+            "content": F.cross_entropy(logits, torch.cat([tokens, batch["sampled"]]).flatten()),
+            "articulation": F.l1_loss(perceptual.articulation(synthesized), perceptual.articulation(base)),
         }
         loss = (
             settings.spectral_weight * values["spectral"]
@@ -151,70 +155,70 @@ class SourceFilterTask(Task):
             + settings.content_weight * values["content"]
             + settings.articulation_weight * values["articulation"]
         )
-        yield Pass(ACOUSTIC, loss, values)
+        yield LossStep(ACOUSTIC, loss, values)
 
-    def _unlikeness(self, made: Tensor) -> Tensor:
-        """1 - cosine of who is heard in samples [batch, n] and the speaker, its mean."""
-        likeness: Tensor = self.hearing.speaker(made) @ self.heard.speaker.to(made.device)
-        return (1 - likeness).mean()
+    def _speaker_distance(self, audio: Tensor) -> Tensor:
+        """Mean of 1 - cosine of the embeddings of samples [batch, n] and of the speaker."""
+        similarity: Tensor = self.perceptual.speaker(audio) @ self.speaker.to(audio.device)
+        return (1 - similarity).mean()
 
     @torch.no_grad()
-    def conclude(self) -> None:
-        """Goes a part of the way back to the weights that training began with (Wortsman et al. 2022)."""
-        share, before = self.settings.strength, dict(self.before.named_parameters())
+    def finalize(self) -> None:
+        """Interpolates between the base weights and the trained ones (WiSE-FT, Wortsman et al. 2022)."""
+        strength, base = self.settings.strength, dict(self.base.named_parameters())
         for name, weight in self.network.named_parameters():
-            if weight.requires_grad and name in before:
-                weight.lerp_(before[name].to(weight), 1 - share)
-        scale_low_rank(self.network, share)
+            if weight.requires_grad and name in base:
+                weight.lerp_(base[name].to(weight), 1 - strength)
+        scale_low_rank(self.network, strength)
 
     def validate(self) -> dict[str, float]:
-        """Of all crops of the held-out recordings, in turn: how they sound and who is heard, weighted as in training."""
+        """Weighted spectral and speaker losses of consecutive crops of the held-out recordings."""
         settings, device = self.settings, self.network.timbre.device
         crops = [
             crop(example, start, settings.tokens)
-            for example in self.kept
+            for example in self.held_out
             for start in range(0, max(1, len(example.tokens) - settings.tokens + 1), settings.tokens)
         ]
         spectral = self.spectral.to(device)
-        self.hearing.to(device)
+        self.perceptual.to(device)
         sums = torch.zeros(2)
-        for first in range(0, len(crops), _TOGETHER):
-            rows = crops[first : first + _TOGETHER]
+        for first in range(0, len(crops), _VALIDATION_BATCH):
+            rows = crops[first : first + _VALIDATION_BATCH]
             tokens, f0, _, samples = (torch.stack(part).to(device) for part in zip(*rows, strict=True))
-            made, _ = self.network(tokens, f0)
-            found = torch.stack([spectral(made, samples), self._unlikeness(made)])
+            audio, _ = self.network(tokens, f0)
+            found = torch.stack([spectral(audio, samples), self._speaker_distance(audio)])
             sums += found.float().cpu() * len(rows) / len(crops)
         if not crops:
             return {}
-        sound, speaker = sums.tolist()
-        total = settings.spectral_weight * sound + settings.speaker_weight * speaker
-        return {"total": total, "spectral": sound, "speaker": speaker}
+        spectra, speaker = sums.tolist()
+        total = settings.spectral_weight * spectra + settings.speaker_weight * speaker
+        return {"total": total, "spectral": spectra, "speaker": speaker}
 
     def samples(self) -> dict[str, Audio]:
         device = self.network.timbre.device
-        drawn = self.drawn[0]
-        made, _ = self.network(drawn.tokens[None].to(device), phones=drawn.phones[None].to(device))
-        return {"0": Audio(made[0].cpu().numpy(), self.network.vocoder.config.rate)}
+        first = self.sampled[0]
+        audio, _ = self.network(first.tokens[None].to(device), phones=first.phones[None].to(device))
+        return {"0": Audio(audio[0].cpu().numpy(), self.network.vocoder.config.rate)}
 
 
-def _start(length: int, wanted: int) -> int:
+def _random_start(length: int, wanted: int) -> int:
     return int(torch.randint(max(1, length - wanted + 1), ()))
 
 
-def _usable(
+def _split(
     examples: Sequence[SourceFilterExample], settings: SourceFilterSettings
 ) -> tuple[list[SourceFilterExample], list[SourceFilterExample]]:
-    """The examples of a length that the settings allow: those to train on, and those held out."""
+    """Training and held-out examples of usable length."""
     usable = [e for e in examples if settings.shortest <= e.seconds <= settings.longest]
     if not usable:
         raise TrainingError(
             f"none of {len(examples)} recordings has {settings.shortest:g} to {settings.longest:g} s; "
             "cut them, or change shortest and longest in the configuration"
         )
-    trained, kept = held_out(len(usable), settings.held_out, settings.seed)
-    if settings.patience and not kept:
+    trained, held_out = split_held_out(len(usable), settings.held_out, settings.seed)
+    if settings.patience and not held_out:
         raise TrainingError(
-            "patience needs recordings that are measured and not trained on; set held_out in the configuration, "
+            "patience needs held-out recordings; set held_out in the configuration, "
             f"with five recordings or more ({len(usable)} can be used), or leave patience out"
         )
-    return [usable[i] for i in trained], [usable[i] for i in kept]
+    return [usable[i] for i in trained], [usable[i] for i in held_out]

@@ -1,7 +1,7 @@
-"""What a run trains: the networks, the examples and the losses, behind one interface that `timbral.training.loop` knows."""
+"""The interface between the training loop and what it trains: networks, examples and losses."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -11,14 +11,22 @@ from torch.optim import Optimizer
 from timbral.audio import Audio
 
 Batch: TypeAlias = Mapping[str, Tensor]
-"""Some examples, by the names that the task gives their parts."""
+"""Tensors of a batch by name."""
+
+ProgressCallback: TypeAlias = Callable[[str, float], None]
+"""Called with the name of the current step and the share of the work that is done, 0 to 1."""
+
+
+def no_progress(what: str, share: float) -> None:
+    """A ProgressCallback that does nothing."""
 
 
 @dataclass(frozen=True)
-class Pass:
-    """One loss of a batch, and whose weights follow it.
+class LossStep:
+    """A loss of a batch and the network that it trains.
 
-    network: name among the task's networks. loss: scalar. values: what the curves show, scalars, means over the examples.
+    network: key of `Task.networks`. loss: scalar. values: scalars to log, means over the examples of the
+    batch.
     """
 
     network: str
@@ -27,13 +35,13 @@ class Pass:
 
 
 class Task(ABC):
-    """What is trained. The loop alone moves networks and batches to a device, and calls optimisers.
+    """What `timbral.training.loop` trains. Only the loop moves networks and batches to a device and steps
+    optimizers.
 
-    networks: by name, all that a checkpoint has to hold; result: name of the one that the run is for, whose weights are
-    averaged, and kept where a measure was best.
-    optimizers: one for each network, by its name; every group of theirs has the rate 1 or a share of it, which the loop
-    multiplies by the scheduled one.
-    means: whether losses are means over the examples of a batch, or sums over them.
+    networks: by name, saved in checkpoints. result: name of the network whose weights the run is for; it is
+    averaged and selected by validation. optimizers: one for each network, by the same names; the `lr` of a
+    parameter group is a factor on the scheduled learning rate. means: whether losses are means over the
+    examples of a batch, or sums.
     """
 
     networks: Mapping[str, nn.Module]
@@ -43,30 +51,31 @@ class Task(ABC):
 
     @abstractmethod
     def updates(self, epoch: int, size: int) -> list[list[int]]:
-        """The examples of each update of an epoch, about `size` each, by number; the same for the same arguments."""
+        """Example numbers for each update of an epoch, about `size` per update. Deterministic."""
 
     @abstractmethod
     def collate(self, examples: Sequence[int]) -> Batch:
-        """These examples side by side, on the CPU."""
+        """A batch of these examples, on the CPU."""
 
     @abstractmethod
-    def passes(self, batch: Batch) -> Iterator[Pass]:
-        """The losses of a batch, one after the other.
+    def loss_steps(self, batch: Batch) -> Iterator[LossStep]:
+        """The losses of a batch, in order.
 
-        Before the next one is asked for, the gradient of the last one has been computed; and, unless gradients are being
-        accumulated, its network has taken a step.
+        The loop runs the backward pass of each loss before it asks for the next one. Without gradient
+        accumulation it also steps the optimizer of that network.
         """
 
-    def conclude(self) -> None:  # noqa: B027
-        """Called at the end, on the CPU, before the weights of the result are written."""
+    def finalize(self) -> None:  # noqa: B027
+        """Called once after training, on the CPU, before the weights are written."""
 
     def validate(self) -> dict[str, float]:
-        """Measures of the held-out examples, less is better; the first decides. Empty where nothing is held out.
+        """Metrics of the held-out examples, lower is better; the first one selects the best weights. Empty if
+        nothing is held out.
 
-        The networks are in evaluation mode, without gradients, and what is drawn is the same each time.
+        Networks are in evaluation mode without gradients, and random numbers are the same in every call.
         """
         return {}
 
     def samples(self) -> dict[str, Audio]:
-        """How it sounds now, by name; called as `validate` is."""
+        """Audio samples of the current weights by name, called under the conditions of `validate`."""
         return {}

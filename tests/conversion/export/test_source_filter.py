@@ -10,8 +10,8 @@ from torch import Tensor
 
 from timbral.conversion.export.quantization_error import relative_error
 from timbral.conversion.export.source_filter import export_acoustic, export_reference
-from timbral.nets.source_filter import LatentNet, Recollection, SourceFilterConfig, SourceFilterVocoder
-from timbral.nets.tiny_content import ContentConfig, ReferenceEncoder
+from timbral.nets.content_encoder import ContentConfig, ReferenceEncoder
+from timbral.nets.source_filter import EnvelopePredictor, LatentNet, SourceFilterConfig, SourceFilterVocoder
 
 SMALL = SourceFilterConfig(
     vocabulary=40, phonemes=30, hidden=32, latent=16, token_blocks=1, frame_blocks=1, vocoder_blocks=1
@@ -80,14 +80,14 @@ def test_sound_of_a_voice_with_residuals(
 def test_what_stage_two_would_say_of_a_recording(
     networks: tuple[LatentNet, SourceFilterVocoder], acoustic: Path
 ) -> None:
-    both = Recollection(*networks)
+    both = EnvelopePredictor(*networks)
     voiced = torch.rand(1, FRAMES) < 0.6
     inputs = {
         "tokens": torch.randint(0, 40, (1, TOKENS)),
         "timbre": timbre(),
         "f0": (100 + 100 * torch.rand(1, FRAMES)) * voiced,
     }
-    assert_same(acoustic / "recalled.onnx", lambda *given: (both(*given),), inputs)
+    assert_same(acoustic / "envelope.onnx", lambda *given: (both(*given),), inputs)
 
 
 def test_recordings_of_any_length_are_heard(tmp_path: Path) -> None:

@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 from timbral.audio.mel_axis import interpolation, mel_points
 from timbral.inference.acoustic.envelope import SIZE, spectral_envelope
 from timbral.inference.acoustic.residuals import TOP, residuals
-from timbral.nets.source_filter import DOUBT, NEAR, between, corrected, points
+from timbral.nets.source_filter import (
+    KERNEL_WIDTH,
+    PRIOR_COUNT,
+    apply_residuals,
+    envelope_frequencies,
+    interpolation_matrix,
+)
 
 RATE, HOP, HALF = 16_000, 160, SIZE // 2 + 1
 HERTZ = np.linspace(0, RATE / 2, HALF)
@@ -93,27 +99,31 @@ def test_an_envelope_is_moved_by_what_like_ones_lacked() -> None:
     known = envelope[0, :3] - envelope[0, :3].mean(1, keepdim=True)
     lacking = torch.randn(3, 64, generator=chance)
     memory = torch.stack([known, lacking], 1)[None]
-    moved = corrected(envelope, memory) - envelope
+    moved = apply_residuals(envelope, memory) - envelope
     usual = lacking.mean(0)
     # Its own residual and the usual one; all others are far away.
-    torch.testing.assert_close(moved[0, :3], (lacking + DOUBT * usual) / (1 + DOUBT), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        moved[0, :3], (lacking + PRIOR_COUNT * usual) / (1 + PRIOR_COUNT), rtol=1e-3, atol=1e-3
+    )
     torch.testing.assert_close(moved[0, 3:], usual.expand(3, 64), rtol=1e-3, atol=1e-3)
     # Louder is the same sound.
-    torch.testing.assert_close(corrected(envelope + 2, memory), envelope + 2 + moved, rtol=1e-3, atol=1e-3)
-    near = envelope + NEAR * torch.randn(envelope.shape, generator=chance)
-    share = (corrected(near, memory) - near - usual)[0, :3] @ (lacking - usual).T
+    torch.testing.assert_close(
+        apply_residuals(envelope + 2, memory), envelope + 2 + moved, rtol=1e-3, atol=1e-3
+    )
+    near = envelope + KERNEL_WIDTH * torch.randn(envelope.shape, generator=chance)
+    share = (apply_residuals(near, memory) - near - usual)[0, :3] @ (lacking - usual).T
     assert (share.diagonal() > 0).all()
 
 
 def test_no_residuals_move_nothing() -> None:
     envelope = torch.randn(2, 9, 64)
-    torch.testing.assert_close(corrected(envelope, torch.zeros(2, 1, 2, 64)), envelope)
+    torch.testing.assert_close(apply_residuals(envelope, torch.zeros(2, 1, 2, 64)), envelope)
 
 
 def test_measuring_and_speaking_know_envelopes_at_the_same_points() -> None:
-    np.testing.assert_allclose(points(64, 24_000).numpy(), mel_points(64, 12_000.0), rtol=1e-6)
+    np.testing.assert_allclose(envelope_frequencies(64, 24_000).numpy(), mel_points(64, 12_000.0), rtol=1e-6)
     np.testing.assert_allclose(
-        between(points(64, 24_000), torch.from_numpy(HERTZ)).numpy(),
+        interpolation_matrix(envelope_frequencies(64, 24_000), torch.from_numpy(HERTZ)).numpy(),
         interpolation(mel_points(64, 12_000.0), HERTZ),
         atol=1e-5,
     )

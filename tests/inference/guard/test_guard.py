@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from timbral.inference.guard.checks import RATES, CandidateChecks, Fault, Guard, Policy, Verdict
 from timbral.inference.guard.detectors import LeakDetector, LoopDetector, is_silent, longest_common_run
-from timbral.inference.guard.guard import RATES, Fault, Guard, Policy, Rate, Verdict, Watch
+from timbral.inference.request import Conditioning, UtteranceRequest
+from timbral.models import TokenRate
 
 EMPTY = np.zeros(0, np.int64)
 
@@ -22,31 +24,31 @@ def speech(count: int, seed: int = 0, hold: float = 0.3) -> NDArray[np.int64]:
     return tokens
 
 
-def watch(
-    phones: int = 40, languages: dict[str, int] | None = None, prompt: NDArray[np.int64] = EMPTY
-) -> Watch:
+def checks(
+    phones: int = 40,
+    languages: dict[str, int] | None = None,
+    prompt: NDArray[np.int64] = EMPTY,
+    prompt_phones: NDArray[np.int64] = EMPTY,
+) -> CandidateChecks:
     guard = Guard()
     bounds = guard.bounds(phones, {"zh": phones} if languages is None else languages)
-    return guard.watch(bounds, np.arange(phones), EMPTY, prompt)
+    voice = Conditioning(np.zeros(1, np.float32), prompt, prompt_phones)
+    return guard.checks(UtteranceRequest(np.arange(phones), voice), bounds)
 
 
-def judge(judged: Watch, tokens: NDArray[np.int64], *, by_itself: bool = True) -> Verdict:
-    for token in tokens.tolist():
-        verdict = judged.push(token)
-        if verdict is not None:
-            return verdict
-    return judged.end(by_itself=by_itself)
+def judge(checks: CandidateChecks, tokens: NDArray[np.int64], *, complete: bool = True) -> Verdict:
+    return checks.judge(tokens.tolist(), complete=complete)
 
 
 @given(st.integers(0, 10_000), st.integers(70, 200))
 @settings(max_examples=50)
 def test_speech_passes(seed: int, count: int) -> None:
-    verdict = judge(watch(prompt=speech(150, seed + 1)), speech(count, seed))
+    verdict = judge(checks(prompt=speech(150, seed + 1)), speech(count, seed))
     assert verdict == Verdict(None, count, 0.0)
 
 
 @pytest.mark.parametrize(
-    ("tokens", "by_itself", "fault"),
+    ("tokens", "complete", "fault"),
     [
         (speech(30), True, Fault.TOO_FEW),
         (speech(400), True, Fault.TOO_MANY),
@@ -57,8 +59,8 @@ def test_speech_passes(seed: int, count: int) -> None:
         (np.concatenate([speech(60), np.tile(speech(30, 5), 2)]), True, Fault.LOOP),
     ],
 )
-def test_bad_takes_are_named(tokens: NDArray[np.int64], by_itself: bool, fault: Fault) -> None:
-    verdict = judge(watch(), tokens, by_itself=by_itself)
+def test_bad_takes_are_named(tokens: NDArray[np.int64], complete: bool, fault: Fault) -> None:
+    verdict = judge(checks(), tokens, complete=complete)
     assert verdict.fault is fault
     assert verdict.score > 0
 
@@ -76,7 +78,7 @@ def test_a_loop_is_noticed_soon_and_its_first_round_kept(period: int) -> None:
 
 
 def test_a_pause_is_no_loop() -> None:
-    verdict = judge(watch(), np.concatenate([speech(40, 1), np.full(20, 9), speech(40, 2)]))
+    verdict = judge(checks(), np.concatenate([speech(40, 1), np.full(20, 9), speech(40, 2)]))
     assert verdict.fault is None
 
 
@@ -86,25 +88,23 @@ def test_the_prompts_words_at_the_beginning_are_a_leak() -> None:
     said_again = prompt[110:].copy()
     changed = rng.random(len(said_again)) < 0.15  # another performance of the same words
     said_again[changed] = rng.integers(0, 1024, int(changed.sum()))
-    verdict = judge(watch(prompt=prompt), np.concatenate([said_again, speech(80, 2)]))
+    verdict = judge(checks(prompt=prompt), np.concatenate([said_again, speech(80, 2)]))
     assert verdict.fault is Fault.LEAK
     assert verdict.keep < 40
 
 
 def test_words_that_both_texts_share_are_no_leak() -> None:
-    phones, prompt = np.arange(40), speech(150, 1)
+    prompt = speech(150, 1)
     shared = np.concatenate([prompt[:30], speech(80, 2)])
-    guard = Guard()
-    bounds = guard.bounds(40, {"zh": 40})
-    other_words = guard.watch(bounds, phones, np.arange(100, 140), prompt)
-    same_words = guard.watch(bounds, phones, np.arange(0, 12), prompt)
+    other_words = checks(prompt=prompt, prompt_phones=np.arange(100, 140))
+    same_words = checks(prompt=prompt, prompt_phones=np.arange(0, 12))
     assert judge(other_words, shared).fault is Fault.LEAK
     assert judge(same_words, shared).fault is None
 
 
 def test_late_likeness_to_the_prompt_is_no_leak() -> None:
     prompt = speech(150, 1)
-    assert judge(watch(prompt=prompt), np.concatenate([speech(60, 2), prompt[:40]])).fault is None
+    assert judge(checks(prompt=prompt), np.concatenate([speech(60, 2), prompt[:40]])).fault is None
 
 
 def test_no_prompt_cannot_leak() -> None:
@@ -124,13 +124,17 @@ def test_very_short_texts_have_room_and_an_end(
     phones: int, languages: dict[str, int], good: tuple[int, ...], bad: tuple[int, ...]
 ) -> None:
     for count in good:
-        assert judge(watch(phones, languages), speech(count, 1)).fault is None
+        assert judge(checks(phones, languages), speech(count, 1)).fault is None
     for count in bad:
-        assert judge(watch(phones, languages), speech(count, 1)).fault in (Fault.TOO_MANY, Fault.TOO_FEW)
+        assert judge(checks(phones, languages), speech(count, 1)).fault in (Fault.TOO_MANY, Fault.TOO_FEW)
+
+
+def rate(low: float, typical: float, high: float) -> TokenRate:
+    return TokenRate(low=float(low), typical=float(typical), high=float(high))
 
 
 def test_bounds_add_up_over_languages() -> None:
-    guard = Guard({"zh": Rate(1, 2, 4), "en": Rate(2, 3, 5)}, Policy(pause_tokens=10))
+    guard = Guard({"zh": rate(1, 2, 4), "en": rate(2, 3, 5)}, Policy(pause_tokens=10))
     bounds = guard.bounds(15, {"zh": 10, "en": 5})
     assert (bounds.low, bounds.typical, bounds.high) == (20, 40.0, 75)
     assert guard.bounds(15, {"zh": 10}).high == 10 * 4 + 5 * 4.8 + 10
@@ -138,13 +142,13 @@ def test_bounds_add_up_over_languages() -> None:
 
 @pytest.mark.parametrize("language", RATES)
 def test_default_rates_are_in_order(language: str) -> None:
-    rate = RATES[language]
-    assert rate.low < rate.typical < rate.high
+    default = RATES[language]
+    assert default.low < default.typical < default.high
 
 
 def test_rates_out_of_order_are_refused() -> None:
-    with pytest.raises(ValueError, match="ascend"):
-        Rate(2, 1, 3)
+    with pytest.raises(ValueError, match="order"):
+        rate(2, 1, 3)
 
 
 def test_silence_is_told_from_sound() -> None:

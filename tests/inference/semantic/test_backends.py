@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 
 from tests.helpers.paths import DATA
 from tests.helpers.resident import needs_resident_size, resident_mb
+from timbral.config import SamplingConfig
 from timbral.errors import BundleError
 from timbral.inference.semantic.decoder import SemanticDecoder
 from timbral.inference.semantic.onnx_backend import OnnxBackend
-from timbral.inference.semantic.sampling import Sampling
 from timbral.inference.semantic.sequence import TokenSequence
 from timbral.inference.sessions import SessionOptions
 
 torch = pytest.importorskip("torch")
-GREEDY = Sampling(top_k=1)
+GREEDY = SamplingConfig(top_k=1)
 
 
 def export(folder: Path, precision: str) -> Path:
@@ -51,12 +51,12 @@ def golden() -> dict[str, NDArray[np.generic]]:
         return dict(arrays)
 
 
-def open_backend(folder: Path, rows: int = 3, capacity: int = 200) -> OnnxBackend:
+def open_backend(folder: Path, slots: int = 3, capacity: int = 200) -> OnnxBackend:
     return OnnxBackend.open(
         folder / "semantic_prefill.onnx",
         folder / "semantic_step.onnx",
         SessionOptions(device="cpu", threads=1),
-        rows=rows,
+        slots=slots,
         capacity=capacity,
     )
 
@@ -78,7 +78,7 @@ def golden_sequence(golden, row: int | None, limit: int, **more: object) -> Toke
 
 
 def test_greedy_ids_are_the_official_ones(folder: Path, golden) -> None:  # type: ignore[no-untyped-def]
-    decoder = SemanticDecoder(open_backend(folder, rows=1))
+    decoder = SemanticDecoder(open_backend(folder, slots=1))
     tokens = decoder.decode(golden_sequence(golden, None, 61))
     assert [*golden["prompt"][0], *tokens] == golden["tokens"][0].tolist()
     empty = np.zeros(0, np.int64)
@@ -104,13 +104,13 @@ def test_a_batch_with_comings_and_goings_gives_the_official_ids(folder: Path, go
 
 def test_sampled_tokens_do_not_depend_on_the_batch(folder: Path, golden) -> None:  # type: ignore[no-untyped-def]
     together = SemanticDecoder(open_backend(folder))
-    sequences = [golden_sequence(golden, row, 60, sampling=Sampling()) for row in range(3)]
+    sequences = [golden_sequence(golden, row, 60, sampling=SamplingConfig()) for row in range(3)]
     for sequence in sequences:
         together.submit(sequence)
     for row, sequence in enumerate(sequences):
         together.wait(sequence, 60)
-        alone = SemanticDecoder(open_backend(folder, rows=1))
-        tokens = alone.decode(golden_sequence(golden, row, 60, sampling=Sampling()))
+        alone = SemanticDecoder(open_backend(folder, slots=1))
+        tokens = alone.decode(golden_sequence(golden, row, 60, sampling=SamplingConfig()))
         assert sequence.tokens == tokens.tolist()
 
 
@@ -122,7 +122,7 @@ def test_8_bit_logits_do_not_depend_on_the_batch(int8_folder: Path, golden) -> N
     def logits(rows: list[int]) -> NDArray[np.float32]:
         for place, row in enumerate(rows):
             sequence = golden_sequence(golden, row, 60)
-            runner.prefill(place, sequence.phones, sequence.features, sequence.context)
+            runner.prefill(place, sequence.phones, sequence.features, sequence.prompt)
         return np.stack([runner.step(step[rows]).copy() for step in tokens], axis=1)
 
     alone = [logits([row])[0] for row in range(3)]
@@ -131,16 +131,9 @@ def test_8_bit_logits_do_not_depend_on_the_batch(int8_folder: Path, golden) -> N
             np.testing.assert_array_equal(values, alone[row])
 
 
-def test_going_on_from_spoken_tokens_gives_the_same_ids(folder: Path, golden) -> None:  # type: ignore[no-untyped-def]
-    decoder = SemanticDecoder(open_backend(folder, rows=1))
-    whole = tuple(decoder.decode(golden_sequence(golden, None, 60)).tolist())
-    again = decoder.decode(golden_sequence(golden, None, 60, spoken=whole[:25]))
-    assert tuple(again.tolist()) == whole
-
-
 def test_rows_can_be_filled_to_the_capacity(folder: Path, golden) -> None:  # type: ignore[no-untyped-def]
     room = 14 + 10 + 60
-    decoder = SemanticDecoder(open_backend(folder, rows=2, capacity=room))
+    decoder = SemanticDecoder(open_backend(folder, slots=2, capacity=room))
     tokens = decoder.decode(golden_sequence(golden, None, 60))
     assert [*golden["prompt"][0], *tokens] == golden["tokens"][0][:70].tolist()
 
@@ -149,18 +142,18 @@ def test_a_missing_or_wrong_graph_is_a_clear_error(folder: Path, tmp_path: Path)
     options = SessionOptions(device="cpu")
     step, prefill = folder / "semantic_step.onnx", folder / "semantic_prefill.onnx"
     with pytest.raises(BundleError, match="is missing"):
-        OnnxBackend.open(tmp_path / "no.onnx", step, options, rows=1, capacity=10)
+        OnnxBackend.open(tmp_path / "no.onnx", step, options, slots=1, capacity=10)
     with pytest.raises(BundleError, match="not what"):
-        OnnxBackend.open(step, prefill, options, rows=1, capacity=10)
+        OnnxBackend.open(step, prefill, options, slots=1, capacity=10)
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(prefill.read_bytes()[:1000])
     with pytest.raises(BundleError, match="not a graph"):
-        OnnxBackend.open(broken, step, options, rows=1, capacity=10)
+        OnnxBackend.open(broken, step, options, slots=1, capacity=10)
 
 
 @needs_resident_size
 def test_memory_stays_flat_over_requests_of_any_length(folder: Path, golden) -> None:  # type: ignore[no-untyped-def]
-    decoder = SemanticDecoder(open_backend(folder, rows=2))
+    decoder = SemanticDecoder(open_backend(folder, slots=2))
 
     def run(times: int) -> float:
         for number in range(times):

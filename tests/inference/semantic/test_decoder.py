@@ -9,20 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.engine_models import HistoryBackend
+from timbral.config import SamplingConfig
+from timbral.errors import SynthesisError
 from timbral.inference.semantic.decoder import SemanticDecoder
-from timbral.inference.semantic.sampling import Sampling
 from timbral.inference.semantic.sequence import Finish, TokenSequence
 
-GREEDY = Sampling(top_k=1)
+GREEDY = SamplingConfig(top_k=1)
 
 
-def request(number: int, sampling: Sampling, limit: int = 40) -> TokenSequence:
+def request(number: int, sampling: SamplingConfig, limit: int = 40) -> TokenSequence:
     rng = np.random.default_rng(number)
     phones = rng.integers(0, 50, 3 + number % 7)
     return TokenSequence(phones, rng.integers(0, 64, number % 5), sampling, seed=number, limit=limit)
 
 
-def alone(number: int, sampling: Sampling, limit: int = 40) -> list[int]:
+def alone(number: int, sampling: SamplingConfig, limit: int = 40) -> list[int]:
     tokens = SemanticDecoder(HistoryBackend(1)).decode(request(number, sampling, limit))
     return [int(token) for token in tokens]
 
@@ -30,11 +31,11 @@ def alone(number: int, sampling: Sampling, limit: int = 40) -> list[int]:
 @settings(max_examples=40)
 @given(
     st.integers(1, 4),
-    st.sampled_from([GREEDY, Sampling()]),
+    st.sampled_from([GREEDY, SamplingConfig()]),
     st.lists(st.tuples(st.integers(0, 30), st.integers(1, 25), st.booleans()), min_size=1, max_size=8),
 )
 def test_joining_and_leaving_changes_nobodys_tokens(
-    rows: int, sampling: Sampling, plans: list[tuple[int, int, bool]]
+    rows: int, sampling: SamplingConfig, plans: list[tuple[int, int, bool]]
 ) -> None:
     """Requests arrive while others run; some are given up halfway, which the others must not notice."""
     decoder = SemanticDecoder(HistoryBackend(rows))
@@ -80,35 +81,26 @@ def test_threads_share_a_batch_and_get_their_own_tokens() -> None:
     together = threading.Barrier(6)
 
     def work(number: int) -> None:
-        sequence = request(number, Sampling(), 60)
+        sequence = request(number, SamplingConfig(), 60)
         together.wait()
         decoder.submit(sequence, group=number)
-        results[number] = list(decoder.tokens(sequence))
+        decoder.wait(sequence, 60)
+        results[number] = sequence.tokens
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(timeout=60)
-    assert results == {number: alone(number, Sampling(), 60) for number in range(6)}
+    assert results == {number: alone(number, SamplingConfig(), 60) for number in range(6)}
     assert max(runner.steps) > 1
-
-
-def test_a_take_goes_on_from_what_was_spoken() -> None:
-    whole = alone(3, GREEDY)
-    again = request(3, GREEDY)
-    rest = TokenSequence(again.phones, again.prompt, GREEDY, seed=3, spoken=tuple(whole[:15]), limit=40)
-    decoder = SemanticDecoder(HistoryBackend(1))
-    decoder.submit(rest)
-    assert list(decoder.tokens(rest)) == whole[15:]
-    assert rest.tokens == whole
 
 
 class Counting(HistoryBackend):
     """Notes the rows that it reads phones into."""
 
-    def __init__(self, rows: int) -> None:
-        super().__init__(rows)
+    def __init__(self, slots: int) -> None:
+        super().__init__(slots)
         self.begun: list[int] = []
 
     def prefill(self, row, phones, features, tokens):  # type: ignore[no-untyped-def]
@@ -116,40 +108,44 @@ class Counting(HistoryBackend):
         return super().prefill(row, phones, features, tokens)
 
 
-def test_takes_of_one_line_are_begun_once() -> None:
+def test_candidates_of_an_utterance_share_one_prefill() -> None:
     runner = Counting(4)
     decoder = SemanticDecoder(runner)
-    sampled = Sampling(temperature=2.0)
-    takes = [
-        TokenSequence(r.phones, r.prompt, sampled, seed=5, limit=40, take=take)
-        for r, take in [(request(1, sampled), 0), (request(1, sampled), 1), (request(2, sampled), 0)]
+    sampled = SamplingConfig(temperature=2.0)
+    candidates = [
+        TokenSequence(r.phones, r.prompt, sampled, seed=5, limit=40, candidate=candidate)
+        for r, candidate in [(request(1, sampled), 0), (request(1, sampled), 1), (request(2, sampled), 0)]
     ]
-    for sequence in takes:
+    for sequence in candidates:
         decoder.submit(sequence)
-    for sequence in takes:
+    for sequence in candidates:
         decoder.wait(sequence, 40)
     assert runner.begun == [0, 2]
-    assert takes[0].tokens != takes[1].tokens
-    for sequence, take in zip(takes, (0, 1, 0), strict=True):
-        alone = TokenSequence(sequence.phones, sequence.prompt, sampled, seed=5, limit=40, take=take)
+    assert candidates[0].tokens != candidates[1].tokens
+    for sequence, candidate in zip(candidates, (0, 1, 0), strict=True):
+        alone = TokenSequence(
+            sequence.phones, sequence.prompt, sampled, seed=5, limit=40, candidate=candidate
+        )
         assert SemanticDecoder(HistoryBackend(1)).decode(alone).tolist() == sequence.tokens
 
 
-def test_takes_that_join_later_go_on_from_where_the_others_began() -> None:
-    sampled, limits = Sampling(temperature=2.0), (12, 40, 31, 17, 25)
+def test_candidates_that_join_later_go_on_from_where_the_others_began() -> None:
+    sampled, limits = SamplingConfig(temperature=2.0), (12, 40, 31, 17, 25)
 
     def take(number: int) -> TokenSequence:
         line = request(1, sampled)
-        return TokenSequence(line.phones, line.prompt, sampled, seed=5, limit=limits[number], take=number)
+        return TokenSequence(
+            line.phones, line.prompt, sampled, seed=5, limit=limits[number], candidate=number
+        )
 
-    runner, takes = Counting(2), [take(number) for number in range(len(limits))]
+    runner, candidates = Counting(2), [take(number) for number in range(len(limits))]
     decoder = SemanticDecoder(runner)
-    for sequence in takes:
+    for sequence in candidates:
         decoder.submit(sequence)
-    for sequence in takes:
+    for sequence in candidates:
         decoder.wait(sequence, 40)
     assert runner.begun == [0]
-    for number, sequence in enumerate(takes):
+    for number, sequence in enumerate(candidates):
         assert SemanticDecoder(HistoryBackend(1)).decode(take(number)).tolist() == sequence.tokens
 
 
@@ -199,3 +195,25 @@ def test_cancelled_before_its_turn_it_never_runs() -> None:
     decoder.wait(first, 40)
     assert second.tokens == []
     assert second.finished is Finish.CANCELLED
+
+
+def test_a_sequence_that_fails_fails_alone() -> None:
+    """Whatever is wrong with one sequence's logits, the others of the batch go on."""
+    plain = alone(1, GREEDY)
+
+    class Damaged(HistoryBackend):
+        def step(self, tokens):  # type: ignore[no-untyped-def]
+            logits = super().step(tokens)
+            if len(tokens) > 1:
+                logits[1] = np.nan
+            return logits
+
+    decoder = SemanticDecoder(Damaged(2))
+    innocent, damaged = request(1, GREEDY), request(2, SamplingConfig())
+    for sequence in (innocent, damaged):
+        decoder.submit(sequence)
+    decoder.wait(innocent, innocent.limit)
+    assert innocent.tokens == plain
+    assert damaged.finished is Finish.FAILED
+    with pytest.raises(SynthesisError, match="finite"):
+        decoder.wait(damaged, damaged.limit)

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.helpers.paths import DATA
+from timbral.config import LOWEST_TEMPERATURE, SamplingConfig
 from timbral.errors import SettingError
 from timbral.inference.seeds import BLOCK, derive_seed, generator, noise
-from timbral.inference.semantic.sampling import LOWEST_TEMPERATURE, Sampling, candidates, draw, penalise
+from timbral.inference.semantic.sampling import candidates, draw, penalise
 from timbral.inference.semantic.sequence import FIRST_STEPS, Finish, TokenSequence
 from timbral.native.binding import usable_variants
 from timbral.native.candidates import CandidateFinder, finder
@@ -23,7 +24,16 @@ SETTINGS = CASES["top_k,top_p,temperature,repetition_penalty"]
 EMPTY = np.zeros(0, np.int64)
 
 
-def probabilities(logits: NDArray[np.float32], settings: Sampling) -> NDArray[np.float32]:
+def config(top_k: int, top_p: float, temperature: float, penalty: float) -> SamplingConfig:
+    return SamplingConfig(
+        top_k=int(top_k),
+        top_p=float(top_p),
+        temperature=float(temperature),
+        repetition_penalty=float(penalty),
+    )
+
+
+def probabilities(logits: NDArray[np.float32], settings: SamplingConfig) -> NDArray[np.float32]:
     """Of every token, [vocabulary]."""
     tokens, likely = candidates(logits, settings)
     shares = np.zeros_like(logits)
@@ -34,7 +44,7 @@ def probabilities(logits: NDArray[np.float32], settings: Sampling) -> NDArray[np
 @pytest.mark.parametrize("case", range(len(SETTINGS)))
 def test_probabilities_are_the_official_ones(case: int) -> None:
     top_k, top_p, temperature, penalty = SETTINGS[case]
-    settings = Sampling(top_k or 0, top_p or 1.0, temperature, penalty)
+    settings = config(top_k or 0, top_p or 1.0, temperature, penalty)
     with np.load(GOLDENS / "sampling.npz") as golden:
         logits, previous = golden[f"c{case}_logits"], golden[f"c{case}_prev"]
         after, expected = golden[f"c{case}_logits_after"], golden[f"c{case}_probs"]
@@ -55,12 +65,12 @@ def test_the_likeliest_remain_and_those_as_likely_as_the_last_of_them(
 ) -> None:
     logits = np.array([*values, 1.0], np.float32)
     least = np.sort(logits)[-count:][0]
-    shares = probabilities(logits, Sampling(top_k=count, temperature=10.0))
+    shares = probabilities(logits, SamplingConfig(top_k=count, temperature=10.0))
     np.testing.assert_array_equal(shares > 0, (logits >= least) & np.isfinite(logits))
 
 
 def compiled(
-    variant: str, logits: NDArray[np.float32], previous: NDArray[np.int64], settings: Sampling
+    variant: str, logits: NDArray[np.float32], previous: NDArray[np.int64], settings: SamplingConfig
 ) -> tuple[NDArray[np.float32], int]:
     """Of every token, [vocabulary], and the likeliest one."""
     tokens, likely, best = CandidateFinder(len(logits), finder(variant))(
@@ -84,7 +94,7 @@ def test_compiled_probabilities_are_the_official_ones(case: int, variant: str) -
         logits, previous = golden[f"c{case}_logits"], golden[f"c{case}_prev"]
         after, expected = golden[f"c{case}_logits_after"], golden[f"c{case}_probs"]
     for row in range(len(logits)):
-        settings = Sampling(min(top_k, logits.shape[1]), top_p or 1.0, temperature, penalty)
+        settings = config(min(top_k, logits.shape[1]), top_p or 1.0, temperature, penalty)
         shares, best = compiled(variant, logits[row], np.unique(previous[row]), settings)
         np.testing.assert_array_equal(logits[row], after[row])
         np.testing.assert_array_equal(shares > 0, expected[row] > 0)
@@ -104,7 +114,7 @@ def test_compiled_candidates_are_those_of_numpy(
 ) -> None:
     logits = np.array([*values, 1.0], np.float32)
     previous = np.arange(0, len(logits), 3)
-    settings = Sampling(min(count, len(logits)), top_p, 0.7, penalty)
+    settings = config(min(count, len(logits)), top_p, 0.7, penalty)
     other = logits.copy()
     shares, best = compiled(variant, logits, previous, settings)
     penalise(other, previous, penalty)
@@ -117,7 +127,7 @@ def test_compiled_candidates_are_those_of_numpy(
 def test_compiled_a_former_token_without_a_logit_is_refused(variant: str) -> None:
     for token in (-1, 20):
         with pytest.raises(IndexError):
-            compiled(variant, np.zeros(20, np.float32), np.array([token]), Sampling())
+            compiled(variant, np.zeros(20, np.float32), np.array([token]), SamplingConfig())
 
 
 def test_draws_follow_the_probabilities() -> None:
@@ -143,11 +153,11 @@ def test_draws_follow_the_probabilities() -> None:
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(SettingError, match="give a"):
-        Sampling(**wrong)  # type: ignore[arg-type]
+        SamplingConfig(**wrong)  # type: ignore[arg-type]
 
 
 def fresh(**settings: object) -> TokenSequence:
-    return TokenSequence(np.arange(4), EMPTY, Sampling(), 7, **settings)  # type: ignore[arg-type]
+    return TokenSequence(np.arange(4), EMPTY, SamplingConfig(), 7, **settings)  # type: ignore[arg-type]
 
 
 def logits_for(winner: int, size: int = 20, height: float = 30.0) -> NDArray[np.float32]:
@@ -168,7 +178,7 @@ def test_the_end_token_has_no_column_in_the_first_steps() -> None:
 
 
 def test_the_end_token_wins_the_argmax_against_penalised_rivals() -> None:
-    sequence = TokenSequence(np.arange(4), np.array([3]), Sampling(top_k=0, repetition_penalty=4.0), 7)
+    sequence = TokenSequence(np.arange(4), np.array([3]), SamplingConfig(top_k=0, repetition_penalty=4.0), 7)
     for _ in range(FIRST_STEPS):
         sequence.accept(logits_for(5))
     logits = logits_for(3, height=2.0)
@@ -196,21 +206,17 @@ def test_draws_belong_to_the_request_alone() -> None:
         return sequence.tokens
 
     assert run(fresh()) == run(fresh())
-    assert run(fresh()) != run(fresh(take=1))
-    interleaved = [fresh(), fresh(take=1), fresh()]
+    assert run(fresh()) != run(fresh(candidate=1))
+    interleaved = [fresh(), fresh(candidate=1), fresh()]
     for row in rows:
         for sequence in interleaved:
             if sequence.finished is None:
                 sequence.accept(row.copy())
-    assert [sequence.tokens for sequence in interleaved] == [run(fresh()), run(fresh(take=1)), run(fresh())]
-
-
-def test_what_has_been_spoken_counts_as_output() -> None:
-    sequence = fresh(spoken=tuple(range(12)), limit=13)
-    assert sequence.tokens == list(range(12))
-    assert sequence.context.tolist() == list(range(12))
-    sequence.accept(logits_for(19))
-    assert sequence.finished is Finish.END
+    assert [sequence.tokens for sequence in interleaved] == [
+        run(fresh()),
+        run(fresh(candidate=1)),
+        run(fresh()),
+    ]
 
 
 def test_derived_seeds_differ_by_path_and_stay_the_same() -> None:

@@ -93,7 +93,28 @@ def test_a_very_long_number_is_read(number: str) -> None:
 
 @pytest.mark.parametrize(
     "unit",
-    ["1", "1,", "1/", "1-", "1:", "1 ", "a.", "a@", "I", "IV ", "$1", "1 - ", "St. ", "A ", "a=", "1x", "'", "1.", "(1", "Jan "],
+    [
+        "1",
+        "1,",
+        "1/",
+        "1-",
+        "1:",
+        "1 ",
+        "a.",
+        "a@",
+        "I",
+        "IV ",
+        "$1",
+        "1 - ",
+        "St. ",
+        "A ",
+        "a=",
+        "1x",
+        "'",
+        "1.",
+        "(1",
+        "Jan ",
+    ],
 )
 def test_time_is_linear(unit: str) -> None:
     assert normalize(unit * (20_000 // len(unit))) or unit in ("'",)

@@ -1,4 +1,4 @@
-"""The spectral envelope of speech: what is left of its spectrum when the harmonics of F0 are taken out.
+"""Spectral envelopes of speech: the spectrum without the harmonics of F0.
 
 CheapTrick (Morise 2015, "CheapTrick, a spectral envelope estimator for high-quality speech synthesis"): a window of three periods
 makes the power independent of where in a period it lies, smoothing over two thirds of F0 and a lifter take the harmonics out.
@@ -29,7 +29,8 @@ def spectral_envelope(samples: NDArray[np.float32], f0: NDArray[np.float32], rat
     lowest = 3 * rate / (SIZE - 3)
     pitch = np.where(f0 > lowest, f0, UNVOICED).astype(np.float64)
     padded = np.pad(samples.astype(np.float64), SIZE)
-    centres = SIZE + hop // 2 + hop * np.arange(len(pitch))
+    # F0 comes from a graph: frames beyond the end see the silence there.
+    centres = np.minimum(SIZE + hop // 2 + hop * np.arange(len(pitch)), len(samples) + SIZE)
     parts = [slice(i, i + _TOGETHER) for i in range(0, len(pitch), _TOGETHER)]
     return np.concatenate([_of_frames(padded, centres[part], pitch[part], rate) for part in parts])
 

@@ -1,59 +1,28 @@
-"""Stage two of v3 and v4: tokens to sound by way of mel, which is solved in chunks, each going on from what is before it.
+"""Stage two of v3 and v4: tokens to a mel spectrogram by conditional flow matching, in chunks that continue each other.
 
-A sentence is made as a whole: the vocoder runs once, over the mel of all chunks. What a voice gives to every sentence,
-read off its recording, is kept and found again by what it was made from.
+The vocoder runs once, over the mel of all chunks of an utterance. Features of a voice's reference are cached.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.errors import SettingError
-from timbral.inference.acoustic.interface import Network, SentenceStream, check_line, check_speed, stretched
+from timbral.inference.acoustic.interface import Network, TimedTokens, stretched, timbre_of
 from timbral.inference.lru_cache import ArrayCache
 from timbral.inference.request import UtteranceRequest
-from timbral.inference.seeds import noise
+from timbral.inference.seeds import derive_seed, noise
 from timbral.inference.sessions import Graph, SessionOptions
+from timbral.models import Bundle, FlowMatching, files
 
 FRAMES_PER_TOKEN = 2
 """Frames of the prior (50 Hz)."""
-MOST_STEPS = 128
-_KEPT_BYTES = 16 << 20
+_CACHE_BYTES = 16 << 20
 """Of features of references, 2 MB a voice."""
 
 Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class FlowConfig:
-    """What the manifest says of stage two.
-
-    sample_rate: of the sound, in Hz. timbre_size: length G of the timbre vector.
-    mel_rate: frames of mel for each frame of the prior: 1.875 in v3, 2 in v4.
-    reference_frames: of mel, which a chunk goes on from at most; chunk_frames: these and the new ones.
-    steps: of the solver, unless a request says otherwise.
-    """
-
-    sample_rate: int
-    timbre_size: int
-    mel_rate: float
-    reference_frames: int
-    chunk_frames: int
-    steps: int
-
-    def __post_init__(self) -> None:
-        if not 0 < self.reference_frames < self.chunk_frames:
-            raise ValueError(
-                f"chunks of {self.chunk_frames} frames have no room behind {self.reference_frames} of a reference"
-            )
-
-
-V3 = FlowConfig(24_000, 512, mel_rate=1.875, reference_frames=468, chunk_frames=934, steps=32)
-V4 = FlowConfig(48_000, 512, mel_rate=2.0, reference_frames=500, chunk_frames=1000, steps=8)
 
 
 @dataclass(frozen=True)
@@ -66,55 +35,53 @@ class MelReference:
 
 
 class FlowDecoder:
-    """Tokens, phones and a reference to samples. Immutable: a request keeps its own state."""
+    """Tokens, phones and a reference to samples by conditional flow matching. Immutable."""
 
     def __init__(
-        self, features: Network, condition: Network, flow: Network, vocoder: Network, config: FlowConfig
+        self,
+        features: Network,
+        condition: Network,
+        flow: Network,
+        vocoder: Network,
+        shape: FlowMatching,
+        sample_rate: int,
     ) -> None:
+        self.sample_rate = sample_rate
         self._features = features
         self._condition = condition
         self._flow = flow
         self._vocoder = vocoder
-        self._said = ArrayCache(_KEPT_BYTES)
-        self.config = config
+        self.shape = shape
+        self._reference_features = ArrayCache(_CACHE_BYTES)
 
     @classmethod
-    def open(
-        cls,
-        features: Path,
-        condition: Path,
-        flow: Path,
-        vocoder: Path,
-        config: FlowConfig,
-        options: SessionOptions,
-    ) -> "FlowDecoder":
-        """Opens the graphs that `timbral.conversion.export.mel_acoustic` describes."""
-        said = ("tokens", "phones", "timbre", "places", "length")
-        going = ("mel", "condition", "rotation", "time", "step")
+    def open(cls, bundle: Bundle, shape: FlowMatching, options: SessionOptions) -> "FlowDecoder":
+        """Opens the four graphs that `timbral.conversion.export.mel_acoustic` describes."""
+
+        def graph(name: str, inputs: tuple[str, ...], *outputs: str) -> Graph:
+            return Graph(bundle.path(name), inputs, outputs, options)
+
         return cls(
-            Graph(features, said, ("features",), options),
-            Graph(condition, ("prompt", "features"), ("condition", "rotation"), options),
-            Graph(flow, going, ("velocity",), options),
-            Graph(vocoder, ("mel",), ("audio",), options),
-            config,
+            graph(files.FEATURES, ("tokens", "phones", "timbre", "places", "length"), "features"),
+            graph(files.CONDITION, ("prompt", "features"), "condition", "rotation"),
+            graph(files.FLOW, ("mel", "condition", "rotation", "time", "step"), "velocity"),
+            graph(files.VOCODER, ("mel",), "audio"),
+            shape,
+            bundle.manifest.sample_rate,
         )
 
-    @property
-    def sample_rate(self) -> int:
-        """Of the sound, in Hz."""
-        return self.config.sample_rate
-
-    def stream(self, line: UtteranceRequest, seed: int) -> SentenceStream:
-        """A new utterance that goes on from the prompt of a line; the seed names its noise."""
-        check_line(line, self.config.timbre_size)
-        if line.mel is None:
-            raise ValueError("this model goes on from the mel of a prompt, and the line has none")
-        reference = self.reference(line.mel, line.timbre, line.prompt, line.prompt_phones)
-
-        def decode(tokens: NDArray[np.int64]) -> Iterator[Array]:
-            yield self.whole(tokens, line.phones, reference, seed, line.speed, line.steps)
-
-        return SentenceStream(decode)
+    def synthesize(self, request: UtteranceRequest, timed: TimedTokens) -> Iterator[Array]:
+        """Samples as one chunk: the vocoder runs once, over the mel of the whole utterance. See AcousticDecoder."""
+        voice = request.voice
+        (timbre,) = timbre_of(request, self.shape.timbre_size)
+        if voice.mel is None:
+            raise ValueError("this model continues the mel of a prompt, and the voice has none")
+        reference = self.reference(voice.mel, timbre, voice.prompt_tokens, voice.prompt_phones)
+        seed = derive_seed(request.seed, "sound")
+        chunks = [*self._mel_chunks(request, timed.tokens, reference, seed)]
+        if chunks:
+            audio: Array = self._vocoder({"mel": np.concatenate(chunks, axis=1)[None]})[0][0]
+            yield audio
 
     def reference(
         self, mel: Array, timbre: Array, tokens: NDArray[np.int64], phones: NDArray[np.int64]
@@ -126,90 +93,43 @@ class FlowDecoder:
         if not len(tokens) or not mel.shape[1]:
             raise ValueError("a reference needs at least one token and one frame of mel")
         key = b"".join((len(tokens).to_bytes(8, "little"), *(a.tobytes() for a in (tokens, phones, timbre))))
-        features = self._said.get(key)
+        features = self._reference_features.get(key)
         if features is None:
             features = self._features_of(tokens, phones, timbre, 1.0)
-            self._said.put(key, features)
+            self._reference_features.put(key, features)
         frames = min(mel.shape[1], features.shape[1])
-        last = slice(max(0, frames - self.config.reference_frames), frames)
+        last = slice(max(0, frames - self.shape.reference_frames), frames)
         return MelReference(timbre, mel[:, last], features[:, last])
 
-    def whole(
-        self,
-        tokens: NDArray[np.int64],
-        phones: NDArray[np.int64],
-        reference: MelReference,
-        seed: int = 0,
-        speed: float = 1.0,
-        steps: int | None = None,
-    ) -> Array:
-        """The sound float32 [n] of tokens [T] and phones [P] in the voice of a reference."""
-        mel = self.mel(tokens, phones, reference, seed, speed, steps)
-        if not mel.shape[1]:
-            return np.zeros(0, np.float32)
-        audio: Array = self._vocoder({"mel": mel[None]})[0][0]
-        return audio
-
     def mel(
-        self,
-        tokens: NDArray[np.int64],
-        phones: NDArray[np.int64],
-        reference: MelReference,
-        seed: int = 0,
-        speed: float = 1.0,
-        steps: int | None = None,
+        self, request: UtteranceRequest, tokens: NDArray[np.int64], reference: MelReference, seed: int
     ) -> Array:
-        """The same as normalised mel [bands, M]; the seed names its noise, the speed divides its duration."""
-        return np.concatenate(
-            [
-                np.zeros((len(reference.mel), 0), np.float32),
-                *self.chunks(tokens, phones, reference, seed, speed, steps),
-            ],
-            axis=1,
-        )
+        """Normalised mel [bands, M] of tokens [T]; the seed names its noise."""
+        nothing = np.zeros((len(reference.mel), 0), np.float32)
+        return np.concatenate([nothing, *self._mel_chunks(request, tokens, reference, seed)], axis=1)
 
-    def chunks(
-        self,
-        tokens: NDArray[np.int64],
-        phones: NDArray[np.int64],
-        reference: MelReference,
-        seed: int = 0,
-        speed: float = 1.0,
-        steps: int | None = None,
+    def _mel_chunks(
+        self, request: UtteranceRequest, tokens: NDArray[np.int64], reference: MelReference, seed: int
     ) -> Iterator[Array]:
-        """The chunks of `mel`, each when it is solved: a request can be given up between them."""
-        config = self.config
-        steps = config.steps if steps is None else steps
-        check_speed(speed)
-        check_steps(steps)
-        return self._chunks(tokens, phones, reference, seed, speed, steps)
-
-    def _chunks(
-        self,
-        tokens: NDArray[np.int64],
-        phones: NDArray[np.int64],
-        reference: MelReference,
-        seed: int,
-        speed: float,
-        steps: int,
-    ) -> Iterator[Array]:
+        """The mel in chunks, each of which continues the one before it."""
         if not len(tokens):
             return
-        features = self._features_of(tokens, phones, reference.timbre, speed)
-        prompt, said = reference.mel, reference.features
+        features = self._features_of(tokens, request.phones, reference.timbre, request.speed)
+        prompt, prompt_features = reference.mel, reference.features
         kept = prompt.shape[1]
-        size = self.config.chunk_frames - kept
+        size = self.shape.chunk_frames - kept
+        steps = request.steps or self.shape.steps
         for start in range(0, features.shape[1], size):
             new = features[:, start : start + size]
-            mel = self._solve(prompt, np.concatenate([said, new], axis=1), seed, start, steps)
+            mel = self._solve(prompt, np.concatenate([prompt_features, new], axis=1), seed, start, steps)
             yield mel
-            prompt, said = mel[:, -kept:], new[:, -kept:]
+            prompt, prompt_features = mel[:, -kept:], new[:, -kept:]
 
     def _features_of(
         self, tokens: NDArray[np.int64], phones: NDArray[np.int64], timbre: Array, speed: float
     ) -> Array:
         """What tokens [T] and phones [P] say, frame by frame of mel: [features, M]."""
-        places, length = mel_places(len(tokens), self.config.mel_rate, speed)
+        places, length = mel_places(len(tokens), self.shape.mel_rate, speed)
         inputs: dict[str, NDArray[Any]] = {
             "tokens": tokens[None],
             "phones": phones[None],
@@ -244,12 +164,6 @@ class FlowDecoder:
         mel = np.zeros((bands, n), np.float32)
         mel[:, p:] = noise(seed, start * bands, (n - p) * bands).reshape(-1, bands).T
         return euler(velocity, mel, p, steps)[:, p:]
-
-
-def check_steps(steps: int) -> None:
-    """Raises SettingError for a count of steps that the solver does not take."""
-    if not 1 <= steps <= MOST_STEPS:
-        raise SettingError(f"steps is {steps}: give a count from 1 to {MOST_STEPS}")
 
 
 def euler(velocity: Callable[[Array, float, float], Array], mel: Array, held: int, steps: int) -> Array:

@@ -1,4 +1,4 @@
-"""What joins windows of frames without a seam: a change of speed, and the phase that runs through them."""
+"""Frames of windows without a seam: time-stretching, and the phase of the harmonic source."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Stretch:
+class TimeStretch:
     """Changes speed: output frame j is read at (j + 0.5) * speed - 0.5 of the input, between two frames.
 
     Made for a window of `count` input frames from `start` on. `first` is the first output frame that the

@@ -1,184 +1,120 @@
-"""Stage two of the embedded family: semantic tokens to sound, in pieces, over graphs that keep no state.
+"""Stage two of the embedded family: semantic tokens to samples in overlapping windows, over stateless graphs.
 
-The graphs are convolutional, so a stretch of sound depends on the tokens near it alone; what does reach
-further, the phase of the harmonic source, is integrated here in double precision. Whole utterances are
-decoded through the same windows as streams, so the two are the same samples, and memory does not grow
-with length.
+The graphs are convolutional, so that samples depend on nearby tokens only. The phase of the harmonic source reaches
+further and is integrated here in double precision. An utterance is always decoded through the same windows: memory does not
+grow with its length, and streamed samples equal those of a whole utterance.
 """
 
-import copy
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.inference.acoustic.frames import HarmonicSource, Stretch
-from timbral.inference.acoustic.interface import Spoken, check_line
+from timbral.inference.acoustic.frames import HarmonicSource, TimeStretch
+from timbral.inference.acoustic.interface import Network, Samples, TimedTokens, timbre_of
 from timbral.inference.request import UtteranceRequest
-from timbral.inference.seeds import noise
+from timbral.inference.seeds import derive_seed, noise
 from timbral.inference.sessions import Graph, SessionOptions
+from timbral.models import Bundle, SourceFilter, files
 
 GROWTH, LARGEST = 2, 4
-"""Each piece is GROWTH times as long as the one before it, up to LARGEST times the first, with which a line begins that nobody
-waits for."""
-
-
-@dataclass(frozen=True)
-class SourceFilterConfig:
-    """What the manifest says of stage two.
-
-    sample_rate: Hz. hop: samples a frame. frames_per_token: frames a semantic token.
-    context_tokens: how many tokens on each side, both graphs together, the sound of a token depends on.
-    chunk_tokens: tokens of the first piece of a stream; later ones grow.
-    timbre_size: length D of the timbre vector. phonemes: kinds of phones that the latent graph is told, 0 where it is told none.
-    envelope: points of the residuals that the vocoder graph takes, 0 where it takes none.
-    """
-
-    sample_rate: int
-    hop: int
-    frames_per_token: int
-    context_tokens: int
-    chunk_tokens: int
-    timbre_size: int
-    phonemes: int = 0
-    envelope: int = 0
+"""Windows grow by GROWTH up to LARGEST times the first; utterances after the first begin with the largest."""
 
 
 class SourceFilterDecoder:
-    """Tokens and a timbre to samples. Immutable: what an utterance remembers is in its `SourceFilterStream`."""
+    """Tokens and a timbre to samples by a source-filter vocoder. Immutable."""
 
-    def __init__(self, latent: Graph, vocoder: Graph, config: SourceFilterConfig) -> None:
-        self.latent = latent
-        self.vocoder = vocoder
-        self.config = config
+    def __init__(
+        self, latent: Network, vocoder: Network, shape: SourceFilter, sample_rate: int, phonemes: int = 0
+    ) -> None:
+        """latent: tokens int64 [1, T], timbre float32 [1, D], and with `shape.phones` phones int64 [1, T, 2], of both
+        halves of each token → latent float32 [1, C, F], f0 [1, F] in Hz.
+        vocoder: latent, timbre, f0, phase [1, F] in cycles, noise float32 [1, F * hop], and with `shape.envelope`
+        residuals float32 [1, sounds, 2, points] → audio [1, F * hop].
+        phonemes: size of the symbol table; as a phone it stands for an unknown one.
+        """
+        self.shape = shape
+        self.sample_rate = sample_rate
+        self._latent = latent
+        self._vocoder = vocoder
+        self._unknown_phone = phonemes
 
     @classmethod
-    def open(
-        cls, latent: Path, vocoder: Path, config: SourceFilterConfig, options: SessionOptions
-    ) -> "SourceFilterDecoder":
-        """Opens the two graphs of the source-filter family.
+    def open(cls, bundle: Bundle, shape: SourceFilter, options: SessionOptions) -> "SourceFilterDecoder":
+        """Opens `latent.onnx` and `vocoder.onnx`."""
+        phones = ("phones",) if shape.phones else ()
+        residuals = ("residuals",) if shape.envelope else ()
+        latent = Graph(bundle.path(files.LATENT), ("tokens", "timbre", *phones), ("latent", "f0"), options)
+        inputs = ("latent", "timbre", "f0", "phase", "noise", *residuals)
+        vocoder = Graph(bundle.path(files.VOCODER), inputs, ("audio",), options)
+        manifest = bundle.manifest
+        return cls(latent, vocoder, shape, manifest.sample_rate, manifest.semantic.phonemes)
 
-        latent: tokens int64 [1, T], timbre float32 [1, D] → latent float32 [1, C, F], f0 [1, F], Hz; where the manifest
-        says so, phones int64 [1, T, 2] too, of both halves of each token.
-        vocoder: these two, timbre, phase [1, F] in cycles, noise float32 [1, F * hop] → audio, as noise; where the manifest
-        says so, residuals float32 [1, sounds, 2, points] of the voice too.
-        """
-        told = ("phones",) if config.phonemes else ()
-        known = ("residuals",) if config.envelope else ()
-        return cls(
-            Graph(latent, ("tokens", "timbre", *told), ("latent", "f0"), options),
-            Graph(vocoder, ("latent", "timbre", "f0", "phase", "noise", *known), ("audio",), options),
-            config,
-        )
+    def synthesize(self, request: UtteranceRequest, timed: TimedTokens) -> Iterator[Samples]:
+        """Samples in windows that begin small where somebody waits for them. See AcousticDecoder."""
+        count, shape = len(timed.tokens), self.shape
+        window = _Windows(self, request, timed)
+        start, size = 0, shape.chunk_tokens * (1 if request.opens else LARGEST)
+        while start < count:
+            end = min(start + size, count)
+            yield window.decode(start, end, ended=count < start + size + window.context)
+            start, size = end, min(size * GROWTH, shape.chunk_tokens * LARGEST)
 
-    @property
-    def sample_rate(self) -> int:
-        """Of the sound, in Hz."""
-        return self.config.sample_rate
+    def latent(
+        self, tokens: NDArray[np.int64], phones: NDArray[np.int64] | None, timbre: Samples
+    ) -> list[Samples]:
+        """Latent [1, C, F] and F0 [1, F] of tokens [T] with phones [T, 2], in the timbre [1, D]."""
+        inputs: dict[str, NDArray[Any]] = {"tokens": tokens[None], "timbre": timbre}
+        if self.shape.phones:
+            unknown = np.full((len(tokens), 2), self._unknown_phone, np.int64)
+            inputs["phones"] = (unknown if phones is None else phones)[None]
+        return self._latent(inputs)
 
-    def stream(self, line: UtteranceRequest, seed: int) -> "SourceFilterStream":
-        """A new utterance in the timbre [D] of a line; the seed names its noise, the speed divides its duration."""
-        check_line(line, self.config.timbre_size)
-        return SourceFilterStream(self, line, seed)
+    def vocode(self, **inputs: Samples) -> Samples:
+        """Samples [n] of one window of frames."""
+        (audio,) = self._vocoder(inputs)
+        samples: Samples = audio[0]
+        return samples
 
 
-class SourceFilterStream:
-    """One utterance on its way to sound: give it tokens as they come, take pieces as they are ready.
+class _Windows:
+    """One utterance in windows: what runs through all of them, and the decoding of one."""
 
-    A piece is decoded as soon as the tokens on its right that it depends on are there. Pieces are cut at
-    fixed places, counted from the beginning, so the same tokens always give the same samples.
-    """
-
-    def __init__(self, decoder: SourceFilterDecoder, line: UtteranceRequest, seed: int) -> None:
-        config = decoder.config
-        self._decoder = decoder
-        self._timbre = line.timbre[None]
-        self._known: dict[str, NDArray[np.float32]] = {}
-        if config.envelope:
-            nothing = np.zeros((1, 2, config.envelope), np.float32)
-            self._known["residuals"] = (nothing if line.residuals is None else line.residuals)[None]
-        self._seed = seed
-        self._speed = line.speed
+    def __init__(self, decoder: SourceFilterDecoder, request: UtteranceRequest, timed: TimedTokens) -> None:
+        shape = decoder.shape
+        self._decoder, self._timed, self._speed = decoder, timed, request.speed
+        self._timbre = timbre_of(request, shape.timbre_size)
+        self._voice: dict[str, Samples] = {}
+        if shape.envelope:
+            none = np.zeros((1, 2, shape.envelope), np.float32)
+            residuals = request.voice.residuals
+            self._voice["residuals"] = (none if residuals is None else residuals)[None]
+        self._seed = derive_seed(request.seed, "sound")
+        self._source = HarmonicSource(shape.hop / decoder.sample_rate)
         # A faster utterance squeezes more tokens into what the vocoder sees around a frame.
-        self._context = math.ceil(max(1, config.context_tokens) * max(1.0, line.speed))
-        self._size = config.chunk_tokens * (1 if line.opens else LARGEST)
-        self._tokens: list[int] = []
-        self._phones: list[Spoken] = []
-        self._unknown = (config.phonemes, config.phonemes)
-        self._done = 0
-        self._heard = 0
-        self._source = HarmonicSource(config.hop / config.sample_rate)
+        self.context = math.ceil(max(1, shape.context_tokens) * max(1.0, request.speed))
 
-    @property
-    def heard(self) -> int:
-        """Tokens that the sound decoded so far depends on: those before it may not change any more."""
-        return self._heard
+    def decode(self, start: int, end: int, *, ended: bool) -> Samples:
+        """Samples [n] of the tokens from `start` to `end`; ended: whether the window reaches the utterance's end."""
+        shape, tokens, phones = self._decoder.shape, self._timed.tokens, self._timed.phones
+        left, right = max(0, start - self.context), min(len(tokens), end + self.context)
+        seen = None if phones is None else phones[left:right]
+        latent, f0 = self._decoder.latent(tokens[left:right], seen, self._timbre)
+        stretch = TimeStretch(left * shape.frames_per_token, latent.shape[2], self._speed, ended)
+        latent, f0 = stretch.apply(latent), stretch.apply(f0)
 
-    @property
-    def tokens(self) -> tuple[int, ...]:
-        """The tokens so far."""
-        return tuple(self._tokens)
-
-    def push(self, token: int, spoken: Spoken | None = None) -> NDArray[np.float32] | None:
-        """Takes one token; returns the next piece of sound [n] once there is one."""
-        self._tokens.append(token)
-        self._phones.append(spoken or self._unknown)
-        if len(self._tokens) < self._done + self._size + self._context:
-            return None
-        return self._decode(self._done + self._size, ended=False)
-
-    def finish(self) -> Iterator[NDArray[np.float32]]:
-        """Says that no token follows; the rest of the sound in pieces [n], decoded as they are asked for."""
-        while self._done < len(self._tokens):
-            yield self._decode(min(self._done + self._size, len(self._tokens)), ended=True)
-
-    def copy(self) -> "SourceFilterStream":
-        """The same utterance at the same place, to go another way from here."""
-        twin = copy.copy(self)
-        twin._tokens, twin._phones = list(self._tokens), list(self._phones)
-        twin._source = copy.copy(self._source)
-        return twin
-
-    def forget(self) -> None:
-        """Drops the tokens that no decoded sound depends on; others may follow in their place."""
-        del self._tokens[self._heard :], self._phones[self._heard :]
-
-    def _decode(self, end: int, *, ended: bool) -> NDArray[np.float32]:
-        """Sound of the tokens from those done up to `end`."""
-        config = self._decoder.config
-        start = self._done
-        left = max(0, start - self._context)
-        right = min(len(self._tokens), end + self._context)
-        at_end = ended and right == len(self._tokens)
-
-        feed: dict[str, NDArray[Any]] = {
-            "tokens": np.asarray(self._tokens[left:right], np.int64)[None],
-            "timbre": self._timbre,
-        }
-        if config.phonemes:
-            feed["phones"] = np.asarray(self._phones[left:right], np.int64)[None]
-        latent, f0 = self._decoder.latent(feed)
-        window = Stretch(left * config.frames_per_token, latent.shape[2], self._speed, at_end)
-        latent, f0 = window.apply(latent), window.apply(f0)
-
-        first = window.frame(start * config.frames_per_token)
-        last = window.frame(end * config.frames_per_token)
-        phase = self._source.phase(f0[0], window.first, last)
-        hop = config.hop
-        (audio,) = self._decoder.vocoder(
-            {
-                "latent": latent,
-                "timbre": self._timbre,
-                "f0": f0,
-                "phase": phase[None],
-                "noise": noise(self._seed, window.first * hop, f0.shape[1] * hop)[None],
-                **self._known,
-            }
+        first = stretch.frame(start * shape.frames_per_token)
+        last = stretch.frame(end * shape.frames_per_token)
+        audio = self._decoder.vocode(
+            latent=latent,
+            timbre=self._timbre,
+            f0=f0,
+            phase=self._source.phase(f0[0], stretch.first, last)[None],
+            noise=noise(self._seed, stretch.first * shape.hop, f0.shape[1] * shape.hop)[None],
+            **self._voice,
         )
-        self._done, self._heard = end, right
-        self._size = min(self._size * GROWTH, config.chunk_tokens * LARGEST)
-        return np.ascontiguousarray(audio[0, (first - window.first) * hop : (last - window.first) * hop])
+        return np.ascontiguousarray(
+            audio[(first - stretch.first) * shape.hop : (last - stretch.first) * shape.hop]
+        )

@@ -1,8 +1,8 @@
-"""One utterance through a vocoder in windows that overlap as far as it sees: one after another, or as rows of a batch.
+"""A vocoder in overlapping windows: one after another, or as rows of a batch.
 
-One after another, so that its beginning is heard before its end is made. As rows, because onnxruntime shares out a convolution
-over rows and blocks of channels, and not over time: the last stages of a vocoder, with few channels, run on one core unless
-there are several rows. The overlap costs a few frames a window. `RowByRow` gives each row a thread of its own.
+One after another lets the beginning be heard before the end is computed. Rows use all cores: onnxruntime parallelises a
+convolution over rows and channels, not over time, so that the last stages of a vocoder, with few channels, run on one core
+unless there are several rows. The overlap costs a few frames a window.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,83 +1,102 @@
-"""When each phone of a line is spoken, where a model knows that better than its stage one.
+"""The rhythm of an utterance: a duration model says how long each phone is spoken.
 
-A small network reads the phones of the whole line and says how long each lasts; a schedule puts them on the grid of tokens.
-What stage one draws is fitted to it: the tokens that speak a phone are repeated or left out until they last as long as it.
+A schedule puts these durations on the grid of tokens. The tokens that stage one samples are fitted to it: those that speak a
+phone are repeated or left out until they last as long as it.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timbral.inference.sessions import Graph, SessionOptions
+from timbral.models import Bundle, files
 
 Ids = NDArray[np.int64]
 
-ONSET = 2
-"""Tokens that the first phone of a line takes at most; what it has before them is silence."""
-LONGEST = 100
+LONGEST_ONSET = 2
+"""Tokens that the first phone of an utterance takes at most; the rest of its duration is silence before it."""
+LONGEST_PHONE = 100
 """Tokens that any phone takes at most, pauses too: four seconds."""
+TOKENS_PER_SECOND = 25
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Schedule:
-    """When a line speaks what.
+    """When an utterance speaks what.
 
-    places: which place among the line's phones each of its tokens speaks, int64 [S], in order; a phone of less than a token
-    may have none. spoken: the phones that the two halves of each token speak, int64 [S, 2].
+    positions: which of the utterance's phones each token speaks, int64 [S], ascending; a phone shorter than a token may
+    have none. phones: the phones that the two halves of each token speak, int64 [S, 2].
     """
 
-    places: Ids
-    spoken: Ids
+    positions: Ids
+    phones: Ids
 
 
 class DurationPredictor:
-    """Immutable, and shared by all requests."""
+    """The duration model. Immutable, shared by all requests."""
 
-    def __init__(self, graph: Graph, pause: int) -> None:
+    def __init__(self, graph: Graph, pause: int, sentence_ends: Collection[int] = ()) -> None:
+        """pause: a phone that is silent. sentence_ends: phones that end a sentence."""
         self._graph = graph
         self._pause = pause
+        self._sentence_ends = np.array(sorted(sentence_ends), np.int64)
 
     @classmethod
-    def open(cls, path: Path, options: SessionOptions, pause: int) -> "DurationPredictor":
-        """Opens a graph: phones int64 [1, n] → durations float32 [1, n], in tokens; `pause` is a phone that is silent.
+    def open(
+        cls, bundle: Bundle, options: SessionOptions, pause: int, sentence_ends: Collection[int]
+    ) -> "DurationPredictor":
+        """Opens `durations.onnx`: phones int64 [1, n] → durations float32 [1, n], in tokens. Raises BundleError."""
+        graph = Graph(bundle.path(files.DURATIONS), ("phones",), ("durations",), options)
+        return cls(graph, pause, sentence_ends)
 
-        Raises BundleError if it is none.
+    def schedule(self, phones: Ids, pause_within: float = 0.0) -> Schedule:
+        """The schedule of an utterance's phones [n], one token long or more.
+
+        pause_within: seconds by which pauses between its sentences are longer (or, below 0, shorter) than predicted.
+        The silence before the first phone is counted in its duration; stage two hears it as a pause, or it would begin too
+        early and slur.
         """
-        return cls(Graph(path, ("phones",), ("durations",), options), pause)
-
-    def schedule(self, phones: Ids) -> Schedule:
-        """The schedule of a line's phones [n], one token long or more.
-
-        Recordings begin with silence, which the graph counts as part of the first phone. If stage two were told that phone
-        all the while, it would begin too early and slur; so the silence is told as a pause.
-        """
-        (found,) = self._graph({"phones": phones[None]})
-        durations = np.nan_to_num(found[0].astype(np.float64)).clip(0, LONGEST)  # whoever made the graph
+        (predicted,) = self._graph({"phones": phones[None]})
+        # The graph may be anybody's: what it says is bounded.
+        durations = np.nan_to_num(predicted[0].astype(np.float64)).clip(0, LONGEST_PHONE)
+        if pause_within:
+            inner = self._between_sentences(phones)
+            wanted = durations[inner] + pause_within * TOKENS_PER_SECOND
+            durations[inner] = wanted.clip(np.minimum(durations[inner], 1.0), 2 * LONGEST_PHONE)
         ends = np.rint(np.cumsum(durations)).astype(np.int64)
         ends[-1] = max(1, ends[-1])
-        places = np.repeat(np.arange(len(phones)), np.diff(ends, prepend=0))
-        spoken = halves(phones, places)
-        spoken[: max(0, ends[0] - ONSET)] = self._pause
-        return Schedule(places, spoken)
+        positions = np.repeat(np.arange(len(phones)), np.diff(ends, prepend=0))
+        spoken = halves(phones, positions)
+        spoken[: max(0, ends[0] - LONGEST_ONSET)] = self._pause
+        return Schedule(positions, spoken)
+
+    def _between_sentences(self, phones: Ids) -> Ids:
+        """Indices of sentence ends that have words on both sides."""
+        ends = np.isin(phones, self._sentence_ends)
+        words = np.flatnonzero(~ends)
+        if not len(words):
+            return words
+        inner: Ids = words[0] + np.flatnonzero(ends[words[0] : words[-1]])
+        return inner
 
 
-def fitted(tokens: Ids, path: Ids, places: Ids) -> Ids:
-    """The tokens [T], of which each speaks the phone in its place of `path` [T], in the time of `places` [S]: [S].
+def fit(tokens: Ids, path: Ids, positions: Ids) -> Ids:
+    """Tokens [S] in the timing of `positions` [S], from tokens [T] that speak the phones at `path` [T].
 
     A phone that no token speaks gets the token before which it should have been.
     """
-    phones = np.arange(max(path[-1], places[-1]) + 1)
+    phones = np.arange(max(path[-1], positions[-1]) + 1)
     first, last = np.searchsorted(path, phones), np.searchsorted(path, phones, "right")
-    begins, ends = np.searchsorted(places, phones), np.searchsorted(places, phones, "right")
-    spoken, wanted = (last - first)[places], (ends - begins)[places]
-    within = (2 * (np.arange(len(places)) - begins[places]) + 1) * spoken // (2 * wanted)
-    result: Ids = tokens[(first[places] + within).clip(max=len(tokens) - 1)]
+    begins, ends = np.searchsorted(positions, phones), np.searchsorted(positions, phones, "right")
+    spoken, wanted = (last - first)[positions], (ends - begins)[positions]
+    within = (2 * (np.arange(len(positions)) - begins[positions]) + 1) * spoken // (2 * wanted)
+    result: Ids = tokens[(first[positions] + within).clip(max=len(tokens) - 1)]
     return result
 
 
-def halves(phones: Ids, places: Ids) -> Ids:
-    """The phones [S, 2] that the halves of tokens in such places [S] speak: a phone that no token has gets a second half."""
-    skipped = np.append(places[1:] - places[:-1], 0) > 1
-    return np.stack([phones[places], phones[places + skipped]], 1)
+def halves(phones: Ids, positions: Ids) -> Ids:
+    """The phones [S, 2] that the halves of tokens at `positions` [S] speak; a phone without a token gets a second half."""
+    skipped = np.append(positions[1:] - positions[:-1], 0) > 1
+    return np.stack([phones[positions], phones[positions + skipped]], 1)

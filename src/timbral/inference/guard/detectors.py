@@ -1,4 +1,4 @@
-"""What goes wrong in tokens and in sound, noticed while it happens: loops, leaks of the prompt, dead air."""
+"""Detectors of faults in tokens and samples: loops, leaks of the prompt, silence."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,6 @@ class LoopDetector:
 
     For every period p it counts for how many tokens each equals the one p before it. A sampled voice does
     not repeat itself exactly for long; a pause may, so short periods are given more time.
-
-    suspicious: whether it is halfway to calling the last tokens a loop.
     """
 
     def __init__(self) -> None:
@@ -33,7 +31,6 @@ class LoopDetector:
         self._runs = np.zeros(LONGEST_PERIOD, np.int64)
         self._recent = np.full(LONGEST_PERIOD, _NOTHING)
         self._count = 0
-        self.suspicious = False
 
     def push(self, token: int) -> int | None:
         """Takes the next token; in a loop, returns how many tokens there were after its first round."""
@@ -42,7 +39,6 @@ class LoopDetector:
         self._count += 1
         runs = self._runs.copy()
         runs[PAUSE_PERIOD:] -= runs[:PAUSE_PERIOD].max()  # a pause has every period, and is judged as a pause
-        self.suspicious = bool((2 * runs >= self._enough).any())
         looping = np.flatnonzero(runs >= self._enough)
         return self._count - int(self._runs[looping[0]]) if len(looping) else None
 
@@ -53,8 +49,6 @@ class LeakDetector:
     The first tokens are aligned with the prompt's as in a local alignment (Smith and Waterman, 1981): one
     point for each token in common, one off for each that differs, is missing or is added. Held tokens
     count once, since pauses resemble each other and words do not.
-
-    suspicious: whether it is halfway to calling the last tokens a leak.
     """
 
     def __init__(self, prompt: NDArray[np.int64], enough: int, within: int) -> None:
@@ -64,12 +58,10 @@ class LeakDetector:
         self._enough = enough
         self._left = within
         self._token = _NOTHING
-        self.suspicious = False
 
     def push(self, token: int) -> bool:
         """Takes the next token; whether by now it is clear that the prompt is being repeated."""
         if self._left == 0 or not len(self._prompt):
-            self.suspicious = False
             return False
         self._left -= 1
         if token == self._token:
@@ -81,7 +73,6 @@ class LeakDetector:
         skipping = skipping + np.where(self._prompt == token, 0, -2)
         self._score = np.maximum(np.maximum(diagonal, before - 1), np.maximum(skipping, 0))
         likeness = int(self._score.max())
-        self.suspicious = 2 * likeness > self._enough
         return likeness >= self._enough
 
 

@@ -1,4 +1,4 @@
-"""What runs stage one over the rows of a batch: it knows tensors, and nothing of requests."""
+"""Backends of stage one: they run batches of tensors and know nothing of requests."""
 
 from pathlib import Path
 from typing import Protocol
@@ -12,34 +12,35 @@ from timbral.inference.sessions import SessionOptions, on_cuda
 
 
 class Backend(Protocol):
-    """Runs stage one over rows of a batch; each row remembers its own past.
+    """Runs stage one over the slots of a batch; each slot has a KV cache of its own.
 
-    rows: how many there are. capacity: phones and tokens that one row can hold together.
+    slots: how many there are. capacity: phones and tokens that one slot can hold together. vocabulary: logits of a token.
     """
 
-    rows: int
+    slots: int
     capacity: int
+    vocabulary: int
 
     def prefill(
         self,
-        row: int,
+        slot: int,
         phones: NDArray[np.int64],
         features: NDArray[np.float32] | None,
         tokens: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Starts a row: phones [n], features [n, d], tokens [t] → logits [vocabulary] of the next token."""
+        """Starts a slot: phones [n], features [n, d], tokens [t] → logits [vocabulary] of the next token."""
 
     def step(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Adds a token to each of the first rows, [r] → logits [r, vocabulary] of the next ones."""
+        """Adds a token to each of the first slots, [s] → logits [s, vocabulary] of the next ones."""
 
     def move(self, source: int, target: int, back: int = 0) -> None:
-        """Puts a row in the place of another, as it was so many steps before."""
+        """Copies slot `source`, as it was `back` steps before, to slot `target`."""
 
 
-def open_backend(prefill: Path, step: Path, options: SessionOptions, *, rows: int, capacity: int) -> Backend:
-    """The fastest runner of the two graphs: a compiled step for weights of few bits, or else onnxruntime for both."""
+def open_backend(prefill: Path, step: Path, options: SessionOptions, *, slots: int, capacity: int) -> Backend:
+    """The fastest backend for the two graphs: compiled kernels for 8 and 4-bit weights, onnxruntime for all others."""
     if not on_cuda(options):
-        runner = NativeBackend.open(prefill, step, options, rows=rows, capacity=capacity)
-        if runner is not None:
-            return runner
-    return OnnxBackend.open(prefill, step, options, rows=rows, capacity=capacity)
+        backend = NativeBackend.open(prefill, step, options, slots=slots, capacity=capacity)
+        if backend is not None:
+            return backend
+    return OnnxBackend.open(prefill, step, options, slots=slots, capacity=capacity)

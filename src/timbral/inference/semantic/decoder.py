@@ -1,11 +1,11 @@
-"""Stage one for many requests at once: joins a scheduler, without tensors, to a runner, without requests.
+"""Stage one for many requests at once: joins a scheduler, without tensors, to a backend, without requests.
 
 There is no thread of its own: whoever waits for a token drives the batch for everyone until they have it.
 """
 
 import threading
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,21 +21,21 @@ class SemanticDecoder:
     A sequence gets the same tokens whoever else is in the batch.
     """
 
-    def __init__(self, runner: Backend) -> None:
-        self._runner = runner
-        self._scheduler: Scheduler[TokenSequence] = Scheduler(runner.rows)
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._scheduler: Scheduler[TokenSequence] = Scheduler(backend.slots)
         self._condition = threading.Condition()
         self._driving = False
 
     @property
     def capacity(self) -> int:
         """Phones, prompt and tokens that one sequence may have together."""
-        return self._runner.capacity
+        return self._backend.capacity
 
     @property
     def max_batch(self) -> int:
         """Sequences that run together."""
-        return self._runner.rows
+        return self._backend.slots
 
     def submit(self, sequence: TokenSequence, group: Hashable = None) -> None:
         """Lets a sequence wait for its turn; turns go round between groups."""
@@ -66,16 +66,6 @@ class SemanticDecoder:
         if sequence.error is not None:
             raise sequence.error
 
-    def tokens(self, sequence: TokenSequence) -> Iterator[int]:
-        """A submitted sequence's tokens as they come, without those that it began with."""
-        known = len(sequence.spoken)
-        while True:
-            self.wait(sequence, known)
-            if known == len(sequence.tokens):
-                return
-            yield sequence.tokens[known]
-            known += 1
-
     def decode(self, sequence: TokenSequence) -> NDArray[np.int64]:
         """Submits a sequence and runs it to its end; all of its tokens [T]."""
         self.submit(sequence, id(sequence))
@@ -105,7 +95,7 @@ class SemanticDecoder:
             return
         began = time.perf_counter()
         try:
-            logits = self._runner.step(np.array([sequence.tokens[-1] for sequence in running]))
+            logits = self._backend.step(np.array([sequence.tokens[-1] for sequence in running]))
         except Exception as error:
             # Whatever it is, it belongs to these sequences, not to the one who happens to drive.
             for sequence in running:
@@ -113,29 +103,32 @@ class SemanticDecoder:
             return
         for sequence, row in zip(running, logits, strict=True):
             if sequence.finished is None:
-                sequence.accept(row)
+                try:
+                    sequence.accept(row)
+                except Exception as error:  # it is this sequence's alone
+                    sequence.fail(error)
         share = (time.perf_counter() - began) / len(running)
         for sequence in running:
             sequence.decode_s += share
 
     def _prefill(self, admitted: list[tuple[int, TokenSequence]], running: tuple[TokenSequence, ...]) -> None:
-        """Starts new rows; takes of one line begin alike, so that one prefill does for them, though some run already."""
+        """Starts new slots; candidates of an utterance share their prefix, and so one prefill."""
         if not admitted:
             return
-        begun: dict[Hashable, tuple[int, int, NDArray[np.float32]]] = {
-            twin.beginning: (row, len(twin.tokens) - len(twin.spoken) - 1, twin.first_logits)
-            for row, twin in enumerate(running)
+        prefilled: dict[Hashable, tuple[int, int, NDArray[np.float32]]] = {
+            twin.prefix: (slot, len(twin.tokens) - 1, twin.first_logits)
+            for slot, twin in enumerate(running)
             if twin.finished is None and twin.first_logits is not None
         }
-        for row, sequence in admitted:
+        for slot, sequence in admitted:
             began = time.perf_counter()
             try:
-                if sequence.beginning in begun:
-                    twin_row, steps, logits = begun[sequence.beginning]
-                    self._runner.move(twin_row, row, back=steps)
+                if sequence.prefix in prefilled:
+                    twin_slot, steps, logits = prefilled[sequence.prefix]
+                    self._backend.move(twin_slot, slot, back=steps)
                 else:
-                    logits = self._runner.prefill(row, sequence.phones, sequence.features, sequence.context)
-                    begun[sequence.beginning] = row, 0, logits
+                    logits = self._backend.prefill(slot, sequence.phones, sequence.features, sequence.prompt)
+                    prefilled[sequence.prefix] = slot, 0, logits
                 sequence.first_logits = logits
                 sequence.accept(logits.copy())
             except Exception as error:
@@ -143,9 +136,9 @@ class SemanticDecoder:
             sequence.prefill_s = time.perf_counter() - began
 
     def _sweep(self) -> None:
-        """Gives back the rows and places of sequences that are over."""
+        """Frees the slots and queue positions of sequences that are over."""
         for sequence in (*self._scheduler.running, *self._scheduler.waiting):
             if sequence.finished is not None:
                 move = self._scheduler.release(sequence)
                 if move is not None:
-                    self._runner.move(move.source, move.target)
+                    self._backend.move(move.source, move.target)

@@ -1,4 +1,4 @@
-"""Runs stage one with compiled kernels over the rows of a batch: it knows tensors, and nothing of requests."""
+"""Stage one by the compiled kernels of `timbral.native`."""
 
 from pathlib import Path
 
@@ -13,17 +13,16 @@ from timbral.native.stage_one import StageOneKernel, StageOneWeights
 class NativeBackend:
     """Prefill and step by `timbral.native`. Not safe for threads: its owner takes turns.
 
-    A request gets the same logits alone and in company.
-
-    rows: how many requests run together. capacity: phones and tokens that one row can hold.
+    A sequence gets the same logits alone and in a batch. See Backend.
     """
 
-    def __init__(self, kernel: StageOneKernel, rows: int, capacity: int) -> None:
-        self.rows = rows
+    def __init__(self, kernel: StageOneKernel, slots: int, capacity: int) -> None:
+        self.slots = slots
         self.capacity = capacity
+        self.vocabulary = kernel.vocabulary
         self._kernel = kernel
-        self._filled = np.zeros(rows, np.int32)
-        self._spoken = np.zeros(rows, np.int64)
+        self._filled = np.zeros(slots, np.int32)
+        self._spoken = np.zeros(slots, np.int64)
 
     @classmethod
     def open(
@@ -32,7 +31,7 @@ class NativeBackend:
         step: Path,
         options: SessionOptions,
         *,
-        rows: int,
+        slots: int,
         capacity: int,
         variant: str | None = None,
     ) -> "NativeBackend | None":
@@ -43,29 +42,29 @@ class NativeBackend:
             return None
         kernel = StageOneKernel(
             weights,
-            rows=rows,
+            rows=slots,
             capacity=capacity,
             threads=options.threads or usable_cores(),
             spin_us=options.spin_us,
             variant=variant or variants[0],
         )
-        return cls(kernel, rows, capacity)
+        return cls(kernel, slots, capacity)
 
     def prefill(
         self,
-        row: int,
+        slot: int,
         phones: NDArray[np.int64],
         features: NDArray[np.float32] | None,
         tokens: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Starts a row: phones [n], features [n, d], tokens [t] → logits [vocabulary] of the next token."""
-        logits: NDArray[np.float32] = self._kernel.prefill(row, phones, features, tokens).copy()
-        self._filled[row] = len(phones) + len(tokens)
-        self._spoken[row] = len(tokens)
+        """Starts a slot: phones [n], features [n, d], tokens [t] → logits [vocabulary] of the next token."""
+        logits: NDArray[np.float32] = self._kernel.prefill(slot, phones, features, tokens).copy()
+        self._filled[slot] = len(phones) + len(tokens)
+        self._spoken[slot] = len(tokens)
         return logits
 
     def step(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Adds a token to each of the first rows, [r] → logits [r, vocabulary], valid until the next step."""
+        """Adds a token to each of the first slots, [s] → logits [s, vocabulary], valid until the next step."""
         count = len(tokens)
         logits = self._kernel.step(tokens, self._spoken[:count], self._filled[:count])
         self._filled[:count] += 1
@@ -73,7 +72,7 @@ class NativeBackend:
         return logits
 
     def move(self, source: int, target: int, back: int = 0) -> None:
-        """Puts what row `source` held so many steps before into row `target`."""
+        """Copies slot `source`, as it was `back` steps before, to slot `target`."""
         count = int(self._filled[source]) - back
         self._kernel.copy(source, target, count)
         self._filled[target] = count

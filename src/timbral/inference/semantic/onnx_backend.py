@@ -1,4 +1,4 @@
-"""Runs stage one's graphs by onnxruntime over the rows of a batch: it knows tensors, and nothing of requests."""
+"""Stage one by onnxruntime."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,87 +11,83 @@ from numpy.typing import NDArray
 
 from timbral.errors import BundleError
 from timbral.inference.sessions import Graph, SessionOptions, on_cuda, onnxruntime_release
+from timbral.models import files
 from timbral.native.pages import pages
 
 _STEP_INPUTS = ("token", "positions", "cache_lengths", "total_length")
 _PREFILL_INPUTS = ("phones", "phone_lengths", "prompt", "prompt_lengths")
 
-NARROW_SINCE = (1, 31)
+INT8_CACHE_SINCE = (1, 31)
 """The onnxruntime that attends to 8-bit keys and values on a CPU, as far as has been tried."""
 _NUMBERS: Mapping[str, type[np.generic]] = MappingProxyType(
     {"tensor(int8)": np.int8, "tensor(float16)": np.float16, "tensor(float)": np.float32}
 )
 """Of keys and values, by how onnxruntime calls them."""
 _TRIED = 3
-"""Rows that are tried together, of which the last one has no other to be paired with."""
+"""Slots that are tried together, of which the last one has no other to be paired with."""
 
 
 class OnnxBackend:
-    """Prefill and step of `timbral.conversion.export.semantic`, with keys and values in buffers that are allocated once.
+    """Prefill and step graphs of `timbral.conversion.export.semantic`, with a KV cache that is allocated once.
 
-    The step graph reads the buffers and writes one position a row into them, in place; nothing is copied
-    for a token. Buffers lie in the memory of the host. Not safe for threads: its owner takes turns.
+    The step graph reads the cache and writes one position a slot into it, in place; nothing is copied for a token. The cache
+    lies in host memory. Not safe for threads: its owner takes turns.
 
-    A request gets the same logits alone and in company. Some kernels take rows in pairs and round a single one otherwise, of
-    which 8-bit products make enough for another token to be drawn. Whether they do depends on processor and weights, and is tried
-    once: if so, the graph always runs an even number of rows, an idle one among them if need be.
-
-    rows: how many requests run together. capacity: phones and tokens that one row can hold.
+    A sequence gets the same logits alone and in a batch. Some 8-bit matrix products take rows in pairs and round a single one
+    otherwise. Whether they do depends on processor and weights and is tried once: if so, the graph always runs an even number
+    of slots, an idle one among them if need be. See Backend.
     """
 
-    def __init__(self, prefill: Graph, step: Graph, rows: int, capacity: int) -> None:
-        self.rows = rows
+    def __init__(self, prefill: Graph, step: Graph, slots: int, capacity: int) -> None:
+        self.slots = slots
         self.capacity = capacity
         self._prefill = prefill
         self._step = step
-        shapes = {value.name: value.shape for value in step.session.get_inputs()}
-        types = {value.name: value.type for value in step.session.get_inputs()}
-        self._layers = sum(name.startswith("key_") for name in shapes)
-        heads, size = shapes["key_0"][1], shapes["key_0"][3]
-        number = _NUMBERS[types["key_0"]]
+        heads, size = step.input_shape("key_0")[1], step.input_shape("key_0")[3]
+        number = _NUMBERS[step.input_type("key_0")]
+        layers = sum(name.startswith("key_") for name in step.takes)
         self._caches = {
-            f"{kind}_{layer}": pages((_paired(rows), heads, capacity, size), number)
-            for layer in range(self._layers)
+            f"{kind}_{layer}": pages((_paired(slots), heads, capacity, size), number)
+            for layer in range(layers)
             for kind in ("key", "value")
         }
-        taken = {value.name: value.shape for value in prefill.session.get_inputs()}
-        self._feature_size: int = taken["bert"][1] if "bert" in taken else 0
-        self._filled = np.zeros(_paired(rows), np.int32)
-        self._spoken = np.zeros(_paired(rows), np.int64)
-        self._fronts: dict[int, _Front] = {}
-        self._vocabulary: int = step.session.get_outputs()[0].shape[1]
+        self._feature_size: int = prefill.input_shape("bert")[1] if "bert" in prefill.takes else 0
+        self._filled = np.zeros(_paired(slots), np.int32)
+        self._generated = np.zeros(_paired(slots), np.int64)
+        self._bound: dict[int, _BoundStep] = {}
+        self.vocabulary: int = step.session.get_outputs()[0].shape[1]
         self._pairs = False  # while it is tried
-        self._pairs = not self._rows_agree()
+        self._pairs = not self._batches_agree()
 
     @classmethod
     def open(
-        cls, prefill: Path, step: Path, options: SessionOptions, *, rows: int, capacity: int
+        cls, prefill: Path, step: Path, options: SessionOptions, *, slots: int, capacity: int
     ) -> "OnnxBackend":
         """Opens the two graphs; the weight file that both point to lies beside them.
 
-        Where graphs with narrow caches lie there as well (`conversion.export.int8_kv_cache`), these are opened if they can be run;
-        on CUDA those that compute in float16, if they are there (`timbral.conversion.export.fp16`).
+        Where there are variants with an int8 KV cache beside them, these are opened if onnxruntime can run them; on CUDA those
+        in float16.
         """
         if on_cuda(options):
-            prefill, step = _variant(prefill, "half"), _variant(step, "half")
-        elif onnxruntime_release() >= NARROW_SINCE:
-            prefill, step = _variant(prefill, "narrow"), _variant(step, "narrow")
+            prefill, step = _variant(prefill, "fp16"), _variant(step, "fp16")
+        elif onnxruntime_release() >= INT8_CACHE_SINCE:
+            prefill, step = _variant(prefill, "int8_cache"), _variant(step, "int8_cache")
         first = Graph(prefill, _PREFILL_INPUTS, ("logits",), options, more=("bert",))
         caches = tuple(name for name in first.gives if name.startswith(("key_", "value_")))
         if not caches:
             raise BundleError(f"{prefill} gives no keys and values: get the model again")
         written = tuple(f"{name}_next" for name in caches)
         second = Graph(step, (*_STEP_INPUTS, *caches), ("logits", *written), options)
-        return cls(first, second, rows, capacity)
+        return cls(first, second, slots, capacity)
 
     def prefill(
         self,
-        row: int,
+        slot: int,
         phones: NDArray[np.int64],
         features: NDArray[np.float32] | None,
         tokens: NDArray[np.int64],
     ) -> NDArray[np.float32]:
-        """Starts a row: phones [n], features [n, d], tokens [t] → logits [vocabulary] of the next token.
+        """Starts a slot: phones [n], features [n, d], tokens [t] → logits [vocabulary] of the next token.
 
         Where a model takes features and there are none, they are zeros, as officially for all but Chinese.
         """
@@ -106,33 +102,36 @@ class OnnxBackend:
                 features = np.zeros((len(phones), self._feature_size), np.float32)
             inputs["bert"] = np.ascontiguousarray(features.T)[None]
         logits, *filled = self._prefill(inputs, ("logits", *self._caches))
+        # Compiled code reads the logits: what a graph gives is not taken for granted.
+        if logits.dtype != np.float32 or logits.shape != (1, self.vocabulary):
+            raise BundleError(f"prefill gives logits {logits.dtype} {logits.shape}: get the model again")
         count = len(phones) + len(tokens)
         for buffer, values in zip(self._caches.values(), filled, strict=True):
-            buffer[row, :, :count] = values[0, :, :count]
-        self._filled[row] = count
-        self._spoken[row] = len(tokens)
+            buffer[slot, :, :count] = values[0, :, :count]
+        self._filled[slot] = count
+        self._generated[slot] = len(tokens)
         first: NDArray[np.float32] = logits[0]
         return first
 
     def step(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Adds a token to each of the first rows, [r] → logits [r, vocabulary], valid until the next step."""
+        """Adds a token to each of the first slots, [s] → logits [s, vocabulary], valid until the next step."""
         count = len(tokens)
         run = _paired(count) if self._pairs else count
-        if run not in self._fronts:
-            self._fronts[run] = _Front(self._step, self._caches, run, self._vocabulary)
-        front = self._fronts[run]
-        front.token[:count, 0] = tokens
-        front.positions[:count] = self._spoken[:count]
-        front.cache_lengths[:count] = self._filled[:count]
-        front.cache_lengths[count:] = 0  # the idle row writes its first position again and again
-        front.total_length[0] = self._filled[:count].max() + 1
-        front.run()
+        if run not in self._bound:
+            self._bound[run] = _BoundStep(self._step, self._caches, run, self.vocabulary)
+        bound = self._bound[run]
+        bound.token[:count, 0] = tokens
+        bound.positions[:count] = self._generated[:count]
+        bound.cache_lengths[:count] = self._filled[:count]
+        bound.cache_lengths[count:] = 0  # the idle row writes its first position again and again
+        bound.total_length[0] = self._filled[:count].max() + 1
+        bound.run()
         self._filled[:count] += 1
-        self._spoken[:count] += 1
-        return front.logits[:count]
+        self._generated[:count] += 1
+        return bound.logits[:count]
 
-    def _rows_agree(self) -> bool:
-        """Whether rows that hold the same get the same logits, bit for bit, however many run."""
+    def _batches_agree(self) -> bool:
+        """Whether slots with the same content get the same logits, bit for bit, however many run."""
         most = min(_TRIED, len(self._filled))
         self.prefill(0, np.arange(3), None, np.arange(2))
         logits = []
@@ -141,20 +140,20 @@ class OnnxBackend:
                 self.move(0, row)
             logits += [*self.step(np.zeros(count, np.int64)).copy()]
             self._filled[0] -= 1
-            self._spoken[0] -= 1
+            self._generated[0] -= 1
         return all(np.array_equal(row, logits[0]) for row in logits)
 
     def move(self, source: int, target: int, back: int = 0) -> None:
-        """Puts what row `source` held so many steps before into row `target`."""
+        """Copies slot `source`, as it was `back` steps before, to slot `target`."""
         count = self._filled[source] - back
         for buffer in self._caches.values():
             buffer[target, :, :count] = buffer[source, :, :count]
         self._filled[target] = count
-        self._spoken[target] = self._spoken[source] - back
+        self._generated[target] = self._generated[source] - back
 
 
-class _Front:
-    """The first `count` rows, bound to the step graph once and for all: inputs, outputs, buffers."""
+class _BoundStep:
+    """The step graph with inputs, outputs and caches of the first `count` slots bound once."""
 
     def __init__(self, step: Graph, caches: dict[str, NDArray[Any]], count: int, vocabulary: int) -> None:
         self.token = np.zeros((count, 1), np.int64)
@@ -176,15 +175,16 @@ class _Front:
         self._session.run_with_iobinding(self._binding)
 
 
-def _paired(rows: int) -> int:
-    """So many rows, or one more to make pairs of them."""
-    return rows + rows % 2
+def _paired(slots: int) -> int:
+    """So many slots, or one more to make pairs of them."""
+    return slots + slots % 2
 
 
-def _variant(path: Path, kind: str) -> Path:
-    """The graph of that kind beside this one, where there is one."""
-    variant = path.with_name(f"{path.stem}_{kind}{path.suffix}")
-    return variant if variant.is_file() else path
+def _variant(path: Path, cache: files.Cache) -> Path:
+    """The variant of a graph beside it, where there is one."""
+    name = files.variant(path.name, cache)
+    beside = (path.with_name(one) for one in (name, files.FORMER_NAMES.get(name, name)))
+    return next((variant for variant in beside if variant.is_file()), path)
 
 
 def _shared(array: NDArray[Any]) -> Any:

@@ -1,7 +1,7 @@
-"""Decides which requests run together: it knows requests and rows, and nothing of tensors.
+"""Decides which requests run together: it knows requests and batch slots, and nothing of tensors.
 
-Running requests hold the rows 0 to n - 1 without gaps, so a batch is always one block. Waiting requests are
-admitted by fair queueing: each group (one caller, say) gets every second row while two groups wait, every
+Running requests hold the slots 0 to n - 1 without gaps, so a batch is always one block. Waiting requests are
+admitted by fair queueing: each group (one caller, say) gets every second slot while two groups wait, every
 third while three do, whatever the number of requests each has brought; within a group the order of arrival
 holds. The scheme is start-time fair queueing with a cost of one per request (Goyal, Vin and Cheng, 1996),
 under which nobody waits for ever.
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Move:
-    """Row `source` has to become row `target`, to close the gap that a request left."""
+    """Slot `source` has to become slot `target`, to close the gap that a request left."""
 
     source: int
     target: int
@@ -48,7 +48,7 @@ class Scheduler(Generic[T]):
 
     @property
     def running(self) -> tuple[T, ...]:
-        """Running requests; a request's place is its row."""
+        """Running requests; a request's index is its slot."""
         return tuple(self._running)
 
     @property
@@ -57,14 +57,14 @@ class Scheduler(Generic[T]):
         return tuple(ticket.request for ticket in sorted(self._waiting, key=_by_turn))
 
     def submit(self, request: T, group: Hashable = None) -> None:
-        """Lets a request wait for a row."""
+        """Lets a request wait for a slot."""
         turn = max(self._clock, self._last_turn.get(group, 0)) + 1
         self._last_turn[group] = turn
         self._count += 1
         self._waiting.append(_Ticket(request, group, turn, self._count))
 
     def admit(self) -> list[tuple[int, T]]:
-        """Gives free rows to those whose turn it is; returns the new rows with their requests."""
+        """Gives free slots to those whose turn it is; returns the new slots with their requests."""
         admitted = []
         while self._waiting and len(self._running) < self.max_batch:
             ticket = min(self._waiting, key=_by_turn)
@@ -80,7 +80,7 @@ class Scheduler(Generic[T]):
     def release(self, request: T) -> Move | None:
         """Takes out a request, running or waiting (or neither, which is no error).
 
-        Returns the row that has to move so that rows stay without gaps, if one has to.
+        Returns the move that keeps slots without gaps, if one is needed.
         """
         self._waiting = [ticket for ticket in self._waiting if ticket.request is not request]
         row = next((row for row, other in enumerate(self._running) if other is request), None)

@@ -10,21 +10,13 @@ from functools import cache
 
 from timbral.text.g2p.english import lexicon
 from timbral.text.g2p.english.lexicon import Phones
+from timbral.text.normalize.english.word_lists import word_list
 from timbral.text.resources import read_lines
 
-_MODALS = frozenset(
-    "to will would can could shall should may might must do does did don't doesn't didn't won't can't couldn't wouldn't "
-    "shouldn't cannot let let's please help i'll you'll we'll they'll he'll she'll i'd you'd we'd they'd he'd she'd".split()
-)
-_PERFECT = frozenset(
-    "have has had haven't hasn't hadn't having i've you've we've they've is are was were be been being isn't wasn't get got "
-    "it's that's well widely".split()
-)
-_ADVERBS = frozenset("never always often also just only not already ever still really then rarely sometimes usually".split())
-_PAST = frozenset(
-    "yesterday ago last once when earlier previously before was were had did said went took came made gave told saw wrote "
-    "sat found thought knew felt left".split()
-)
+_MODALS = word_list("modals")
+_PERFECT = word_list("perfect")
+_ADVERBS = word_list("adverbs")
+_PAST = word_list("past")
 _CUES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     word: (frozenset(first.split()), frozenset(second.split()))
     for word, first, second in (
@@ -37,7 +29,7 @@ _CUES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
          "fish fishing caught lake river pond sea trout largemouth striped boat"),
         ("wound", "around clock watch tightly through coil tape string yarn wire",
          "heal healed blood bleeding knife bullet gunshot open deep infected soldier bandage"),
-        ("lead", "", "pipe pipes paint poisoning zinc copper mercury metal bullets pencil unleaded heavy toxic molten battery acid"),
+        ("lead", "", "pipe pipes paint poisoning zinc copper mercury metal bullets pencil unleaded heavy toxic molten"),
         ("sow", "seeds seed reap discord fields", "pig pigs piglets boar farrowing"),
         ("dove", "into dived water pool off in under headfirst deep", "white peace bird pigeon turtle doves olive"),
         ("minute", "", "details detail amounts quantities particles traces differences"),
@@ -50,18 +42,16 @@ _CUES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
 }  # fmt: skip
 """Words near a homograph that speak for its first or second pronunciation, where the data have too few sentences."""
 _CUE = 250
-_DETERMINERS = frozenset("the a an my your his its our their this no some every each another".split())
-_SUBJECTS = frozenset("i we they you who".split())
-_PARTICLES = frozenset("it them him me us up down apart".split())
-_OBJECTS = frozenset(
-    "the a an my your his her its our their this that these those it them him me us all some any yourself yourselves both "
-    "each every".split()
-)
+_DETERMINERS = word_list("determiners")
+_SUBJECTS = word_list("subjects")
+_PARTICLES = word_list("particles")
+_PARTICLES = frozenset(["it", "them", "him", "me", "us", "up", "down", "apart"])
+_OBJECTS = word_list("objects")
 VERB = "*"
 """Stands for the word in the features of the classifier of verbs."""
 _WINDOW = 5
 _NEAR = 3
-_BE = frozenset("be am is are was were been being get gets got getting".split())
+_BE = frozenset(["be", "am", "is", "are", "was", "were", "been", "being", "get", "gets", "got", "getting"])
 
 
 def homograph(tokens: Sequence[str], index: int) -> Phones | None:
@@ -133,7 +123,7 @@ def _is_present(tokens: Sequence[str], index: int) -> bool:
             return False
         before.pop()
     last = before[-1] if before else ""
-    if last in _MODALS or not last.isalpha() and "'" not in last:
+    if last in _MODALS or (not last.isalpha() and "'" not in last):
         return True
     if last in _PERFECT or last in ("he", "she", "it", "who"):
         return False

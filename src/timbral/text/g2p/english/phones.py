@@ -1,6 +1,7 @@
 """Normalised English to ARPAbet phones with stress."""
 
 import re
+from itertools import pairwise
 
 from timbral.text.g2p.english.homographs import homograph
 from timbral.text.g2p.english.spelling import is_spelled, spell
@@ -8,7 +9,9 @@ from timbral.text.g2p.english.words import pronounce_word
 from timbral.text.g2p.pronunciation import Pronunciation, SymbolVersion
 
 _TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
-_ONES = "one|two|three|four|five|six|seven|eight|nine|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth"
+_ONES = (
+    "one|two|three|four|five|six|seven|eight|nine|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth"
+)
 _NUMBER = re.compile(rf"\b({_TENS})[ -]({_ONES})\b", re.IGNORECASE)
 _TOKEN = re.compile(r"[A-Z](?: [A-Z])+(?![A-Za-z'])|[A-Za-z]+(?:['-][A-Za-z]+)*'?|'[A-Za-z]+|[.,?!-]")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
@@ -30,7 +33,7 @@ def tokens_of(text: str) -> list[str]:
 def _sentences(tokens: list[str]) -> list[tuple[int, int]]:
     ends = [index + 1 for index, token in enumerate(tokens) if token in _SENTENCE_ENDS]
     borders = [0, *ends, len(tokens)]
-    return list(zip(borders, borders[1:], strict=False))
+    return list(pairwise(borders))
 
 
 def _sentence(tokens: list[str]) -> list[str]:
@@ -61,7 +64,11 @@ def _token(tokens: list[str], index: int, *, shouted: bool) -> tuple[str, ...]:
 def _part(part: str, *, shouted: bool) -> tuple[str, ...]:
     plural = re.fullmatch(r"([A-Z]{2,})('?s)", part)
     if plural and is_spelled(plural[1], shouted=False):
-        return (*spell(plural[1]), "Z" if plural[1][-1] not in "SXHZ" else "IH0", *("Z" if plural[1][-1] in "SXHZ" else ""))
+        return (
+            *spell(plural[1]),
+            "Z" if plural[1][-1] not in "SXHZ" else "IH0",
+            *("Z" if plural[1][-1] in "SXHZ" else ""),
+        )
     if len(part) == 1 or (part.isupper() and is_spelled(part, shouted=shouted)):
         return spell(part)
     return pronounce_word(part)

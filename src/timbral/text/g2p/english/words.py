@@ -12,25 +12,29 @@ from timbral.text.g2p.english.spelling import names_letters, spell
 _NOT_SPOKEN = frozenset({"<pad>", "<s>", "</s>", "<unk>", "UW"})
 _VOICELESS = frozenset(("P", "T", "K", "F", "TH", "HH"))
 _SIBILANTS = frozenset(("S", "Z", "SH", "ZH", "CH", "JH"))
-_CONTRACTIONS: dict[str, Phones] = {
-    "'ll": ("AH0", "L"), "'ve": ("V",), "'re": ("ER0",), "'d": ("D",), "'m": ("M",), "n't": ("AH0", "N", "T"),
-    "'em": ("AH0", "M"),
-}  # fmt: skip
-_SUFFIXES: dict[str, Phones] = {
-    "ing": ("IH0", "NG"), "er": ("ER0",), "ers": ("ER0", "Z"), "ly": ("L", "IY0"), "ness": ("N", "AH0", "S"),
-    "less": ("L", "AH0", "S"), "ful": ("F", "AH0", "L"), "able": ("AH0", "B", "AH0", "L"), "est": ("AH0", "S", "T"),
-    "ish": ("IH0", "SH"), "ment": ("M", "AH0", "N", "T"), "ism": ("IH2", "Z", "AH0", "M"), "ist": ("IH0", "S", "T"),
-    "y": ("IY0",), "like": ("L", "AY2", "K"), "ship": ("SH", "IH2", "P"),
-}  # fmt: skip
-_PREFIXES: dict[str, Phones] = {
-    "un": ("AH0", "N"), "re": ("R", "IY0"), "non": ("N", "AA0", "N"), "mis": ("M", "IH0", "S"), "dis": ("D", "IH0", "S"),
-    "over": ("OW1", "V", "ER0"), "under": ("AH1", "N", "D", "ER0"), "anti": ("AE1", "N", "T", "IY0"), "pre": ("P", "R", "IY0"),
-    "super": ("S", "UW1", "P", "ER0"), "micro": ("M", "AY1", "K", "R", "OW0"), "multi": ("M", "AH1", "L", "T", "IY0"),
-    "inter": ("IH1", "N", "T", "ER0"), "sub": ("S", "AH0", "B"), "cyber": ("S", "AY1", "B", "ER0"), "bio": ("B", "AY1", "OW0"),
-    "geo": ("JH", "IY1", "OW0"), "auto": ("AO1", "T", "OW0"), "tele": ("T", "EH1", "L", "AH0"), "crypto": ("K", "R", "IH1", "P", "T", "OW0"),
-    "kilo": ("K", "IH1", "L", "AH0"), "mega": ("M", "EH1", "G", "AH0"), "giga": ("G", "IH1", "G", "AH0"), "milli": ("M", "IH1", "L", "AH0"),
-    "nano": ("N", "AE1", "N", "OW0"), "deca": ("D", "EH1", "K", "AH0"), "tera": ("T", "EH1", "R", "AH0"), "mebi": ("M", "EH1", "B", "IY0"),
-}  # fmt: skip
+
+
+def _phones_of(table: dict[str, str]) -> dict[str, Phones]:
+    return {spelling: tuple(phones.split()) for spelling, phones in table.items()}
+
+
+_CONTRACTIONS = _phones_of({
+    "'ll": "AH0 L", "'ve": "V", "'re": "ER0", "'d": "D", "'m": "M", "n't": "AH0 N T", "'em": "AH0 M",
+})  # fmt: skip
+_SUFFIXES = _phones_of({
+    "ing": "IH0 NG", "er": "ER0", "ers": "ER0 Z", "ly": "L IY0", "ness": "N AH0 S", "less": "L AH0 S",
+    "ful": "F AH0 L", "able": "AH0 B AH0 L", "est": "AH0 S T", "ish": "IH0 SH", "ment": "M AH0 N T",
+    "ism": "IH2 Z AH0 M", "ist": "IH0 S T", "y": "IY0", "like": "L AY2 K", "ship": "SH IH2 P",
+})  # fmt: skip
+_PREFIXES = _phones_of({
+    "un": "AH0 N", "re": "R IY0", "non": "N AA0 N", "mis": "M IH0 S", "dis": "D IH0 S", "over": "OW1 V ER0",
+    "under": "AH1 N D ER0", "anti": "AE1 N T IY0", "pre": "P R IY0", "super": "S UW1 P ER0",
+    "micro": "M AY1 K R OW0", "multi": "M AH1 L T IY0", "inter": "IH1 N T ER0", "sub": "S AH0 B",
+    "cyber": "S AY1 B ER0", "bio": "B AY1 OW0", "geo": "JH IY1 OW0", "auto": "AO1 T OW0", "tele": "T EH1 L AH0",
+    "crypto": "K R IH1 P T OW0", "kilo": "K IH1 L AH0", "mega": "M EH1 G AH0", "giga": "G IH1 G AH0",
+    "milli": "M IH1 L AH0", "nano": "N AE1 N OW0", "deca": "D EH1 K AH0", "tera": "T EH1 R AH0",
+    "mebi": "M EH1 B IY0",
+})  # fmt: skip
 _SHORTEST_STEM = 3
 _SHORTEST_PART = 3
 _LONGEST_LETTERS = 3
@@ -82,7 +86,9 @@ def _by_ending(spelling: str) -> Phones | None:
 
 
 def _stem(spelling: str) -> Phones | None:
-    return _by_heart(spelling, title=False) or _inflected(spelling) if len(spelling) >= _SHORTEST_STEM else None
+    return (
+        _by_heart(spelling, title=False) or _inflected(spelling) if len(spelling) >= _SHORTEST_STEM else None
+    )
 
 
 def _inflected(spelling: str) -> Phones | None:

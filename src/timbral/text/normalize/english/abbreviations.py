@@ -4,6 +4,7 @@ import re
 
 from timbral.text.normalize.english.numbers import cardinal, ordinal
 from timbral.text.normalize.english.rules import Rule, ends_sentence, rule
+from timbral.text.normalize.english.word_lists import word_list
 
 _TITLES = {
     "Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Messrs": "Messieurs", "Prof": "Professor", "Gen": "General",
@@ -42,17 +43,8 @@ _NUMBERED = (
     r"(?:World War|Chapter|Part|Act|Scene|Type|Phase|Class|Volume|Book|Appendix|Section|Article|Grade|Level|Title|Figure|"
     r"Table|Stage|Schedule|Unit|Episode|Season|Round|Category|Mark|Super Bowl|Formula|Vatican|Element|Lesson|Division|Tier)"
 )
-_NUMERAL_WORDS = frozenset(
-    "I V X L C D M MI MD DC CD CV DI MC CM LI DM MM CC XL XXL XX XXX MIX CIV DIM MILD CI VI DL ML MV CL LCD LC MCI MDI CDI".split()
-) - {"VI"}
-_RULERS = frozenset(
-    "louis henry charles james george edward william richard elizabeth mary pius paul john benedict gregory francis leo "
-    "innocent urban clement alexander nicholas peter catherine frederick philip ferdinand albert leopold napoleon wilhelm "
-    "gustav christian otto robert david baldwin ramses rameses thutmose ptolemy darius xerxes constantine sixtus julius "
-    "boniface ivan boris oscar haakon harald olav carl karl victor umberto pedro alfonso juan felipe philippe rudolf "
-    "maximilian joseph franz ludwig sigismund stephen matthias bela casimir sobieski vladimir theodore amenhotep seti "
-    "cleopatra margaret anne adrian celestine honorius eugene martin callixtus alexandria mohammed selim murad mehmed sam".split()
-)
+_NUMERAL_WORDS = word_list("no numerals")
+_RULERS = word_list("rulers")
 
 
 def _roman_value(numeral: str) -> int:
@@ -89,12 +81,15 @@ def _doctor_or_drive(match: re.Match[str]) -> str:
     return "Doctor"
 
 
+_STREET_NAME = re.compile(
+    r"(?:\b(?!(?:In|At|To|From|On|The|And|Of|Visit|See|For|By|With|Near|Is|Are|Or)\b)[A-Z][a-z']+"
+    r"|\d(?:st|nd|rd|th)|[a-z](?:first|third|second|th)\b)\s$"
+)
+
+
 def _saint_or_street(match: re.Match[str]) -> str:
     before = match.string[max(match.start() - 24, 0) : match.start()]
-    named = re.search(
-        r"(?:\b(?!(?:In|At|To|From|On|The|And|Of|Visit|See|For|By|With|Near|Is|Are|Or)\b)[A-Z][a-z']+|\d(?:st|nd|rd|th)|[a-z](?:first|third|second|th)\b)\s$",
-        before,
-    )
+    named = _STREET_NAME.search(before)
     before_name = re.match(r"\s+[A-Z][a-z]", match.string[match.end() : match.end() + 5])
     if named or not before_name:
         ends = match["dot"] and (before_name or match.end() == len(match.string))
@@ -124,19 +119,19 @@ def _initials(match: re.Match[str]) -> str:
     return " ".join(letters).upper() + ("." if ends else "")
 
 
+def _phrase(pattern: str, words: str) -> Rule:
+    end = "" if pattern.endswith("/") else r"(?!\w)"
+    return rule(rf"(?<![\w.]){pattern}{end}", lambda _: words, re.IGNORECASE)
+
+
 ABBREVIATIONS: tuple[Rule, ...] = (
-    *(
-        rule(
-            rf"(?<![\w.]){pattern}(?!\w)" if not pattern.endswith("/") else rf"(?<![\w.]){pattern}(?=\s|\w)",
-            lambda m, w=words: w,
-            re.IGNORECASE,
-        )
-        for pattern, words in _PHRASES.items()
-    ),
+    *(_phrase(pattern, words) for pattern, words in _PHRASES.items()),
     rule(r"\bPh\.\s?D\.?(?!\w)", lambda _: "P H D"),
     rule(
-        r"(?i)(?<![\w.])(?P<word>nos?|figs?|vols?|pp?|ch|sec|eq|art|ed|pt|par|app|ca|c|apt|ext|nr|op|rm|fl|ste|gen|v)\.\s?(?=\d)",
+        r"(?<![\w.])(?!(?:(?<=is )|(?<=was )|(?<=said )|(?<=say ))(?-i:no)\.)"
+        r"(?P<word>nos?|figs?|vols?|pp?|ch|sec|eq|art|ed|pt|par|app|ca|c|apt|ext|nr|op|rm|fl|ste|gen|v)\.\s?(?=\d)",
         lambda m: _BEFORE_NUMBER[m["word"].lower()] + " ",
+        re.IGNORECASE,
     ),
     rule(r"(?<!\w)(?P<sign>[§№])\s?(?=\d)", lambda m: _BEFORE_NUMBER[m["sign"]] + " "),
     rule(r"(?<!\w)#\s?(?=\d)", lambda _: "number "),

@@ -5,7 +5,10 @@ import re
 from timbral.text.normalize.english.numbers import cardinal, decade, ordinal, year
 from timbral.text.normalize.english.rules import AFTER, BEFORE, Rule, ends_sentence, rule
 
-_MONTHS = ("January February March April May June July August September October November December").split()
+_MONTHS = [
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+    "November", "December",
+]  # fmt: skip
 _MONTH_OF = {name[:3].lower(): name for name in _MONTHS}
 _MONTH_NAME = (
     r"(?:Jan(?:uary|\.)?|Feb(?:ruary|\.)?|Mar(?:ch|\.)?|Apr(?:il|\.)?|May|June?\.?|July?\.?|Aug(?:ust|\.)?"
@@ -135,7 +138,8 @@ def _long_time(match: re.Match[str]) -> str:
 
 def _weekdays(match: re.Match[str]) -> str:
     first = _WEEKDAYS[match["first"].lower()]
-    return f"{first} to {_WEEKDAYS[match['last'].lower()]}" if match["last"] else first
+    stop = "." if match[0].endswith(".") and ends_sentence(match) else ""
+    return f"{first} to {_WEEKDAYS[match['last'].lower()]}{stop}" if match["last"] else first
 
 
 def _years(match: re.Match[str]) -> str:
@@ -154,6 +158,10 @@ def _year_and_month(match: re.Match[str]) -> str:
 _ENDS = r"(?![\w/])(?!-\d)(?!\.\d)"
 _MIDDLE = r"(?:0?[1-9]|1[0-2])"
 DATES: tuple[Rule, ...] = (
+    rule(
+        r"(?<!\w)(?P<date>\d{4}-\d\d-\d\d)T(?P<time>\d\d:\d\d)(?::\d\d(?:\.\d{1,9})?)?(?P<utc>Z?)(?!\w)",
+        lambda match: f"{match['date']} {match['time']}{' UTC' if match['utc'] else ''}",
+    ),
     rule(
         rf"\b(?P<first>{_WEEKDAY})\.?(?:{_TO}(?P<last>{_WEEKDAY})\b\.?(?=\s|$|[,;:)]))",
         _weekdays,
@@ -189,8 +197,8 @@ DATES: tuple[Rule, ...] = (
         rf"{BEFORE}(?P<year>\d{{1,4}}|\d,\d{{3}})\s?(?P<era>B\.?\s?C\.?\s?E\b\.?|C\.E\.|CE\b|B\.?C\b\.?|A\.?D\b\.?)",
         _era,
     ),
-    rule(rf"(?<![\w.,])'?(?P<first>(?:[12]\d)?\d0)'?s\s?[-~]\s?'?(?P<decade>(?:[12]\d)?\d0)'?s\b", _decades),
-    rule(rf"(?<![\w.,'])(?P<decade>[12]\d\d0)(?:'?s|\ss)\b", _decade),
+    rule(r"(?<![\w.,])'?(?P<first>(?:[12]\d)?\d0)'?s\s?[-~]\s?'?(?P<decade>(?:[12]\d)?\d0)'?s\b", _decades),
+    rule(r"(?<![\w.,'])(?P<decade>[12]\d\d0)(?:'?s|\ss)\b", _decade),
     rule(r"(?<!\w)'(?P<decade>[1-9]0)'?s\b", _decade),
     rule(
         r"\b(?P<lead>(?:the|his|her|my|our|your|their|mid|early|late|low|high)[\s-])(?P<decade>[2-9]0)s\b",

@@ -2,28 +2,32 @@
 
 import re
 
-from timbral.text.normalize.english.numbers import cardinal, digits_in_words, pairs
+from timbral.text.normalize.english.numbers import cardinal, decade, digits_in_words, number, pairs
 from timbral.text.normalize.english.rules import AFTER, BEFORE, Rule, rule
 
-_STATES = dict(
-    pair.split(":")
-    for pair in (
-        "AL:Alabama,AK:Alaska,AZ:Arizona,AR:Arkansas,CA:California,CO:Colorado,CT:Connecticut,DE:Delaware,FL:Florida,"
-        "GA:Georgia,HI:Hawaii,ID:Idaho,IL:Illinois,IN:Indiana,IA:Iowa,KS:Kansas,KY:Kentucky,LA:Louisiana,ME:Maine,"
-        "MD:Maryland,MA:Massachusetts,MI:Michigan,MN:Minnesota,MS:Mississippi,MO:Missouri,MT:Montana,NE:Nebraska,"
-        "NV:Nevada,NH:New Hampshire,NJ:New Jersey,NM:New Mexico,NY:New York,NC:North Carolina,ND:North Dakota,OH:Ohio,"
-        "OK:Oklahoma,OR:Oregon,PA:Pennsylvania,RI:Rhode Island,SC:South Carolina,SD:South Dakota,TN:Tennessee,TX:Texas,"
-        "UT:Utah,VT:Vermont,VA:Virginia,WA:Washington,WV:West Virginia,WI:Wisconsin,WY:Wyoming"
-    ).split(",")
-)
+_STATES = {
+    "AL": "Alabama", "AK": "Alaska", "AZ": "Arizona", "AR": "Arkansas", "CA": "California", "CO": "Colorado",
+    "CT": "Connecticut", "DE": "Delaware", "FL": "Florida", "GA": "Georgia", "HI": "Hawaii", "ID": "Idaho",
+    "IL": "Illinois", "IN": "Indiana", "IA": "Iowa", "KS": "Kansas", "KY": "Kentucky", "LA": "Louisiana",
+    "ME": "Maine", "MD": "Maryland", "MA": "Massachusetts", "MI": "Michigan", "MN": "Minnesota",
+    "MS": "Mississippi", "MO": "Missouri", "MT": "Montana", "NE": "Nebraska", "NV": "Nevada", "NH": "New Hampshire",
+    "NJ": "New Jersey", "NM": "New Mexico", "NY": "New York", "NC": "North Carolina", "ND": "North Dakota",
+    "OH": "Ohio", "OK": "Oklahoma", "OR": "Oregon", "PA": "Pennsylvania", "RI": "Rhode Island",
+    "SC": "South Carolina", "SD": "South Dakota", "TN": "Tennessee", "TX": "Texas", "UT": "Utah", "VT": "Vermont",
+    "VA": "Virginia", "WA": "Washington", "WV": "West Virginia", "WI": "Wisconsin", "WY": "Wyoming",
+}  # fmt: skip
 _STREETS = {
     "st": "Street", "ave": "Avenue", "av": "Avenue", "blvd": "Boulevard", "rd": "Road", "dr": "Drive", "ln": "Lane",
     "ct": "Court", "pl": "Place", "sq": "Square", "hwy": "Highway", "expy": "Expressway", "pkwy": "Parkway",
     "ter": "Terrace", "cir": "Circle", "fwy": "Freeway", "trl": "Trail",
 }  # fmt: skip
-_STREET = "|".join(_STREETS)
-_COMPASS = {"N": "North", "S": "South", "E": "East", "W": "West", "NE": "Northeast", "NW": "Northwest",
-            "SE": "Southeast", "SW": "Southwest"}  # fmt: skip
+_STREET = "|".join(spelling for name in _STREETS for spelling in (name, name.title(), name.upper()))
+_STREET_NAME = r"(?:\d{1,3}(?:st|nd|rd|th)|[A-Z][A-Za-z']{0,20}(?:\s[A-Z][A-Za-z']{0,20}){0,3}?)"
+_ROOMS = "[Rr]oom|[Ff]light|[Ss]uite|[Aa]partment|[Hh]ighway|Boeing|Airbus|[Bb]us|[Gg]ate|[Ii]nterstate|[Rr]oute|[Uu]nit"
+_COMPASS = {
+    "N": "North", "S": "South", "E": "East", "W": "West", "NE": "Northeast", "NW": "Northwest", "SE": "Southeast",
+    "SW": "Southwest",
+}  # fmt: skip
 
 
 def _groups(text: str) -> str:
@@ -57,14 +61,17 @@ def _after_word(match: re.Match[str]) -> str:
     return f"{match['lead']}{digits_in_words(match['digits'])}"
 
 
-def _house_number(digits: str) -> str:
-    if len(digits) == 3:
-        return (
-            f"{cardinal(digits[0])} {pairs('1' + digits[1:]).removeprefix('one hundred').strip()}"
-            if False
-            else digits
-        )
-    return pairs(digits) if len(digits) == 4 and digits[0] != "0" else cardinal(digits)
+def _room(match: re.Match[str]) -> str:
+    """Room 101 is one oh one, flight 370 three seventy."""
+    return f"{match['lead']}{pairs(match['digits'])}"
+
+
+def _hexadecimal(match: re.Match[str]) -> str:
+    return " ".join(digits_in_words(c) if c.isdigit() else c.upper() for c in match[0] if c.isalnum())
+
+
+def _book_number(match: re.Match[str]) -> str:
+    return f"ISBN {_groups(match['digits'])}"
 
 
 def _three_digits(digits: str) -> str:
@@ -107,7 +114,11 @@ def _name(match: re.Match[str]) -> str:
         return text
     if re.match(r"\d+-[A-Za-z]", text):
         return text
-    said = re.sub(r"\d+", lambda digits: f" {_digits_within(digits[0], text[:1])} ", text)
+    several = re.fullmatch(r"([A-Z]+)-?(\d{1,2})s", text)
+    if several:
+        return f"{several[1]} {decade(several[2])}"
+    said = re.sub(r"\d+\.\d+", lambda decimal: f" {number(decimal[0])} ", text)
+    said = re.sub(r"\d+", lambda digits: f" {_digits_within(digits[0], text[:1])} ", said)
     return re.sub(r"\s+", " ", re.sub(r"(?<=\s)-|-(?=\s)", " ", said)).strip()
 
 
@@ -129,18 +140,22 @@ CODES: tuple[Rule, ...] = (
     ),
     rule(rf"(?<![\w.,])(?P<name>[vV])(?P<digits>\d{{1,4}}(?:\.\d{{1,4}})?){AFTER}", _version),
     rule(
-        r"(?P<lead>\b(?:[Dd]ial|[Cc]all|PIN|[Pp]in|OTP|otp|[Cc]ode|[Pp]asscode|[Ee]nding in|[Ee]xt\.?|[Ee]xtension)\s(?:is\s|number\s)?)"
+        r"(?P<lead>\b(?:[Dd]ial|[Cc]all|PIN|[Pp]in|OTP|otp|[Cc]ode|[Pp]asscode|[Ee]nding in|[Ee]xt\.?|[Ee]xtension)"
+        r"\s(?:is\s|number\s)?)"
         r"(?P<digits>\d{3,12})(?![\w,])(?!\.\d)(?!\s[a-z]+s\b)",
         _after_word,
     ),
 )
+CODES += (
+    rule(rf"\b(?P<lead>(?:{_ROOMS})\s)(?P<digits>[1-9]\d{{2}}){AFTER}(?!,\d)", _room),
+    rule(r"(?<!\w)(?:0[xX][0-9A-Fa-f]{1,16}|#(?=[0-9A-F]{0,5}[A-F])[0-9A-F]{6})(?!\w)", _hexadecimal),
+    rule(r"\bISBN[\s:-]{0,3}(?P<digits>\d[\d-]{8,16}\d)(?!\w)", _book_number),
+)
 ADDRESSES: tuple[Rule, ...] = (
     rule(
-        rf"{BEFORE}(?P<house>\d{{1,5}})\s(?:(?P<direction>[NSEW]|N[EW]|S[EW])\.?\s)?"
-        rf"(?P<name>(?:\d{{1,3}}(?:st|nd|rd|th)|(?:[A-Z][A-Za-z']{{0,20}})(?:\s[A-Z][A-Za-z']{{0,20}}){{0,3}}?|[A-Z][a-z]+ the [A-Z][a-z]+|for the [A-Z][a-z]+))\s"
-        rf"(?P<street>(?:{_STREET}|(?-i:St)))(?P<dot>\.?)(?!\w)",
+        rf"{BEFORE}(?P<house>\d{{1,5}})\s(?:(?P<direction>[NSEW]|N[EW]|S[EW])\.?\s)?(?P<name>{_STREET_NAME})\s"
+        rf"(?P<street>{_STREET})(?P<dot>\.?)(?!\w)",
         _address,
-        re.IGNORECASE,
     ),
     rule(
         rf",\s(?P<state>{'|'.join(_STATES)})(?P<comma>,?)\s(?P<code>\d{{5}}(?:-\d{{4}})?)(?!\d)",
@@ -148,4 +163,9 @@ ADDRESSES: tuple[Rule, ...] = (
     ),
     rule(rf"(?<=[a-z]),\s(?P<state>{'|'.join(_STATES)})(?=[,.;]|$)", _state),
 )
-NAMES: tuple[Rule, ...] = (rule(r"(?<![\w.,])[A-Za-z\d]{1,30}(?:-[A-Za-z\d]{1,30}){0,8}(?![\w])", _name),)
+NAMES: tuple[Rule, ...] = (
+    rule(
+        r"(?<![\w.,])(?=[\d-]*[A-Za-z])[A-Za-z\d]{1,30}(?:(?:-|(?<=\d)\.(?=\d))[A-Za-z\d]{1,30}){0,8}(?!\w)",
+        _name,
+    ),
+)

@@ -8,7 +8,7 @@ from timbral.text.normalize.english.rules import Rule, rule
 _SIGNS = {
     ".": "dot", "/": "slash", "-": "dash", "_": "underscore", "@": "at", ":": "colon", "&": "ampersand",
     "?": "question mark", "=": "equals", "#": "hash", "%": "percent", "+": "plus", "~": "tilde", ",": "comma",
-    "!": "exclamation mark", "$": "dollar", "*": "asterisk", ";": "semicolon",
+    "\\": "backslash", "!": "exclamation mark", "$": "dollar", "*": "asterisk", ";": "semicolon",
 }  # fmt: skip
 _DOMAINS = (
     "com|org|net|edu|gov|mil|int|info|biz|io|ai|app|dev|co|me|tv|xyz|online|shop|site|tech|blog|news|wiki|cloud"
@@ -72,5 +72,6 @@ RULES: tuple[Rule, ...] = (
     ),
     rule(rf"{_START}(?:{_LABEL}\.){{1,3}}(?:{_FILES}){_NO_LABEL}", _spell, re.IGNORECASE),
     rule(rf"{_START}[a-z][a-z0-9-]{{1,30}}(?:\.[a-z0-9-]{{2,30}}){{0,4}}\.[a-z]{{2,30}}{_NO_LABEL}", _spell),
+    rule(r"\b[A-Z]:\\[\w.\\-]{1,200}(?<![.])", _spell),
     rule(r"(?<![\w/.])~?/(?:[\w.-]{1,60}/){1,12}[\w.-]{0,60}(?<![.])", _spell),
 )

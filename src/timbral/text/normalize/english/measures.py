@@ -5,6 +5,7 @@ import re
 from timbral.text.normalize.english.numbers import NUMBER, is_one, number
 from timbral.text.normalize.english.quantities import fraction
 from timbral.text.normalize.english.rules import BEFORE, Rule, rule
+from timbral.text.resources import read_lines
 
 _PREFIXES = {
     "n": "nano", "μ": "micro", "µ": "micro", "u": "micro", "m": "milli", "c": "centi", "d": "deci", "k": "kilo",
@@ -12,45 +13,20 @@ _PREFIXES = {
 }  # fmt: skip
 _PREFIXED = {
     "m": ("nμµumcdk", "meter"), "g": ("nμµumk", "gram"), "s": ("nμµm", "second"), "L": ("μµmcd", "liter"),
-    "l": ("μµmcd", "liter"), "Hz": ("kMGT", "hertz"), "W": ("mkMGT", "watt"), "V": ("mk", "volt"), "A": ("μµm", "ampere"),
+    "l": ("μµmcd", "liter"), "Hz": ("kMGT", "hertz"), "W": ("mkMGT", "watt"), "V": ("mk", "volt"), 
     "Wh": ("kMGT", "watt hour"), "Ah": ("m", "ampere hour"), "Pa": ("kM", "pascal"), "J": ("kM", "joule"),
-    "N": ("k", "newton"), "cal": ("k", "calorie"), "B": ("kMGT", "byte"), "eV": ("kMG", "electron volt"),
-    "mol": ("m", "mole"), "bit": ("kMGT", "bit"), "bar": ("m", "bar"), "F": ("nμµ", "farad"), "Sv": ("μµm", "sievert"),
+    "N": ("k", "newton"), "cal": ("k", "calorie"), "eV": ("kMG", "electron volt"),
+    "mol": ("m", "mole"), "bar": ("m", "bar"), "Sv": ("μµm", "sievert"),
 }  # fmt: skip
-_UNITS: dict[str, tuple[str, str]] = {
-    "%": ("percent", "percent"), "‰": ("per mille", "per mille"),
-    "°C": ("degree Celsius", "degrees Celsius"), "℃": ("degree Celsius", "degrees Celsius"),
-    "°F": ("degree Fahrenheit", "degrees Fahrenheit"), "℉": ("degree Fahrenheit", "degrees Fahrenheit"),
-    "°": ("degree", "degrees"), "º": ("degree", "degrees"), "K": ("kelvin", "kelvins"), "Ω": ("ohm", "ohms"),
-    "kΩ": ("kilohm", "kilohms"), "ft": ("foot", "feet"), "in": ("inch", "inches"), "yd": ("yard", "yards"),
-    "mi": ("mile", "miles"), "lb": ("pound", "pounds"), "lbs": ("pound", "pounds"), "oz": ("ounce", "ounces"),
-    "gal": ("gallon", "gallons"), "mph": ("mile per hour", "miles per hour"), "mpg": ("mile per gallon", "miles per gallon"),
-    "kph": ("kilometer per hour", "kilometers per hour"), "kmh": ("kilometer per hour", "kilometers per hour"),
-    "fps": ("frame per second", "frames per second"), "rpm": ("revolution per minute", "revolutions per minute"),
-    "bpm": ("beat per minute", "beats per minute"), "dpi": ("dot per inch", "dots per inch"),
-    "kbps": ("kilobit per second", "kilobits per second"), "mbps": ("megabit per second", "megabits per second"),
-    "Mbps": ("megabit per second", "megabits per second"), "Gbps": ("gigabit per second", "gigabits per second"),
-    "gbps": ("gigabit per second", "gigabits per second"), "kb": ("kilobyte", "kilobytes"), "KB": ("kilobyte", "kilobytes"),
-    "mb": ("megabyte", "megabytes"), "gb": ("gigabyte", "gigabytes"), "tb": ("terabyte", "terabytes"),
-    "h": ("hour", "hours"), "hr": ("hour", "hours"), "hrs": ("hour", "hours"), "min": ("minute", "minutes"),
-    "mins": ("minute", "minutes"), "sec": ("second", "seconds"), "secs": ("second", "seconds"), "KG": ("kilogram", "kilograms"),
-    "kgs": ("kilogram", "kilograms"), "KM": ("kilometer", "kilometers"), "ha": ("hectare", "hectares"), "t": ("ton", "tons"),
-    "acre": ("acre", "acres"), "dB": ("decibel", "decibels"), "px": ("pixel", "pixels"), "MP": ("megapixel", "megapixels"),
-    "hp": ("horsepower", "horsepower"), "kn": ("knot", "knots"), "ppm": ("part per million", "parts per million"),
-    "lx": ("lux", "lux"), "lm": ("lumen", "lumens"), "tbsp": ("tablespoon", "tablespoons"), "tsp": ("teaspoon", "teaspoons"),
-    "psi": ("P S I", "P S I"), "cc": ("C C", "C C"), "sqft": ("square foot", "square feet"), "yr": ("year", "years"),
-    "yrs": ("year", "years"), "wk": ("week", "weeks"), "pt": ("point", "points"), "dL": ("deciliter", "deciliters"),
-    "㎡": ("square meter", "square meters"), "㎥": ("cubic meter", "cubic meters"), "AU": ("astronomical unit", "astronomical units"),
-    "kcal": ("kilocalorie", "kilocalories"), "sq ft": ("square foot", "square feet"), "sq mi": ("square mile", "square miles"),
-    "sq km": ("square kilometer", "square kilometers"), "sq m": ("square meter", "square meters"), "MiB": ("mebibyte", "mebibytes"),
-    "fl oz": ("fluid ounce", "fluid ounces"), "GiB": ("gibibyte", "gibibytes"),
-}  # fmt: skip
-for _symbol, (_before, _name) in _PREFIXED.items():
-    _plural = _name if _name == "hertz" else _name + "s"
-    _UNITS.setdefault(_symbol, (_name, _plural))
+_UNITS = {
+    symbol: (one, many) for symbol, one, many in (line.split("\t") for line in read_lines("en_units.txt"))
+}
+for _symbol, (_before, _one) in _PREFIXED.items():
+    _many = _one if _one == "hertz" else _one + "s"
+    _UNITS.setdefault(_symbol, (_one, _many))
     for _prefix in _before:
-        _full = _PREFIXES[_prefix]
-        _UNITS.setdefault(_prefix + _symbol, (_full + _name, _full + _plural))
+        _UNITS.setdefault(_prefix + _symbol, (_PREFIXES[_prefix] + _one, _PREFIXES[_prefix] + _many))
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _POWERS = {"²": "square", "2": "square", "^2": "square", "³": "cubic", "3": "cubic", "^3": "cubic"}
 _LENGTHS = frozenset(("m", "km", "cm", "mm", "dm", "μm", "ft", "in", "yd", "mi", "s", "KM"))
 _NEEDS_NO_SPACE = frozenset(("in", "A", "K", "B", "F", "C", "t", "pt", "u", "AU", "MP", "h"))
@@ -141,7 +117,25 @@ def _rate(match: re.Match[str]) -> str:
     return f"{number(match['digits'])} per {_name(match['per'], False)}"
 
 
+def _scientific(match: re.Match[str]) -> str:
+    exponent = (match["raised"] or match["superscript"]).translate(_SUPERSCRIPTS)
+    power = f"{'minus ' if exponent[0] == '-' else ''}{number(exponent.lstrip('-+'))}"
+    return f"{number(match['mantissa'])} times ten to the power of {power}" + (
+        f" {_unit(match, plural=True)}" if match["unit"] else ""
+    )
+
+
+def _inches(match: re.Match[str]) -> str:
+    return f"{' by '.join(map(number, re.findall(NUMBER, match[0])))} inches"
+
+
 MEASURES: tuple[Rule, ...] = (
+    rule(
+        rf"{BEFORE}(?P<mantissa>{NUMBER})(?:\s?[×x*]\s?10(?:\^(?P<raised>-?\d{{1,3}})|(?P<superscript>⁻?[⁰¹²³⁴-⁹]{{1,3}}))"
+        rf"(?:\s?(?P<space>){_COMPOSED}{_UNIT_ENDS})?)(?!\w)",
+        _scientific,
+    ),
+    rule(rf"{BEFORE}(?:{NUMBER})\"\s?[x×]\s?(?:{NUMBER})\"", _inches),
     rule(
         rf"{BEFORE}(?:(?P<whole>\d{{1,4}})\s)?(?P<top>\d{{1,2}})/(?P<bottom>\d{{1,3}})\s?(?P<space>){_COMPOSED}{_UNIT_ENDS}",
         _mixed,
@@ -156,12 +150,12 @@ MEASURES: tuple[Rule, ...] = (
         _size,
     ),
     rule(
-        rf"(?<![\w.,/])(?P<first>[-+±]?(?:{NUMBER})){_TO}(?P<digits>[-+±]?(?:{NUMBER}))(?P<space>\s?){_COMPOSED}{_UNIT_ENDS}",
+        rf"(?<![\w.,/-])(?P<first>[-+±]?(?:{NUMBER})){_TO}(?P<digits>[-+±]?(?:{NUMBER}))(?P<space>\s?){_COMPOSED}{_UNIT_ENDS}",
         _measures,
     ),
     rule(rf"{BEFORE}(?P<digits>{NUMBER})-(?P<space>){_COMPOSED}{_UNIT_ENDS}", _compound),
     rule(
-        rf"(?<![\w.,])(?P<digits>(?:(?<![)/])[-+±])?(?:{NUMBER})){_MAGNITUDE}(?P<space>\s?){_COMPOSED}{_UNIT_ENDS}",
+        rf"(?<![\w.,])(?<![A-Za-z]-)(?P<digits>(?:(?<![)/])[-+±])?(?:{NUMBER})){_MAGNITUDE}(?P<space>\s?){_COMPOSED}{_UNIT_ENDS}",
         _measure,
     ),
     rule(rf"{BEFORE}(?P<digits>{NUMBER})\s?/\s?(?P<per>{_UNIT}){_UNIT_ENDS}", _rate),

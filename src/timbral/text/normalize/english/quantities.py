@@ -20,16 +20,6 @@ _OPERATORS = {
 }  # fmt: skip
 _POWERS = {"²": "squared", "³": "cubed", "^2": "squared", "^3": "cubed"}
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-_GREEK = dict(
-    zip(
-        "αβγδεζηθικλμνξοπρστυφχψω",
-        (
-            "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon "
-            "phi chi psi omega"
-        ).split(),
-        strict=True,
-    )
-)
 _SAID_AS_PAIR = {
     "9/11": "nine eleven",
     "24/7": "twenty-four seven",
@@ -141,7 +131,7 @@ def _year_or_number(match: re.Match[str]) -> str:
     """Four digits are a year unless they count something: "1066", but "more than 1066 people"."""
     digits = match["digits"]
     following = match.string[match.end() : match.end() + 24]
-    counted = re.match(rf"\s(?:[a-z]+s\b(?<!ss)|people|men|women|children)(?<!\s{'X'})", following)
+    counted = re.match(r"\s(?:[a-z]+s\b(?<!ss)|people|men|women|children)", following)
     if counted and not re.match(rf"\s{_NOT_COUNTED}", following):
         return pairs(digits) if digits.endswith("00") and digits[1] != "0" else cardinal(digits)
     before = match.string[max(match.start() - 20, 0) : match.start()]
@@ -164,7 +154,25 @@ def _and_magnitude(match: re.Match[str]) -> str:
     return {"": "", "-": "minus ", "+": "plus ", "±": "plus or minus "}[sign] + f"{words} {match['word']}"
 
 
+def _exponent(match: re.Match[str]) -> str:
+    sign = "minus " if match["sign"] == "-" else ""
+    return f"{signed(match['mantissa'])} times ten to the power of {sign}{cardinal(match['exponent'])}"
+
+
+def _out_of(match: re.Match[str]) -> str:
+    return f"{match['lead']}{number(match['top'])} out of {number(match['bottom'])}"
+
+
+_MARKS = r"(?:scored|score of|scores|rated|rating of|rating is|got|gave it|gets|grade of|ranked)"
 QUANTITIES: tuple[Rule, ...] = (
+    rule(
+        rf"{BEFORE}(?P<mantissa>-?(?:{NUMBER}))[eE](?P<sign>[-+]?)(?P<exponent>\d{{1,3}}){AFTER}", _exponent
+    ),
+    rule(
+        rf"(?P<lead>\b{_MARKS}(?:\sa)?\s)(?P<top>\d{{1,3}}(?:\.\d)?)\s?/\s?(?P<bottom>\d{{1,3}}){AFTER}(?!/)",
+        _out_of,
+    ),
+    rule(rf"{BEFORE}(?P<digits>{NUMBER})K(?=\s[a-z]+s\b|\+)", lambda m: f"{number(m['digits'])} thousand"),
     rule(rf"(?P<sign>[√∛])\s?(?P<of>{NUMBER}|[A-Za-z]\b)", _root),
     rule(
         rf"(?<![\w.])(?P<base>{NUMBER}|[A-Za-z])(?:(?P<raised>\^-?\d{{1,4}})|(?P<superscript>⁻?[²³⁰¹⁴-⁹]{{1,4}}))(?!\d)(?![A-Za-z])",
@@ -202,15 +210,15 @@ QUANTITIES: tuple[Rule, ...] = (
 
 NUMBERS: tuple[Rule, ...] = (
     rule(
-        rf"(?<![\w.,])(?P<digits>\d{{1,3}}(?:,\d{{3}})+|\d{{1,15}}(?:\.\d{{1,15}})?)-(?=[A-Za-z])",
+        r"(?<![\w.,])(?P<digits>\d{1,3}(?:,\d{3})+|\d{1,15}(?:\.\d{1,15})?)-(?=[A-Za-z])",
         _hyphenated,
     ),
     rule(r"^(?:10\d\d|11[01]\d)$", _bare_thousand),
-    rule(rf"(?<![\w.,$-])(?P<digits>[12]\d{{3}})(?![\w%])(?!\.\d)(?!,\d)", _year_or_number),
+    rule(r"(?<![\w.,$-])(?P<digits>[12]\d{3})(?![\w%])(?!\.\d)(?!,\d)", _year_or_number),
     rule(r"(?<=~)(?=\d)", lambda _: ""),
     rule(rf"~\s?(?=(?:{NUMBER}))", lambda _: "about "),
     rule(rf"(?<![\w)])-(?P<digits>{NUMBER})", lambda m: signed(m[0])),
     rule(rf"(?<!\w)[+±](?P<digits>{NUMBER})", lambda m: signed(m[0])),
-    rule(rf"\d{{16,}}", lambda m: digits_in_words(m[0])),
+    rule(r"\d{16,}", lambda m: digits_in_words(m[0])),
     rule(NUMBER, lambda m: f" {number(m[0])} "),
 )

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 
+from timbral.text.normalize.english.word_lists import word_list
+
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 """A pattern, and what is said in the place of each match."""
 
@@ -17,10 +19,7 @@ def rule(pattern: str, spoken: Callable[[re.Match[str]], str], flags: int = 0) -
     return re.compile(pattern, flags), spoken
 
 
-_SENTENCE_STARTS = frozenset(
-    "the a an he she it they we i you this that these those there in on at but and so if when what who where why how my his "
-    "her their our your no yes is are was were do does did can could will would then after before as nobody everyone".split()
-)
+_SENTENCE_STARTS = word_list("sentence starts")
 
 
 def ends_sentence(match: re.Match[str]) -> bool:

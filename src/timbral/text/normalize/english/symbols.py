@@ -7,17 +7,39 @@ from timbral.text.normalize.english.rules import Rule, rule
 _WORDS = {
     "&": "and", "@": "at", "%": "percent", "+": "plus", "=": "equals", "°": "degrees", "©": "copyright", "$": "dollar",
     "€": "euro", "£": "pound", "¥": "yen", "→": "to", "×": "times", "÷": "divided by", "±": "plus or minus",
-    "≈": "about", "≠": "is not equal to", "≤": "is at most", "≥": "is at least", "#": "hash", "^": "to the power of",
-    "√": "square root of", "∞": "infinity", "<": "less than", ">": "greater than", "²": "squared", "³": "cubed",
+    "≈": "about", "≠": "not equal to", "≤": "at most", "≥": "at least", "#": "hash", "^": "to the power of",
+    "√": "square root of", "∞": "infinity", "<": "less than", ">": "more than", "²": "squared", "³": "cubed",
     "*": "asterisk", "‰": "per mille",
 }  # fmt: skip
 _GREEK = dict(
     zip(
         "αβγδεζηθικλμνξοπρστυφχψω",
-        (
-            "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon "
-            "phi chi psi omega"
-        ).split(),
+        [
+            "alpha",
+            "beta",
+            "gamma",
+            "delta",
+            "epsilon",
+            "zeta",
+            "eta",
+            "theta",
+            "iota",
+            "kappa",
+            "lambda",
+            "mu",
+            "nu",
+            "xi",
+            "omicron",
+            "pi",
+            "rho",
+            "sigma",
+            "tau",
+            "upsilon",
+            "phi",
+            "chi",
+            "psi",
+            "omega",
+        ],
         strict=True,
     )
 )
@@ -29,6 +51,10 @@ def _word(match: re.Match[str]) -> str:
 
 
 SIGNS: tuple[Rule, ...] = (
+    rule(
+        r"\b(?P<first>[A-Z]{1,3})\s?&\s?(?P<last>[A-Z]{1,3})\b",
+        lambda match: f"{' '.join(match['first'])} and {' '.join(match['last'])}",
+    ),
     rule(r"(?<=\w)\s?/\s?(?=[A-Za-z])", lambda _: " slash "),
     rule("[α-ωΑ-Ωςµ]", lambda match: f" {_LETTERS[match[0]]} "),
     rule(r"(?<=\w)\+\+", lambda _: " plus plus "),

@@ -37,12 +37,12 @@ _PAUSES = str.maketrans(
 )
 _LONG_DASH = re.compile(r"\s?(?:[—―─━]+|(?<=[\w\s])--+(?=[\w\s]))\s?")
 _ELLIPSIS = re.compile(r"\s?(?:…|\.\s?\.\s?\.)[.…]*")
+_SPACED_THOUSANDS = re.compile(r"(?<=\d) (?=000(?: 000)*(?!\w)(?!\.\d))")
 _WORDLESS_APOSTROPHE = re.compile(
     r"(?<![A-Za-z0-9.])'(?!(?:em|til|tis|twas|cause|bout|round)\b)|'(?![A-Za-z0-9])(?<!in')", re.IGNORECASE
 )
 _UNSPEAKABLE = re.compile(r"[^ A-Za-z'.,?!\-]")
 _REPEATED_PUNCTUATION = re.compile(r"([!?.,\-])(?:\s?[!?.,\-])+")
-_LIST_NUMBER = re.compile(r"^(\d{1,2})[.)]\s+(?=[A-Za-z])")
 
 _GROUPS = (
     ELECTRONIC,
@@ -66,6 +66,7 @@ def normalize(text: str) -> str:
     text = text.translate(_QUOTES).translate(_DASHES)
     text = _LONG_DASH.sub(", ", text)
     text = _ELLIPSIS.sub(". ", text)
+    text = _SPACED_THOUSANDS.sub("", text)
     for rules in _GROUPS:
         text = apply(rules, text)
     text = text.translate(_PAUSES)

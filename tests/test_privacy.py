@@ -1,0 +1,47 @@
+"""Speaking opens no connection and writes nowhere but where it is told to."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.paths import DATA
+
+SPEAK = """
+import sys, time, timbral
+tts = timbral.load(languages=())
+tts.say("Nobody hears of this.", tts.clone(sys.argv[1])).save(sys.argv[2])
+time.sleep(1)  # telemetry is sent in the background
+"""
+
+
+def speak(folder: Path, *wrapper: str) -> Path:
+    """Clones and speaks in a process whose home is empty; returns that home."""
+    home = folder / "home"
+    home.mkdir()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "TIMBRAL_HOME": str(folder / "timbral"),
+        "TMPDIR": str(folder),
+    }
+    command = [*wrapper, sys.executable, "-c", SPEAK, str(DATA / "english.flac"), str(folder / "out.wav")]
+    subprocess.run(command, env=environment, cwd=folder, check=True, timeout=300)
+    assert (folder / "out.wav").stat().st_size > 20_000
+    return home
+
+
+def test_nothing_is_written_into_the_home(tmp_path: Path) -> None:
+    assert list(speak(tmp_path).rglob("*")) == []
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_no_connection_is_opened(tmp_path: Path) -> None:
+    log = tmp_path / "strace.log"
+    speak(tmp_path, "strace", "-f", "-qq", "-e", "trace=connect,sendto", "-o", str(log))
+    calls = log.read_text()
+    assert "AF_INET" not in calls
+    assert "AF_INET6" not in calls
