@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from timbral.conversion.export import quantization_error as losses
-from timbral.conversion.export.semantic import PREFILL, STEP, export_semantic
+from timbral.conversion.export import quantization_error
+from timbral.conversion.export.semantic import export_semantic
 from timbral.inference.loading import open_engine
 from timbral.inference.semantic.backend import open_backend
 from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle, Precision, open_bundle
+from timbral.models.files import SEMANTIC_PREFILL, SEMANTIC_STEP
 from timbral.models.weights import read_parameters
 from timbral.nets.semantic import SemanticTransformer
 from timbral.training.networks import restore_semantic
@@ -31,7 +32,7 @@ CAPACITY = 400
 
 def between_steps(bundle: Bundle) -> SemanticTransformer:
     """Stage one with weights that 8 bits cannot hold."""
-    held = read_parameters(bundle.path(STEP)) | read_parameters(bundle.path(PREFILL))
+    held = read_parameters(bundle.path(SEMANTIC_STEP)) | read_parameters(bundle.path(SEMANTIC_PREFILL))
     network, chance = restore_semantic(bundle), np.random.default_rng(0)
     with torch.no_grad():
         for name, weight in network.state_dict().items():
@@ -60,16 +61,19 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             export_semantic(network, Path(folder), precision)
             runner = open_backend(
-                Path(folder) / PREFILL, Path(folder) / STEP, CPU, slots=2, capacity=CAPACITY
+                Path(folder) / SEMANTIC_PREFILL, Path(folder) / SEMANTIC_STEP, CPU, slots=2, capacity=CAPACITY
             )
             found[precision] = [
-                losses.teacher_forced(runner, phones, None, tokens) for phones, tokens in pairs
+                quantization_error.teacher_forced(runner, phones, None, tokens) for phones, tokens in pairs
             ]
     exact = np.concatenate(found.pop("fp32"))
     print(f"{len(pairs)} sentences, {len(exact)} tokens")
     for precision, logits in found.items():
         rounded = np.concatenate(logits)
-        agreement, error = losses.argmax_agreement(exact, rounded), losses.relative_error(exact, rounded)
+        agreement, error = (
+            quantization_error.argmax_agreement(exact, rounded),
+            quantization_error.relative_error(exact, rounded),
+        )
         print(f"{precision}: {agreement:.1%} agree, relative error of the logits {error:.3f}")
 
 

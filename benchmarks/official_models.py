@@ -11,6 +11,7 @@ from onnx import TensorProto
 from tests.helpers.nets_weights import fill
 from timbral.conversion.export import acoustic, encoders, semantic
 from timbral.conversion.export.precision import Precision
+from timbral.models import files
 from timbral.nets.acoustic import FAMILIES, AcousticNetwork
 from timbral.nets.bert import Bert, BertConfig
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
@@ -66,13 +67,13 @@ def export_acoustic(folder: Path, family: str) -> None:
 
 def export_bert(folder: Path) -> None:
     """As `export_semantic`, with 8-bit products."""
-    if not (folder / encoders.BERT).exists():
+    if not (folder / files.BERT).exists():
         encoders.export_bert(Bert(BertConfig()).eval(), folder, "int8")
 
 
 def read_by_a_step(folder: Path) -> int:
     """Bytes of weights that a step reads: not tables, of which it looks up a row; float16 is widened when loaded."""
-    model = onnx.load(folder / semantic.STEP)
+    model = onnx.load(folder / files.SEMANTIC_STEP)
     looked_up = {name for node in model.graph.node if node.op_type == "Gather" for name in node.input[:1]}
     return sum(
         len(tensor.raw_data) * (2 if tensor.data_type == TensorProto.FLOAT16 else 1)

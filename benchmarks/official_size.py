@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Speed and loss of the official networks (S1 and v2) in every precision, beside the official manner of running them.
+"""Speed and quantisation error of the official networks (stage one and v2) in every precision, beside the official code's way.
 
     python benchmarks/official_size.py [--graphs DIR] [--threads N] [--turns N]
 
-Weights are synthetic (the recipe of tests/data/goldens), so speeds are those of real ones and losses only a sign.
-Graphs are written to DIR, and read from there by later runs; without --graphs they are thrown away. Figures are
+Weights are synthetic (the recipe of tests/data/goldens), so speeds are those of real ones and errors only an indication.
+Graphs are written to DIR, where later runs find them; without --graphs they are temporary. Figures are
 medians / minima over turns in which all candidates take part; ratios are of this run alone.
 """
 
@@ -33,27 +33,30 @@ from timbral.conversion.export.precision import Precision  # noqa: E402
 from timbral.inference.acoustic.vocoder_windows import vocode_in_rows  # noqa: E402
 from timbral.inference.semantic.backend import Backend, open_backend  # noqa: E402
 from timbral.inference.sessions import Graph, SessionOptions, usable_cores  # noqa: E402
+from timbral.models import files  # noqa: E402
 from timbral.nets.acoustic import AcousticNetwork  # noqa: E402
 from timbral.nets.semantic import BERT_CHANNELS, SemanticTransformer  # noqa: E402
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 PHONES, PROMPT, SPOKEN = 60, 125, 125
-"""Of a row when steps are timed: the middle of a sentence of 10 s after a prompt of 5 s."""
-JUDGED = 120
+"""Lengths at which steps are timed: the middle of a sentence of 10 s after a prompt of 5 s."""
+COMPARED = 120
 """Tokens under teacher forcing."""
 VOCODED = 125
-"""Tokens that the vocoder speaks in a turn; its time grows in proportion."""
+"""Tokens that the vocoder synthesises in a turn; its time is proportional."""
 RATE, HOP = 32_000, 640
 console = Console()
 
 
 def opened(folder: Path, threads: int, rows: int) -> Backend:
     options = SessionOptions(device="cpu", threads=threads)
-    return open_backend(folder / semantic.PREFILL, folder / semantic.STEP, options, slots=rows, capacity=1024)
+    return open_backend(
+        folder / files.SEMANTIC_PREFILL, folder / files.SEMANTIC_STEP, options, slots=rows, capacity=1024
+    )
 
 
 def row(tokens: int) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
-    """Phones [P], features [P, d] and tokens of a made-up row."""
+    """Random phones [P], features [P, d] and tokens."""
     rng = np.random.default_rng(0)
     features = rng.standard_normal((PHONES, BERT_CHANNELS)).astype(np.float32)
     return rng.integers(0, 732, PHONES), features, rng.integers(0, 1024, tokens)
@@ -123,7 +126,7 @@ def vocoder_table(folder: Path, network: AcousticNetwork, threads: int, turns: i
     tensors = {name: torch.from_numpy(values) for name, values in example.items()}
     graphs = {
         precision: Graph(
-            folder / "v2" / precision / acoustic.VOCODER,
+            folder / "v2" / precision / files.VOCODER,
             ("latent", "timbre"),
             ("audio",),
             SessionOptions(device="cpu", threads=threads),
@@ -165,15 +168,15 @@ def vocoder_table(folder: Path, network: AcousticNetwork, threads: int, turns: i
     return table
 
 
-def losses_table(folder: Path, threads: int) -> Table:
-    phones, features, tokens = row(PROMPT + JUDGED)
+def error_table(folder: Path, threads: int) -> Table:
+    phones, features, tokens = row(PROMPT + COMPARED)
     logits = {
         precision: quantization_error.teacher_forced(
             opened(folder / precision, threads, 1), phones, features, tokens, PROMPT
         )
         for precision in PRECISIONS
     }
-    table = Table(title=f"Stage one: what is lost over {JUDGED} tokens under teacher forcing")
+    table = Table(title=f"Stage one: quantisation error over {COMPARED} tokens under teacher forcing")
     for column in ("", "weights, MB", "relative error of logits", "same argmax"):
         table.add_column(column)
     for precision, found in logits.items():
@@ -197,7 +200,7 @@ def main() -> None:
         folder = arguments.graphs or Path(passing)
         models.export_semantic(folder, PRECISIONS)
         models.export_acoustic(folder / "v2", "v2")
-        console.print(losses_table(folder, arguments.threads))
+        console.print(error_table(folder, arguments.threads))
         for threads in sorted({1, arguments.threads}):
             console.print(steps_table(folder, one, threads, arguments.turns))
             console.print(vocoder_table(folder, two, threads, max(3, arguments.turns // 4)))

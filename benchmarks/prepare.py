@@ -18,9 +18,9 @@ from faster_whisper import WhisperModel
 from rich.console import Console
 from rich.table import Table
 
+from timbral.audio.decoding import DecodingStats, decode
 from timbral.data import Line, Settings, prepare, read_list
 from timbral.data.cleaning import clean_transcript
-from timbral.data.decoding import Heard, decode
 from timbral.data.sources import Recording
 from timbral.data.transcription import RATE
 from timbral.data.whisper import default_model
@@ -56,11 +56,11 @@ def error_rate(pairs: list[tuple[str, str, str]]) -> float:
     return sum(distance(*pair) for pair in counted) / sum(len(said) for _, said in counted)
 
 
-def alone(lines: tuple[Line, ...], name: str) -> tuple[list[str], float]:
+def by_whisper(lines: tuple[Line, ...], name: str) -> tuple[list[str], float]:
     """Transcripts by faster-whisper with nothing around it, and seconds that it took."""
     folder = Path(name) if Path(name).is_dir() else default_model()
     whisper = WhisperModel(str(folder))
-    sounds = [np.concatenate(list(decode(line.audio, RATE, Heard()))) for line in lines]
+    sounds = [np.concatenate(list(decode(line.audio, RATE, DecodingStats()))) for line in lines]
     began = clock()
     texts = ["".join(part.text for part in whisper.transcribe(sound)[0]) for sound in sounds]
     return texts, clock() - began
@@ -87,9 +87,9 @@ def main() -> None:
     parser.add_argument("--transcriber", default="whisper")
     arguments = parser.parse_args()
     lines = read_list(arguments.list).lines
-    plain, plain_seconds = alone(lines, arguments.transcriber)
+    plain, plain_seconds = by_whisper(lines, arguments.transcriber)
     ours, our_seconds, dropped = prepared(lines, arguments.transcriber)
-    spoken = sum(sum(len(b) for b in decode(line.audio, RATE, Heard())) for line in lines) / RATE
+    spoken = sum(sum(len(b) for b in decode(line.audio, RATE, DecodingStats())) for line in lines) / RATE
     table = Table("", "error rate", "seconds of one core", title=f"{len(lines)} recordings, {spoken:.0f} s")
     for title, texts, seconds in (
         ("faster-whisper alone", plain, plain_seconds),

@@ -168,7 +168,7 @@ def simplified(official: Path) -> str:
 
 def traditional() -> str:
     """What OpenCC knows beyond single characters and beyond PaddleSpeech. Reads the packed zh_simplified.txt."""
-    from timbral.text.normalize.chinese.official import simplify
+    from timbral.text.normalize.chinese.simplification import simplify_characters as simplify
 
     def pairs(name: str) -> Iterable[tuple[str, str]]:
         for line in (folder_of("opencc") / "dictionary" / name).read_text("utf-8").splitlines():

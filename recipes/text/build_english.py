@@ -22,6 +22,8 @@ CORRECTED = {
     "complex": ("complex", "K AH0 M P L EH1 K S", "K AA1 M P L EH0 K S", "JJ"),
 }
 """What the official front end takes out of the dictionary, and its corrections of homographs."""
+NO_HOMOGRAPHS = {"baths", "closes", "processes"}
+"""Words that g2p_en has with a second pronunciation that nobody uses."""
 
 
 class Plain(pickle.Unpickler):
@@ -87,6 +89,9 @@ def homographs(file: Path) -> str:
     lines = [line for line in file.read_text("utf-8").splitlines() if not line.startswith("#")]
     entries = [tuple(line.strip().split("|")) for line in lines]
     table = {word.lower(): (word.lower(), *rest) for word, *rest in entries} | CORRECTED
+    table = {word: row for word, row in table.items() if word not in NO_HOMOGRAPHS}
+    by_hand = (Path(__file__).parent / "english_homographs.txt").read_text("utf-8").splitlines()
+    table |= {line.split("|")[0]: tuple(line.split("|")) for line in by_hand if not line.startswith("#")}
     return "".join("|".join(row) + "\n" for row in sorted(table.values()))
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from timbral.audio import Audio, Reference, Source, read_reference
+from timbral.audio import Audio, Reference, Source, file_name, list_sources, read_reference
 from timbral.audio.joining import Joiner
 from timbral.audio.levels import limit
 from timbral.audio.resampling import ChunkResampler
@@ -30,7 +30,8 @@ from timbral.inference.reference_encoder import ReferenceEncoder
 from timbral.inference.requests import UtteranceRequests, count_languages
 from timbral.inference.sessions import Device, SessionOptions
 from timbral.inference.stream import Speech, SpeechStream, StreamStats
-from timbral.models import Bundle, open_bundle
+from timbral.models import Bundle, files, open_bundle
+from timbral.text import Lexicon
 from timbral.text.segmentation import Language, segment
 from timbral.voices import Consent, Prompt, Voice
 
@@ -82,10 +83,12 @@ class Synthesizer:
         voice: Voice | str | Path,
         language: str = "auto",
         config: GenerationConfig | None = None,
+        *,
+        lexicon: Lexicon | None = None,
         **settings: Unpack[GenerationSettings],
     ) -> Speech:
         """Speaks a text of any length: samples float32 [n], their rate, and a report. See `stream`."""
-        with self.stream(text, voice, language, config, **settings) as stream:
+        with self.stream(text, voice, language, config, lexicon=lexicon, **settings) as stream:
             return stream.collect()
 
     def stream(
@@ -94,22 +97,33 @@ class Synthesizer:
         voice: Voice | str | Path,
         language: str = "auto",
         config: GenerationConfig | None = None,
+        *,
+        lexicon: Lexicon | None = None,
+        start: int = 0,
         **settings: Unpack[GenerationSettings],
     ) -> SpeechStream:
         """Speaks a text as chunks of Audio, the first as early as can be, in memory that does not grow.
 
         voice: a Voice, or the path of a voice file. language: "auto", or zh, en, ja, ko, yue for what could be several.
         config: see GenerationConfig; settings: its fields, which take precedence.
+        lexicon: words with their readings, beside those in `lexicon.tsv` of the folders of model and voice file.
+        start: utterances to leave out at the beginning, to resume a speech of the same seed after its
+        `SpeechStream.finished` ones.
         Raises TextError: nothing to speak, unknown language; SettingError: a setting out of its range;
         VoiceError: a voice of another model family.
         """
         began = time.perf_counter()
+        lexicon = _with_lexicon_beside(voice, lexicon)
         voice = self._voice(voice)
         config = self._config(config, settings)
+        if not isinstance(start, int) or start < 0:
+            raise SettingError(f"start is {ascii(start)[:40]}: give a count of utterances, 0 or more")
         seed = secrets.randbits(32) if config.seed is None else config.seed
         rate = config.rate or self.manifest.sample_rate
-        requests = UtteranceRequests(_text(text), language, voice, config, seed, self._frontend)
-        stats = StreamStats(EngineStats())
+        requests = UtteranceRequests(
+            _text(text), language, voice, config, seed, self._frontend, lexicon, start
+        )
+        stats = StreamStats(EngineStats(), finished=start)
         chunks = self._speak(requests, self._engines.of(voice.adapter), stats, rate)
         return SpeechStream(chunks, stats, seed, rate, began)
 
@@ -117,14 +131,20 @@ class Synthesizer:
     def _speak(
         requests: UtteranceRequests, engine: SpeechEngine, stats: StreamStats, rate: int
     ) -> Generator[Audio, None, None]:
-        """Requests hold the phones of the utterances of a text; the engine makes tokens of them, and samples of these."""
+        """Requests hold the phones of utterances; the engine makes tokens of them, and samples of these."""
         joiner = Joiner(engine.acoustic.sample_rate)
+        joiner.push(np.zeros(0, np.float32), last=True, pause=requests.pause_before)
         resampler = ChunkResampler(engine.acoustic.sample_rate, rate)
+        request = None
         for chunk in engine.speak(requests, stats.engine):
+            if chunk.request is not request and chunk.request.pause_before is not None:
+                joiner.pause(chunk.request.pause_before)
+            request = chunk.request
             joined = joiner.push(chunk.samples, last=chunk.last, pause=chunk.request.pause)
             stats.text_s = requests.seconds
             if chunk.last:
                 stats.progress = chunk.request.progress
+                stats.finished += 1
             samples = limit(resampler.push(joined))
             if len(samples):
                 yield Audio(samples, rate)
@@ -152,7 +172,7 @@ class Synthesizer:
                 f"consent is a {type(consent).__name__}: give timbral.Consent.of('name of the speaker')"
             )
         segment("", language)  # an unknown language is a mistake even where no transcript is read in it
-        sources = [s for r in recordings for s in ([r] if isinstance(r, str | Path | bytes) else r)]
+        sources = list_sources(recordings)
         if not sources:
             raise AudioError("no recording given; a voice needs one or more, of 3 to 10 s")
         if text is None and self.manifest.acoustic.kind == "flow-matching":
@@ -161,13 +181,10 @@ class Synthesizer:
                 "(text=, or --text, or --ref-text)"
             )
         rates = self._references.rates
-        references = [
-            read_reference(s, *rates, whole=text is not None and not i) for i, s in enumerate(sources)
-        ]
+        references = [read_reference(source, *rates) for source in sources]
         for note in (note for reference in references for note in reference.notes):
             warnings.warn(note, TimbralWarning, stacklevel=2)
-        no_ids = np.zeros(0, np.int64)
-        prompt = Prompt(no_ids, no_ids) if text is None else self._prompt(references[0], text, language)
+        prompt = self._prompt(references[0], text, language)
         sounds = [reference.sounds for reference in references]
         timbre = self._references.timbre(sounds)
         residuals = self._references.residuals(sounds, timbre)
@@ -181,7 +198,7 @@ class Synthesizer:
             model=self.manifest.name,
             prompt_text=text or "",
             prompt_language=language,
-            sources=tuple(Path(s).name for s in sources if isinstance(s, str | Path)),
+            sources=tuple(filter(None, map(file_name, sources))),
             consent=consent,
         )
 
@@ -220,12 +237,18 @@ class Synthesizer:
             raise SettingError(f"{self.manifest.name} has no solver: leave steps out; they are for v3 and v4")
         return chosen
 
-    def _prompt(self, reference: Reference, text: str, language: str) -> Prompt:
-        """A recording and its transcript, as the model continues them."""
+    def _prompt(self, reference: Reference, text: str | None, language: str) -> Prompt:
+        """A recording and its transcript, as the model continues them; empty where there is none that fits."""
+        no_ids = np.zeros(0, np.int64)
+        if text is None:
+            return Prompt(no_ids, no_ids)
         try:
             utterance = self._frontend.transcript(text, language)
         except TextError as error:
             raise TextError(f"the transcript of the recording cannot be read: {error}") from None
+        if reference.cut:
+            self._leave_out_transcript()
+            return Prompt(no_ids, no_ids)
         tokens = self._references.tokens(reference.sounds)
         bounds = self._engines.base.guard.bounds(len(utterance.ids), count_languages(utterance))
         if not bounds.low <= len(tokens) <= bounds.high:
@@ -241,6 +264,27 @@ class Synthesizer:
             None if features is None else features.astype(np.float16),
             self._references.mel(reference.sounds),
         )
+
+    def _leave_out_transcript(self) -> None:
+        """Says so where the model would use it. Raises AudioError where the model needs it."""
+        if self.manifest.acoustic.kind == "flow-matching":
+            raise AudioError(f"{self.manifest.name} needs a recording of at most 10 s with its transcript")
+        if self.manifest.semantic.prompts:
+            warnings.warn(
+                "the transcript is left out, because only a part of the recording is used; at most 10 s with their "
+                "words would give the speaking style as well",
+                TimbralWarning,
+                stacklevel=4,
+            )
+
+
+def _with_lexicon_beside(voice: object, lexicon: Lexicon | None) -> Lexicon | None:
+    """The user's lexicon and the one beside a voice file; the former takes precedence."""
+    beside = Path(voice).with_name(files.LEXICON) if isinstance(voice, str | Path) else None
+    if beside is None or not beside.is_file():
+        return lexicon
+    found = Lexicon.read(beside)
+    return found if lexicon is None else found | lexicon
 
 
 def _text(text: object) -> str:

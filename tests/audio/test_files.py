@@ -1,18 +1,26 @@
 """Files in and out: every format, rate and channel count; whole files or none; clear errors."""
 
+import base64
+import io
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
+from tests.helpers.data_sounds import encode
 from tests.helpers.paths import DATA
-from timbral.audio import Audio, create, read
+from timbral.audio import Audio, Source, create, read
 from timbral.audio.levels import KNEE, limit
 from timbral.audio.resampling import ChunkResampler, resample
 from timbral.errors import AudioError, TimbralError
 
 ENGLISH = DATA / "english.flac"
+SPEECH = read(ENGLISH)[0]
 
 
 def tone(rate: int, seconds: float = 1.0, hz: float = 440.0, size: float = 0.5) -> np.ndarray:
@@ -65,6 +73,132 @@ def test_opposite_channels_do_not_cancel(tmp_path: Path) -> None:
 def test_a_long_vorbis_file_is_written_in_pieces(tmp_path: Path) -> None:
     Audio(tone(24_000, 200), 24_000).save(tmp_path / "long.ogg")
     assert soundfile.info(tmp_path / "long.ogg").duration == pytest.approx(200, abs=0.1)
+
+
+def assert_same_speech(source: Source, tolerance: float = 0.01) -> None:
+    samples, rate = read(source)
+    assert rate == 16_000
+    np.testing.assert_allclose(samples, SPEECH, atol=tolerance)
+
+
+def test_arrays_bytes_and_file_objects_are_recordings(tmp_path: Path) -> None:
+    content = ENGLISH.read_bytes()
+    whole = np.rint(SPEECH * 32_767).astype(np.int16)
+    sources: list[Source] = [
+        content, io.BytesIO(content), (SPEECH, 16_000), (SPEECH.astype(np.float64), 16_000), (whole, 16_000),
+        (np.stack([SPEECH, SPEECH]), 16_000), (np.stack([SPEECH, SPEECH], 1), 16_000), Audio(SPEECH, 16_000),
+    ]  # fmt: skip
+    for source in sources:
+        assert_same_speech(source)
+    with ENGLISH.open("rb") as file:
+        assert_same_speech(file)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (SPEECH, "needs its rate"),
+        ((SPEECH, 16_000.5), "whole number"),
+        ((SPEECH, 1_000), "1000 samples a second"),
+        ((np.array(["a"]), 16_000), "are numbers"),
+        ((SPEECH * np.nan, 16_000), "not numbers"),
+        (3, "a int is no recording"),
+        (io.StringIO("a"), "binary"),
+    ],
+)
+def test_what_is_no_recording_is_refused(source: Any, reason: str) -> None:
+    with pytest.raises(AudioError, match=reason):
+        read(source)
+
+
+@pytest.mark.parametrize("subtype", ["GSM610", "G721_32", "NMS_ADPCM_16", "NMS_ADPCM_32", "ULAW"])
+def test_telephone_recordings_are_read(tmp_path: Path, subtype: str) -> None:
+    soundfile.write(tmp_path / "in.wav", resample(SPEECH, 16_000, 8_000), 8_000, subtype)
+    assert Audio(*read(tmp_path / "in.wav")).duration == pytest.approx(len(SPEECH) / 16_000, abs=0.1)
+
+
+@pytest.mark.parametrize("length", [0, 0xFFFFFFFF])
+def test_a_wav_whose_recorder_was_killed_is_read(tmp_path: Path, length: int) -> None:
+    soundfile.write(tmp_path / "in.wav", SPEECH, 16_000)
+    content = bytearray((tmp_path / "in.wav").read_bytes())
+    for at in (4, content.index(b"data") + 4):
+        content[at : at + 4] = length.to_bytes(4, "little")
+    (tmp_path / "in.wav").write_bytes(content)
+    assert_same_speech(tmp_path / "in.wav")
+    assert_same_speech(bytes(content))
+
+
+def test_what_ffmpeg_reads_is_read(tmp_path: Path) -> None:
+    encode(tmp_path / "in.m4a", SPEECH, "aac", 16_000)
+    for source in (tmp_path / "in.m4a", (tmp_path / "in.m4a").read_bytes()):
+        samples, rate = read(source)
+        assert rate == 16_000
+        assert likeness(samples, SPEECH) > 0.98
+
+
+def test_memory_does_not_follow_what_a_small_file_claims(tmp_path: Path) -> None:
+    with soundfile.SoundFile(tmp_path / "in.ogg", "w", 192_000, 32, "VORBIS", format="OGG") as file:
+        for _ in range(12):
+            file.write(np.zeros((1 << 17, 32), np.float32))
+    program = (
+        "import resource, sys; from timbral.audio import read; from timbral.errors import AudioError\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "samples, rate = read(sys.argv[1], shortened=True)\n"
+        "print(rate, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "in.ogg")], capture_output=True, check=True
+    )
+    rate, kilobytes = map(int, run.stdout.split())
+    assert rate == 48_000
+    assert kilobytes < 200_000
+
+
+def test_bytes_and_a_player_hold_the_sound() -> None:
+    speech = Audio(SPEECH, 16_000)
+    for format in ("wav", "flac", "ogg", "mp3"):
+        assert likeness(read(speech.to_bytes(format))[0], SPEECH) > 0.95
+    assert base64.b64encode(speech.to_bytes())[:99].decode() in speech._repr_html_()
+    with pytest.raises(AudioError, match="aiff"):
+        speech.to_bytes("aiff")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_is_never_written(tmp_path: Path, value: float) -> None:
+    sound = np.append(SPEECH, np.float32(value))
+    with pytest.raises(AudioError, match="not numbers"):
+        Audio(sound, 16_000).save(tmp_path / "out.wav")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(AudioError, match="not numbers"):
+        Audio(sound, 16_000).to_bytes()
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows has no named pipes in folders, and links need rights"
+)
+def test_pipes_are_refused_and_links_followed(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    for use in (read, Audio(SPEECH, 16_000).save):
+        with pytest.raises(AudioError, match="pipe or a device"):
+            use(tmp_path / "pipe.wav")
+    (tmp_path / "notes.txt").write_text("earlier")
+    (tmp_path / "link.wav").symlink_to(tmp_path / "notes.txt")
+    Audio(SPEECH, 16_000).save(tmp_path / "link.wav")
+    assert (tmp_path / "link.wav").is_symlink()
+    assert soundfile.info(tmp_path / "notes.txt").format == "WAV"
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from timbral.audio import create\n"
+        "with create(sys.argv[1], 16_000) as writer: os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "out.wav")], check=False)
+    assert len(list(tmp_path.iterdir())) == 1
+    with create(tmp_path / "out.wav", 16_000) as writer:
+        writer.write(SPEECH)
+        Audio(SPEECH, 16_000).save(tmp_path / "out.wav")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.wav"]
 
 
 def broken_files(folder: Path) -> dict[str, Path]:

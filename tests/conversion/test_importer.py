@@ -18,9 +18,9 @@ from tests.helpers.g2pw_model import VOCABULARY
 from tests.helpers.nets_weights import random_floats, relative_error
 from tests.helpers.traced_once import kept_in, traced_once
 from timbral.cli import main
-from timbral.conversion.components import examine
+from timbral.conversion.components import read_components
 from timbral.conversion.importer import Sources
-from timbral.conversion.measuring import measure
+from timbral.conversion.quantization import measure
 from timbral.inference.g2pw import open_g2pw
 from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle, Manifest, read_bundle
@@ -132,25 +132,25 @@ def imported(folder: Path, *options: str) -> Model:
     return Model(folder)
 
 
-def check_losses(model: Model, agreement: float, noise: float) -> None:
-    """They are in the manifest, and as small as the precision promises."""
-    losses = model.manifest.losses
-    assert losses is not None
-    assert (losses.voices, losses.semantic.places > 150) == (2, True)
-    assert agreement <= losses.semantic.agreement <= 1
-    assert 0 < losses.semantic.error < 0.1
-    assert noise < losses.acoustic.signal_to_noise < 120
-    assert 0 < losses.acoustic.log_mel < 1
+def check_quantization(model: Model, agreement: float, noise: float) -> None:
+    """The quantisation error is in the manifest, and as small as the precision promises."""
+    report = model.manifest.quantization
+    assert report is not None
+    assert (report.recordings, report.semantic.positions > 150) == (2, True)
+    assert agreement <= report.semantic.agreement <= 1
+    assert 0 < report.semantic.error < 0.1
+    assert noise < report.acoustic.signal_to_noise < 120
+    assert 0 < report.acoustic.log_mel < 1
 
 
 def check_measured_by_float32(model: Model, paths: dict[str, str], **sources: str) -> None:
-    """Float graphs lose next to nothing, so that what is measured of others is their loss."""
+    """Float graphs have next to none, so that what is measured of others is theirs."""
     given = {role: Path(paths[short]) for role, short in sources.items()}
-    losses = measure(model.bundle, examine(Sources(hubert=Path(paths["hubert"]), **given)))
-    assert losses.semantic.agreement == 1
-    assert losses.semantic.error < 1e-4
-    assert losses.acoustic.signal_to_noise > 60
-    assert losses.acoustic.log_mel < 0.05
+    report = measure(model.bundle, read_components(Sources(hubert=Path(paths["hubert"]), **given)))
+    assert report.semantic.agreement == 1
+    assert report.semantic.error < 1e-4
+    assert report.acoustic.signal_to_noise > 60
+    assert report.acoustic.log_mel < 0.05
 
 
 def test_v1(paths: dict[str, str], tmp_path: Path, capfd: Captured) -> None:
@@ -170,7 +170,7 @@ def test_v1(paths: dict[str, str], tmp_path: Path, capfd: Captured) -> None:
     check_semantic(model, "v1")
     check_content(model, files.acoustic("v1"), agreement=1)
     check_sound(model, "v1", EXACT)
-    assert manifest.losses is None
+    assert manifest.quantization is None
     assert set(manifest.precisions.values()) == {"fp32"}
     check_measured_by_float32(model, paths, gpt="s1-v1", sovits="s2-v1")
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
@@ -209,7 +209,7 @@ def test_v2pro_with_everything(paths: dict[str, str], home: Path, capfd: Capture
         "speaker": True,
         "reach": files.acoustic("v2Pro").dec.reach,
     }
-    check_losses(model, agreement=0.95, noise=30)
+    check_quantization(model, agreement=0.95, noise=30)
     assert manifest.precisions["semantic_step.onnx"] == manifest.precisions["content.onnx"] == "fp16"
     assert manifest.precisions["g2pw.onnx"] == "fp32"
     for holder in ("GPT-SoVITS", "TencentGameMate", "HFL", "3D-Speaker", "GitYCC"):
@@ -235,7 +235,7 @@ def test_v2pro_with_everything(paths: dict[str, str], home: Path, capfd: Capture
         assert word in line
     assert main(["models", "--json"]) == 0
     listed = json.loads(capfd.readouterr().out)["models"][1]
-    assert listed["losses"] == facts["losses"] == manifest.losses.model_dump()
+    assert listed["quantization"] == facts["quantization"] == manifest.quantization.model_dump()
 
 
 def test_v3_with_a_lora(paths: dict[str, str], tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_v4_in_int8_of_a_file_that_does_not_say_so(paths: dict[str, str], tmp_pa
     assert (shape.reference_frames, shape.chunk_frames) == (500, 1000)
     check_content(model, files.mel_acoustic(), agreement=0.8)
     check_mel(model, "v4", files.mel_acoustic(), 0.1)
-    check_losses(model, agreement=0.8, noise=10)
+    check_quantization(model, agreement=0.8, noise=10)
     kinds = model.manifest.precisions
     assert (kinds["semantic_step.onnx"], kinds["content.onnx"], kinds["mel.onnx"]) == ("int8", "fp16", "fp32")
     assert b"MatMulNBits" in model.bundle.path("flow.onnx").read_bytes()

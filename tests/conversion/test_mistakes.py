@@ -12,9 +12,9 @@ import torch
 from tests.helpers import import_files as files
 from timbral.cli import main
 from timbral.conversion import graphs as conversion
-from timbral.conversion.components import examine
+from timbral.conversion.components import read_components
 from timbral.conversion.description import describe
-from timbral.conversion.fingerprint import HEARING, Fingerprint
+from timbral.conversion.fingerprint import ENCODERS, Fingerprint
 from timbral.conversion.graphs import Fingerprints
 from timbral.conversion.importer import Sources
 
@@ -181,7 +181,7 @@ def test_without_torch_it_says_what_to_install(tmp_path: Path) -> None:
 
 
 def test_v2_is_described_as_it_is(paths: dict[str, str]) -> None:
-    parts = examine(Sources(Path(paths["s1-v2"]), Path(paths["s2-v2"]), Path(paths["hubert"])))
+    parts = read_components(Sources(Path(paths["s1-v2"]), Path(paths["s2-v2"]), Path(paths["hubert"])))
     said = json.loads(
         json.dumps(describe(parts, name="me", precision="int4", fingerprints=Fingerprints("0" * 8, "0" * 16)))
     )
@@ -198,8 +198,8 @@ def test_voices_fit_models_that_hear_alike() -> None:
 
     def digest() -> str:
         fingerprint = Fingerprint()
-        fingerprint.add_hearing(network)
-        return fingerprint.digest(HEARING)
+        fingerprint.add_encoders(network)
+        return fingerprint.digest(ENCODERS)
 
     network = files.acoustic("v2")
     state = {name: tensor.clone() for name, tensor in network.state_dict().items()}

@@ -1,5 +1,6 @@
 """Lists: those of existing users are read as they are, and what is written is whole and read back."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,12 @@ def test_written_as_the_official_code_reads_it(folder: Path) -> None:
 def test_a_folder_without_its_one_list_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="timbral prepare"):
         find_list(tmp_path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(DataError, match="a pipe or a device"):
+            read_list(tmp_path / "pipe")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_list(Path("a\0b"))
     with pytest.raises(DataError, match="no such list"):
         read_list(tmp_path / "x.list")
     for name in ("a.list", "b.list"):

@@ -21,8 +21,8 @@ from tests.helpers.paths import DATA
 from timbral.cli import main
 from timbral.data import Settings, prepare, read_list
 from timbral.data.listing import read_dropped
-from timbral.data.proofreading.desk import Desk
 from timbral.data.proofreading.server import serve
+from timbral.data.proofreading.session import EditingSession
 from timbral.errors import DataError
 
 
@@ -103,6 +103,28 @@ def test_texts_are_corrected_and_clips_dropped_and_brought_back(page: Page) -> N
         "slicer_opt/c.wav",
     ]
     assert read_dropped(page.path) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "body"),
+    [
+        ("/3/split", "POST", {"seconds": float("nan"), "before": "", "after": ""}),
+        ("/3/split", "POST", {"seconds": float("inf"), "before": "", "after": ""}),
+        ("/3/split", "POST", {"seconds": 2.0, "before": "a", "after": "b", "more": float("nan")}),
+        ("/1", "PATCH", {"language": "\ud800"}),
+        ("/1", "PATCH", {"text": "a \ud800 b"}),
+        ("/1", "PATCH", {"text": float("nan")}),
+        ("/1", "PATCH", [float("inf")]),
+        ("/99999999999999999999999", "PATCH", {"text": "a"}),
+        ("/nan/drop", "POST", None),
+    ],
+)
+def test_what_no_page_sends_is_refused(page: Page, path: str, method: str, body: Any) -> None:
+    before = page.path.read_bytes()
+    status, answer = page.ask(f"/api/clips{path}", method, body)
+    assert 400 <= status < 500
+    assert json.loads(answer)["problem"]
+    assert page.path.read_bytes() == before
 
 
 def test_neighbours_are_merged_and_clips_split(page: Page) -> None:
@@ -190,6 +212,6 @@ def test_each_session_keeps_the_list_that_it_found(tmp_path: Path) -> None:
     path = tmp_path / "me.list"
     path.write_text("a.wav|me|EN|first\n", encoding="utf-8")
     for text in ("second", "third"):
-        Desk(path).edit(1, text)
+        EditingSession(path).edit(1, text)
     kept = [path.with_name(f"me.list.bak{number}").read_text(encoding="utf-8") for number in ("", "2")]
     assert [row.rpartition("|")[2] for row in kept] == ["first\n", "second\n"]

@@ -67,8 +67,8 @@ def _model(entry: dict[str, Any]) -> catalog.PublishedModel:
 
 
 if __name__ == "__main__":
-    importing: Any = types.ModuleType("timbral.conversion")
+    importing: Any = types.ModuleType("timbral.conversion.importer")
     importing.Sources, importing.import_model = Sources, import_model
-    sys.modules["timbral.conversion"] = importing
+    sys.modules["timbral.conversion.importer"] = importing
     catalog.MODELS = tuple(_model(entry) for entry in SMALL["models"])
     sys.exit(main(sys.argv[2:]))

@@ -21,7 +21,7 @@ import pytest
 from tests.helpers.loopback_hub import LoopbackHub
 from timbral.hub import catalog
 
-SCRIPT = Path(__file__).parent / "pull_small.py"
+SCRIPT = Path(__file__).parents[1] / "helpers" / "pull_small.py"
 ROLES = ("gpt", "sovits", "hubert", "bert", "speaker", "vocoder", "g2pw")
 BERT = "chinese-roberta-wwm-ext-large/pytorch_model.bin"
 HUBERT = "chinese-hubert-base/pytorch_model.bin"
@@ -57,7 +57,7 @@ class Run:
 
 
 @dataclass
-class Desk:
+class Setup:
     """A user with an empty home and a hub that has the published models, in small."""
 
     folder: Path
@@ -86,7 +86,7 @@ class Desk:
             "HF_HOME": str(self.folder / "hf"),
             "HF_ENDPOINT": self.hub.endpoint,
             "TIMBRAL_HOME": str(self.folder / "timbral"),
-            "PYTHONPATH": str(SCRIPT.parents[1]),
+            "PYTHONPATH": str(SCRIPT.parents[2]),
             "NO_PROXY": "*",
         }
         return {**inherited, **own, **self.environment, **more}
@@ -109,7 +109,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, description: dict[str, Any]) -> Iterator[Desk]:
+def setup(tmp_path: Path, description: dict[str, Any]) -> Iterator[Setup]:
     rng = np.random.default_rng(0)
     contents: dict[tuple[str, str, str], bytes] = {}
 
@@ -133,7 +133,7 @@ def desk(tmp_path: Path, description: dict[str, Any]) -> Iterator[Desk]:
         }
         models.append({"name": model.name, "files": files})
     with LoopbackHub(contents) as hub:
-        yield Desk(tmp_path, hub, {"models": models, "description": description, "broken": sha(b"")})
+        yield Setup(tmp_path, hub, {"models": models, "description": description, "broken": sha(b"")})
 
 
 def one_line(run: Run, reason: str) -> None:
@@ -144,142 +144,142 @@ def one_line(run: Run, reason: str) -> None:
     assert re.search(reason, run.err), run.err
 
 
-def change(desk: Desk, path: str, content: bytes) -> bytes:
+def change(setup: Setup, path: str, content: bytes) -> bytes:
     """Exchanges a file on the hub."""
-    key = next(key for key in desk.hub.files if key[2] == path)
-    before, desk.hub.files[key] = desk.hub.files[key], content
+    key = next(key for key in setup.hub.files if key[2] == path)
+    before, setup.hub.files[key] = setup.hub.files[key], content
     return before
 
 
-def test_a_model_is_downloaded_imported_and_nothing_else_stays(desk: Desk) -> None:
-    run = desk.run("pull", "v2pro", "--precision", "fp16", HF_TOKEN="hf_secret")
+def test_a_model_is_downloaded_imported_and_nothing_else_stays(setup: Setup) -> None:
+    run = setup.run("pull", "v2pro", "--precision", "fp16", HF_TOKEN="hf_secret")
     assert (run.code, run.err) == (0, ""), run.err
     assert re.match(r"v2Pro  pulled  [\d.]+ MB  fp16  \S+v2Pro\n$", run.out)
-    given = desk.imported("v2Pro")
+    given = setup.imported("v2Pro")
     assert given.keys() == {"gpt", "sovits", "hubert", "bert", "speaker"}
     assert given["bert"].keys() == {"pytorch_model.bin", "tokenizer.json"}
     assert given["gpt"].keys() == {"s1v3.ckpt"}
-    served = {sha(content) for content in desk.hub.files.values()}
+    served = {sha(content) for content in setup.hub.files.values()}
     assert all(found in served for files in given.values() for found in files.values())
-    assert {request.token for request in desk.hub.requests} == {None}
-    assert desk.downloads == []
-    assert [path.name for path in desk.models.iterdir()] == ["v2Pro"]
-    listed = desk.run("models")
+    assert {request.token for request in setup.hub.requests} == {None}
+    assert setup.downloads == []
+    assert [path.name for path in setup.models.iterdir()] == ["v2Pro"]
+    listed = setup.run("models")
     assert "v2Pro" in listed.out
 
 
-def test_what_is_here_is_not_pulled_again_and_what_is_damaged_is(desk: Desk) -> None:
-    assert desk.run("pull", "v1").code == 0
-    desk.hub.requests.clear()
-    run = desk.run("pull", "v1", "--json")
+def test_what_is_here_is_not_pulled_again_and_what_is_damaged_is(setup: Setup) -> None:
+    assert setup.run("pull", "v1").code == 0
+    setup.hub.requests.clear()
+    run = setup.run("pull", "v1", "--json")
     assert json.loads(run.out)["models"][0]["state"] == "already here"
-    assert desk.hub.requests == []
-    other = desk.run("pull", "v1", "--precision", "int4")
+    assert setup.hub.requests == []
+    other = setup.run("pull", "v1", "--precision", "int4")
     assert other.err.startswith("note: v1 is here in int8; remove ")
-    (desk.models / "v1" / "gpt.onnx").write_text("altered")
-    repaired = desk.run("pull", "v1")
+    (setup.models / "v1" / "gpt.onnx").write_text("altered")
+    repaired = setup.run("pull", "v1")
     assert "pulled" in repaired.out
-    assert desk.run("pull", "v1").out.startswith("v1  already here")
+    assert setup.run("pull", "v1").out.startswith("v1  already here")
 
 
-def test_shared_files_come_once(desk: Desk) -> None:
-    run = desk.run("pull", "v3", "v4", "v3", "--keep")
+def test_shared_files_come_once(setup: Setup) -> None:
+    run = setup.run("pull", "v3", "v4", "v3", "--keep")
     assert run.code == 0, run.err
     assert [line.split()[0] for line in run.out.splitlines()] == ["v3", "v4"]
-    assert desk.hub.starts(BERT) == desk.hub.starts(HUBERT) == [0]
-    assert len(desk.downloads) == 8
-    assert desk.run("pull", "v2ProPlus").code == 0
-    assert desk.hub.starts(BERT) == [0]
-    assert "pytorch_model.bin" not in desk.downloads
-    assert desk.downloads == ["bigvgan_generator.pt", "s2Gv3.pth", "s2Gv4.pth", "vocoder.pth"]
+    assert setup.hub.starts(BERT) == setup.hub.starts(HUBERT) == [0]
+    assert len(setup.downloads) == 8
+    assert setup.run("pull", "v2ProPlus").code == 0
+    assert setup.hub.starts(BERT) == [0]
+    assert "pytorch_model.bin" not in setup.downloads
+    assert setup.downloads == ["bigvgan_generator.pt", "s2Gv3.pth", "s2Gv4.pth", "vocoder.pth"]
 
 
-def test_g2pw_is_an_extra_of_which_only_known_files_are_unpacked(desk: Desk) -> None:
-    assert desk.run("pull", "v2", "--g2pw").code == 0
-    assert desk.imported("v2")["g2pw"] == {name: sha(content) for name, content in G2PW.items()}
-    assert not list(desk.folder.rglob("escaped.txt"))
-    assert desk.run("pull", "v1", "--g2pw").err == "note: v1 was trained without G2PW, and goes without\n"
+def test_g2pw_is_an_extra_of_which_only_known_files_are_unpacked(setup: Setup) -> None:
+    assert setup.run("pull", "v2", "--g2pw").code == 0
+    assert setup.imported("v2")["g2pw"] == {name: sha(content) for name, content in G2PW.items()}
+    assert not list(setup.folder.rglob("escaped.txt"))
+    assert setup.run("pull", "v1", "--g2pw").err == "note: v1 was trained without G2PW, and goes without\n"
 
 
-def test_a_broken_connection_is_resumed(desk: Desk) -> None:
-    desk.hub.cuts[BERT] += [100_000, 70_000]
-    assert desk.run("pull", "v1").code == 0
-    starts = desk.hub.starts(BERT)
+def test_a_broken_connection_is_resumed(setup: Setup) -> None:
+    setup.hub.cuts[BERT] += [100_000, 70_000]
+    assert setup.run("pull", "v1").code == 0
+    starts = setup.hub.starts(BERT)
     assert len(starts) == 3
     assert starts[0] == 0 < starts[1] <= 100_000 < starts[2] <= 170_000
 
 
-def test_a_pull_that_failed_goes_on_in_the_next_process(desk: Desk) -> None:
-    desk.hub.cuts[BERT] += [200_000, 0, 0, 0]
-    one_line(desk.run("pull", "v1"), "no connection to http://127.0.0.1.*pull again: it goes on")
-    assert not desk.models.exists()
-    assert "pytorch_model.bin.part" in desk.downloads
-    desk.hub.requests.clear()
-    assert desk.run("pull", "v1").code == 0
-    assert len(desk.hub.starts(BERT)) == 1
-    assert desk.hub.starts(BERT)[0] > 100_000
-    assert desk.hub.starts(HUBERT) == []
-    assert desk.downloads == []
+def test_a_pull_that_failed_goes_on_in_the_next_process(setup: Setup) -> None:
+    setup.hub.cuts[BERT] += [200_000, 0, 0, 0]
+    one_line(setup.run("pull", "v1"), "no connection to http://127.0.0.1.*pull again: it goes on")
+    assert not setup.models.exists()
+    assert "pytorch_model.bin.part" in setup.downloads
+    setup.hub.requests.clear()
+    assert setup.run("pull", "v1").code == 0
+    assert len(setup.hub.starts(BERT)) == 1
+    assert setup.hub.starts(BERT)[0] > 100_000
+    assert setup.hub.starts(HUBERT) == []
+    assert setup.downloads == []
 
 
-def test_a_hub_without_ranges_starts_over(desk: Desk) -> None:
-    desk.hub.ranges = False
-    desk.hub.cuts[V2].append(100_000)
-    assert desk.run("pull", "v2").code == 0
-    assert desk.hub.starts(V2) == [0, 0]
+def test_a_hub_without_ranges_starts_over(setup: Setup) -> None:
+    setup.hub.ranges = False
+    setup.hub.cuts[V2].append(100_000)
+    assert setup.run("pull", "v2").code == 0
+    assert setup.hub.starts(V2) == [0, 0]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
-def test_an_interrupt_keeps_what_has_come(desk: Desk) -> None:
-    desk.hub.cuts[BERT] += [150_000] + [0] * 1000
+def test_an_interrupt_keeps_what_has_come(setup: Setup) -> None:
+    setup.hub.cuts[BERT] += [150_000] + [0] * 1000
     process = subprocess.Popen(
-        desk.command("pull", "v1"), env=desk.settings(), stderr=subprocess.PIPE, text=True
+        setup.command("pull", "v1"), env=setup.settings(), stderr=subprocess.PIPE, text=True
     )
-    while len(desk.hub.starts(BERT)) < 2 and process.poll() is None:
+    while len(setup.hub.starts(BERT)) < 2 and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60)[1] == "timbral: interrupted\n"
     assert process.returncode == 130
-    assert not desk.models.exists()
-    desk.hub.cuts.clear()
-    desk.hub.requests.clear()
-    assert desk.run("pull", "v1").code == 0
-    assert desk.hub.starts(BERT)[0] > 50_000
+    assert not setup.models.exists()
+    setup.hub.cuts.clear()
+    setup.hub.requests.clear()
+    assert setup.run("pull", "v1").code == 0
+    assert setup.hub.starts(BERT)[0] > 50_000
 
 
-def test_another_file_of_the_same_size_is_removed(desk: Desk) -> None:
-    genuine = change(desk, V2, bytes(300_000))
-    one_line(desk.run("pull", "v2"), f"{V2}: .*SHA-256 differs")
-    assert not [name for name in desk.downloads if name.startswith("s2G")]
-    assert not desk.models.exists()
-    change(desk, V2, genuine)
-    assert desk.run("pull", "v2").code == 0
+def test_another_file_of_the_same_size_is_removed(setup: Setup) -> None:
+    genuine = change(setup, V2, bytes(300_000))
+    one_line(setup.run("pull", "v2"), f"{V2}: .*SHA-256 differs")
+    assert not [name for name in setup.downloads if name.startswith("s2G")]
+    assert not setup.models.exists()
+    change(setup, V2, genuine)
+    assert setup.run("pull", "v2").code == 0
 
 
-def test_a_file_of_another_size_is_refused_before_it_comes(desk: Desk) -> None:
-    change(desk, V2, bytes(300_001))
-    one_line(desk.run("pull", "v2"), "300001 bytes instead of 300000")
-    assert not [name for name in desk.downloads if name.startswith("s2G")]
+def test_a_file_of_another_size_is_refused_before_it_comes(setup: Setup) -> None:
+    change(setup, V2, bytes(300_001))
+    one_line(setup.run("pull", "v2"), "300001 bytes instead of 300000")
+    assert not [name for name in setup.downloads if name.startswith("s2G")]
 
 
-def test_a_kept_download_that_was_damaged_comes_again(desk: Desk) -> None:
-    assert desk.run("pull", "v1", "--keep").code == 0
-    for path in (desk.folder / "hf" / "assets").rglob("pytorch_model.bin"):
+def test_a_kept_download_that_was_damaged_comes_again(setup: Setup) -> None:
+    assert setup.run("pull", "v1", "--keep").code == 0
+    for path in (setup.folder / "hf" / "assets").rglob("pytorch_model.bin"):
         path.write_bytes(bytes(300_000))
-    assert desk.run("pull", "v2").code == 0
-    assert desk.hub.starts(BERT) == desk.hub.starts(HUBERT) == [0, 0]
+    assert setup.run("pull", "v2").code == 0
+    assert setup.hub.starts(BERT) == setup.hub.starts(HUBERT) == [0, 0]
 
 
-def test_a_missing_file_and_a_busy_hub(desk: Desk) -> None:
-    desk.hub.answers[HUBERT] += [503, 429]
-    assert desk.run("pull", "v1").code == 0
-    key = next(key for key in desk.hub.files if key[2] == V2)
-    del desk.hub.files[key]
-    one_line(desk.run("pull", "v2"), rf"does not have {V2} of lj1995/GPT-SoVITS, revision \w{{8}} \(404\)")
+def test_a_missing_file_and_a_busy_hub(setup: Setup) -> None:
+    setup.hub.answers[HUBERT] += [503, 429]
+    assert setup.run("pull", "v1").code == 0
+    key = next(key for key in setup.hub.files if key[2] == V2)
+    del setup.hub.files[key]
+    one_line(setup.run("pull", "v2"), rf"does not have {V2} of lj1995/GPT-SoVITS, revision \w{{8}} \(404\)")
 
 
-def test_no_network(desk: Desk) -> None:
-    one_line(desk.run("pull", "v1", HF_ENDPOINT="http://127.0.0.1:9"), "no connection to http://127.0.0.1:9")
+def test_no_network(setup: Setup) -> None:
+    one_line(setup.run("pull", "v1", HF_ENDPOINT="http://127.0.0.1:9"), "no connection to http://127.0.0.1:9")
 
 
 FILL = """import huggingface_hub, json, sys
@@ -288,57 +288,57 @@ for one in json.loads(sys.argv[1]):
 """
 
 
-def test_offline_with_a_warm_cache_and_without(desk: Desk) -> None:
-    one_line(desk.run("pull", "v1", HF_HUB_OFFLINE="1"), "not in the hub's cache, and HF_HUB_OFFLINE is set")
-    files = desk.small["models"][0]["files"]
+def test_offline_with_a_warm_cache_and_without(setup: Setup) -> None:
+    one_line(setup.run("pull", "v1", HF_HUB_OFFLINE="1"), "not in the hub's cache, and HF_HUB_OFFLINE is set")
+    files = setup.small["models"][0]["files"]
     wanted = [one for part in files.values() for one in (part if isinstance(part, list) else [part])]
-    subprocess.run([sys.executable, "-c", FILL, json.dumps(wanted)], env=desk.settings(), check=True)
-    cached = sorted((desk.folder / "hf" / "hub").rglob("*"))
-    desk.hub.requests.clear()
-    run = desk.run("pull", "v1", HF_HUB_OFFLINE="1")
+    subprocess.run([sys.executable, "-c", FILL, json.dumps(wanted)], env=setup.settings(), check=True)
+    cached = sorted((setup.folder / "hf" / "hub").rglob("*"))
+    setup.hub.requests.clear()
+    run = setup.run("pull", "v1", HF_HUB_OFFLINE="1")
     assert run.code == 0, run.err
-    assert desk.hub.requests == []
-    assert desk.imported("v1")["hubert"] == {"pytorch_model.bin": files["hubert"]["sha256"]}
-    assert sorted((desk.folder / "hf" / "hub").rglob("*")) == cached
+    assert setup.hub.requests == []
+    assert setup.imported("v1")["hubert"] == {"pytorch_model.bin": files["hubert"]["sha256"]}
+    assert sorted((setup.folder / "hf" / "hub").rglob("*")) == cached
 
 
-def test_a_damaged_file_of_the_hubs_cache_is_not_used(desk: Desk) -> None:
-    one = desk.small["models"][0]["files"]["gpt"]
-    subprocess.run([sys.executable, "-c", FILL, json.dumps([one])], env=desk.settings(), check=True)
-    blob = next((desk.folder / "hf" / "hub").rglob(one["path"])).resolve()
+def test_a_damaged_file_of_the_hubs_cache_is_not_used(setup: Setup) -> None:
+    one = setup.small["models"][0]["files"]["gpt"]
+    subprocess.run([sys.executable, "-c", FILL, json.dumps([one])], env=setup.settings(), check=True)
+    blob = next((setup.folder / "hf" / "hub").rglob(one["path"])).resolve()
     blob.write_bytes(bytes(300_000))
-    assert desk.run("pull", "v1").code == 0
-    assert desk.imported("v1")["gpt"] == {one["path"]: one["sha256"]}
+    assert setup.run("pull", "v1").code == 0
+    assert setup.imported("v1")["gpt"] == {one["path"]: one["sha256"]}
     assert blob.read_bytes() == bytes(300_000)
 
 
-def test_an_import_that_fails_leaves_no_model(desk: Desk) -> None:
-    desk.small["broken"] = desk.small["models"][0]["files"]["sovits"]["sha256"]
-    one_line(desk.run("pull", "v1"), "it is no checkpoint")
-    assert not desk.models.exists()
-    assert len(desk.downloads) == 5
+def test_an_import_that_fails_leaves_no_model(setup: Setup) -> None:
+    setup.small["broken"] = setup.small["models"][0]["files"]["sovits"]["sha256"]
+    one_line(setup.run("pull", "v1"), "it is no checkpoint")
+    assert not setup.models.exists()
+    assert len(setup.downloads) == 5
 
 
-def test_room_is_checked_before_anything_comes(desk: Desk) -> None:
-    desk.small["models"][0]["files"]["gpt"]["bytes"] = 10**18
-    one_line(desk.run("pull", "v1"), "pulling needs up to .* GB there, and .* GB are free")
-    assert desk.hub.requests == []
+def test_room_is_checked_before_anything_comes(setup: Setup) -> None:
+    setup.small["models"][0]["files"]["gpt"]["bytes"] = 10**18
+    one_line(setup.run("pull", "v1"), "pulling needs up to .* GB there, and .* GB are free")
+    assert setup.hub.requests == []
 
 
-def test_what_is_in_the_way_is_not_touched(desk: Desk) -> None:
-    (desk.models / "v1").mkdir(parents=True)
-    (desk.models / "v1" / "mine.txt").write_text("mine")
-    one_line(desk.run("pull", "v1"), "is in the way")
-    assert (desk.models / "v1" / "mine.txt").read_text() == "mine"
-    assert desk.hub.requests == []
+def test_what_is_in_the_way_is_not_touched(setup: Setup) -> None:
+    (setup.models / "v1").mkdir(parents=True)
+    (setup.models / "v1" / "mine.txt").write_text("mine")
+    one_line(setup.run("pull", "v1"), "is in the way")
+    assert (setup.models / "v1" / "mine.txt").read_text() == "mine"
+    assert setup.hub.requests == []
 
 
-def test_what_is_not_installed_is_known_before_anything_comes(desk: Desk) -> None:
-    arguments = desk.command("pull", "v1")[2:]
+def test_what_is_not_installed_is_known_before_anything_comes(setup: Setup) -> None:
+    arguments = setup.command("pull", "v1")[2:]
     program = "import sys; sys.modules['huggingface_hub'] = None; from timbral.cli import main; sys.exit(main(sys.argv[2:]))"
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments],
-        env=desk.settings(),
+        env=setup.settings(),
         capture_output=True,
         text=True,
         check=False,
@@ -347,23 +347,23 @@ def test_what_is_not_installed_is_known_before_anything_comes(desk: Desk) -> Non
         Run(done.returncode, done.stdout, done.stderr),
         r"huggingface_hub, .*pip install 'timbral\[hub,train\]'",
     )
-    assert desk.hub.requests == []
+    assert setup.hub.requests == []
 
 
-def test_mistakes(desk: Desk) -> None:
-    one_line(desk.run("pull"), "--list")
-    one_line(desk.run("pull", "v1", "--list"), "--list")
-    one_line(desk.run("pull", "v9"), "no published model 'v9'; there are v1, v2, ")
-    one_line(desk.run("pull", "v1", "--precision", "fp8"), "fp8.*fp32, fp16, int8, int4")
+def test_mistakes(setup: Setup) -> None:
+    one_line(setup.run("pull"), "--list")
+    one_line(setup.run("pull", "v1", "--list"), "--list")
+    one_line(setup.run("pull", "v9"), "no published model 'v9'; there are v1, v2, ")
+    one_line(setup.run("pull", "v1", "--precision", "fp8"), "fp8.*fp32, fp16, int8, int4")
 
 
-def test_the_list_shows_what_there_is_and_what_is_here(desk: Desk) -> None:
-    assert desk.run("pull", "v4").code == 0
-    lines = desk.run("pull", "--list").out.splitlines()
+def test_the_list_shows_what_there_is_and_what_is_here(setup: Setup) -> None:
+    assert setup.run("pull", "v4").code == 0
+    lines = setup.run("pull", "--list").out.splitlines()
     assert [line.split()[0] for line in lines] == ["v1", "v2", "v2Pro", "v2ProPlus", "v3", "v4"]
     assert [line.endswith("not installed") for line in lines] == [True] * 5 + [False]
     assert lines[-1].endswith("installed (int8)")
-    rows = json.loads(desk.run("pull", "--list", "--json").out)["models"]
+    rows = json.loads(setup.run("pull", "--list", "--json").out)["models"]
     assert rows[0]["languages"] == ["zh", "en"]
     assert rows[-1]["installed"] == "int8"
 

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from tests.helpers.nets_weights import GOLDENS, fill
-from timbral.conversion.export.encoders import BERT, export_bert
+from timbral.conversion.export.encoders import export_bert
 from timbral.inference.bert import BertEncoder, PhoneFeatures
 from timbral.inference.lru_cache import ArrayCache
 from timbral.inference.sessions import SessionOptions
+from timbral.models.files import BERT
 from timbral.nets.bert import Bert, BertConfig
 from timbral.text import to_phones
 from timbral.text.word_pieces import WordPieces

@@ -87,7 +87,10 @@ def test_tampered_folders_are_refused(folder: Path, tamper: Callable[[Path], obj
         (lambda m: m["files"]["content.onnx"].update(sha256="0"), "sha256"),
         (lambda m: m.update(languages=["xx"]), "languages"),
         (lambda m: m.update(precisions={"x.onnx": "int8"}), "precisions names a file"),
-        (lambda m: m.update(losses={"semantic": {}}), "losses.semantic.agreement: field required"),
+        (
+            lambda m: m.update(quantization={"semantic": {}}),
+            "quantization.semantic.agreement: field required",
+        ),
         (lambda m: m.update(name="../../x"), "name"),
     ],
 )
@@ -147,3 +150,15 @@ def test_the_embedded_model_is_whole() -> None:
     assert bundle.folder == embedded_path()
     assert {"zh", "en"} <= set(bundle.manifest.languages)
     assert bundle.size < 40 << 20
+
+
+def test_the_quantisation_error_of_an_earlier_version_is_read(
+    folder: Path, description: dict[str, Any]
+) -> None:
+    error = {"agreement": 0.99, "error": 0.1, "places": 200}
+    sound = {"signal_to_noise": 32.5, "log_mel": 0.2, "seconds": 8.0}
+    write_manifest(folder, {**description, "losses": {"semantic": error, "acoustic": sound, "voices": 2}})
+    report = read_bundle(folder).manifest.quantization
+    assert report is not None
+    assert (report.semantic.positions, report.recordings) == (200, 2)
+    assert '"losses"' not in (folder / "bundle.json").read_text()

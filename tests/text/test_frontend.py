@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from tests.helpers.paths import DATA
-from timbral.errors import TextError
+from timbral.errors import TextError, TimbralWarning
 from timbral.text import to_phones, to_utterances, with_mark
 from timbral.text.clean import clean
 from timbral.text.g2p.pronunciation import SymbolVersion
+from timbral.text.languages import Language
 from timbral.text.segmentation import segment
 from timbral.text.symbols import phone_ids, symbols
 
@@ -74,10 +75,29 @@ def test_unspeakable_text(text: str, language: str) -> None:
         next(to_utterances(text, language))
 
 
+@pytest.mark.parametrize(
+    ("text", "languages", "unspoken"),
+    [
+        ("你好，한국어", ("zh", "en"), ("한국어",)),
+        ("Say Привет or مرحبا now", ("en",), ("Привет", "مرحبا")),
+        ("天気 is かな", ("en",), ("天気", "かな")),
+        ("你好 Gelişme ок", ("zh",), ("ок", "Gelişme")),
+    ],
+)
+def test_what_no_language_of_the_model_reads_is_left_out(
+    text: str, languages: tuple[Language, ...], unspoken: tuple[str, ...]
+) -> None:
+    with pytest.warns(TimbralWarning, match=unspoken[0]):
+        utterance = to_phones(text, languages=languages)
+    assert utterance.unspoken == unspoken
+    assert {segment.language for segment in utterance.segments} <= set(languages)
+    with pytest.warns(TimbralWarning, match=unspoken[0]):
+        pieces = list(to_utterances(text, languages=languages))
+    assert pieces[0].unspoken == unspoken
+
+
 def test_a_language_that_the_model_does_not_speak() -> None:
-    with pytest.raises(TextError, match=r"does not speak ko.*한국어.*zh, en, ja"):
-        to_phones("你好，한국어", version="v1")
-    with pytest.raises(TextError, match=r"does not speak ja.*かな.*zh, en"):
+    with pytest.raises(TextError, match=r"nothing to speak in 'かな'.*zh, en"):
         to_phones("かな", languages=("zh", "en"))
     with pytest.raises(TextError, match="does not speak yue"):
         to_phones("你好", "yue", languages=("zh", "en"))
@@ -100,6 +120,19 @@ def test_a_language_that_the_model_does_not_speak() -> None:
         ("٣٤", "34"),
         ("a\r\nb\u2028c\td", "a\nb\nc d"),
         ("Привет hi", "hi"),
+        ("路易XIV是", "路易14是"),
+        ("𠮷野", "吉野"),
+        ("It’s", "It's"),
+        ("a" + "\u0316\u0301" * 50_000 + "b", "áb"),
+        ("**Bold** and `code`, _it_; # Heading", "Bold and code, it; Heading"),
+        ("# One\n\n* two\n* [three](http://x.io)\n---\n> four [1]", "One\n\ntwo\nthree\n\nfour"),
+        ("| a | b |\n|---|---|\n| 1 | 2 |", "a, b\n\n1, 2"),
+        ("<p>Tom &amp; <b>Jerry</b><br/>run</p>", "Tom & Jerry\nrun"),
+        ("2 < 3 and x > 1, a*b*c, snake_case_name", "2 < 3 and x > 1, a*b*c, snake_case_name"),
+        ("<ruby>漢<rt>かん</rt></ruby>字", "漢字"),
+        ("今天真开心 :-) 明天见(＾▽＾) ^_^", "今天真开心 明天见"),
+        ("我──莉丝", "我——莉丝"),
+        ("at 3:30 (see 8) or f(x)=(a+b)", "at 3:30 (see 8) or f(x)=(a+b)"),
         ("=" * 80 + "a", "=" * 6 + "a"),
         ("1234567890123456", "1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6"),
         ("a" * 130, f"{'a' * 60} {'a' * 60} {'a' * 10}"),
@@ -110,6 +143,7 @@ def test_variants_and_noise(text: str, plain: str) -> None:
 
 
 def test_line_breaks_are_pauses() -> None:
+    assert to_phones("1\n2\n3").text == "一.二.三"
     assert to_phones("第一章\n从前有座山").text == "第一章.从前有座山"
     assert to_phones("Chapter one\nIt was late,\n\nvery late").text == "Chapter one. It was late, very late"
 
@@ -152,7 +186,8 @@ def test_pieces_without_speech_are_left_out() -> None:
         "This is a sentence that takes a while to say aloud. {} And here is another one of about that length."
     )
     text = sentences.format("Это предложение никто здесь не может прочитать вслух. ")
-    spoken = " ".join(utterance.text for utterance in to_utterances(text))
+    with pytest.warns(TimbralWarning, match="Это"):
+        spoken = " ".join(utterance.text for utterance in to_utterances(text))
     assert "while to say aloud" in spoken
     assert "here is another one" in spoken
 
@@ -165,7 +200,7 @@ def test_speaking_english_loads_no_other_language() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout
-    assert "timbral.text.g2p.english.pronounce" in loaded
+    assert "timbral.text.g2p.english.phones" in loaded
     assert not any(
         f"timbral.text.{name}" in loaded for name in ("chinese", "japanese", "korean", "cantonese")
     )

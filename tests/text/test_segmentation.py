@@ -30,6 +30,7 @@ DIFFERENCES_AUTO = {
 DIFFERENCES_ALL = {
     "I bought 3 apples for $4.50 yesterday.": "the dollar sign is read with its number",
     "Dr. Smith arrived at 10:30 a.m. on March 3rd.": "3rd is one word",
+    "这个API的response time大约是200ms。": "the unit is read with its number",
 }
 
 
@@ -72,6 +73,13 @@ def test_agrees_with_the_official_cutter(mode: str, column: str, differences: di
         ("花了30 dollars", [("zh", "花了"), ("en", "30 dollars")]),
         ("사과 3개", [("ko", "사과 3개")]),
         ("Straße café", [("en", "Straße café")]),
+        ("速度12km/h，8元/kg", [("zh", "速度12km/h，8元/kg")]),
+        ("票价HK$200，内存16GB", [("zh", "票价HK$200，内存16GB")]),
+        ("時速60km/hで走る", [("ja", "時速60km/hで走る")]),
+        ("已知x=5", [("zh", "已知"), ("en", "x"), ("zh", "=5")]),
+        ("玩PS5游戏", [("zh", "玩"), ("en", "PS"), ("zh", "5游戏")]),
+        ("他是No.1选手", [("zh", "他是"), ("en", "No.1"), ("zh", "选手")]),
+        ("今天去了東京駅。", [("zh", "今天去了東京駅。")]),
     ],
 )
 def test_judges_by_what_stands_around(text: str, spans: list[tuple[str, str]]) -> None:
@@ -120,3 +128,22 @@ def test_unknown_language_names_the_valid_ones() -> None:
         segment("hello", "fr")
     assert "'fr'" in str(error.value)
     assert all(mode in str(error.value) for mode in MODES)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "spans"),
+    [
+        ("회의는 3:30pm입니다.", "auto", [("ko", "회의는 3:30pm입니다.")]),
+        ("AM9:00から", "auto", [("ja", "AM9:00から")]),
+        ("USD 100", "ko", [("ko", "USD 100")]),
+        ("H30.4.1施行", "ja", [("ja", "H30.4.1施行")]),
+        ("5Gが始まる", "auto", [("ja", "5Gが始まる")]),
+        ("12kg/kgだ", "auto", [("ja", "12kg/kgだ")]),
+        ("時速60km/hで走る", "auto", [("ja", "時速60km/hで走る")]),
+        ("See you at 3:30pm. ではまた", "auto", [("en", "See you at 3:30pm. "), ("ja", "ではまた")]),
+    ],
+)
+def test_figures_keep_their_letters_in_japanese_and_korean(
+    text: str, mode: str, spans: list[tuple[str, str]]
+) -> None:
+    assert cut(text, mode) == spans

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tests.helpers.paths import DATA
 from timbral.errors import BundleError
-from timbral.text.g2p.chinese.pronounce import pronounce
+from timbral.text.g2p.chinese import pronounce
+from timbral.text.normalize.chinese import normalize
 from timbral.text.word_pieces import WordPieces
 
 GOLDEN: dict[str, Any] = json.loads((DATA / "goldens" / "word_pieces.json").read_text("utf-8"))
@@ -36,7 +37,7 @@ def test_every_token_has_its_characters_in_order(text: str) -> None:
 @pytest.mark.parametrize("text", ["我们在café里，听GPT-SoVITS说了2,000句话……“真的！”", "行长乐于行走—银行。"])
 def test_spoken_text_has_a_token_a_character(text: str) -> None:
     """What is pronounced consists of characters and pauses, which the official code relies on."""
-    spoken = pronounce(text, "v2")
+    spoken = pronounce(normalize(text), "v2")
     assert PIECES(spoken.text).of_character.tolist() == list(range(len(spoken.text)))
     assert spoken.word2ph is not None
     assert len(spoken.word2ph) == len(spoken.text)

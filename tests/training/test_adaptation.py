@@ -227,7 +227,7 @@ def test_one_command_makes_a_voice_of_raw_recordings(
     assert facts["other_speakers"] == []
     assert facts["seconds"] > 3
     assert facts["stages"][0]["updates"] == 2
-    voice = voice_store.recall("me")
+    voice = voice_store.load("me")
     assert voice.consent is not None
     assert voice.consent.who == "Me Myself"
     tts = timbral.load(languages=())
@@ -240,7 +240,7 @@ def test_one_command_makes_a_voice_of_raw_recordings(
     # Again: nothing is prepared or trained anew, and the voice is the same.
     assert main(arguments) == 0
     assert "`timbral say TEXT --voice me` speaks with it" in capfd.readouterr().out
-    again = voice_store.recall("me")
+    again = voice_store.load("me")
     assert voice.adapter is not None
     assert again.adapter is not None
     assert again.adapter.digest == voice.adapter.digest

@@ -1,4 +1,4 @@
-"""The voice file and the shelf of named voices: what goes in comes out, and nothing else gets in."""
+"""The voice file and the store of named voices: what goes in comes out, and nothing else gets in."""
 
 import contextlib
 import dataclasses
@@ -13,10 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
+import timbral
+import timbral.voices
+from tests.helpers.paths import DATA
 from timbral.errors import VoiceError
 from timbral.models import Manifest
 from timbral.voices import store as voice_store
-from timbral.voices.voice import Consent, Voice
+from timbral.voices.voice import Consent, Voice, VoiceInfo
 
 VOICE = Voice(
     timbre=np.linspace(-1, 1, 256, dtype=np.float32),
@@ -91,13 +94,14 @@ def test_the_handmade_file_is_a_good_one(tmp_path: Path) -> None:
         ({"timbre": np.zeros(256, np.float64)}, "timbre has the wrong type"),
         ({"timbre": np.zeros((2, 128), np.float32)}, "timbre has the wrong type or shape"),
         ({"timbre": np.full(256, np.nan, np.float32)}, "not finite"),
+        ({"timbre": np.full(256, 1e38, np.float32)}, "out of range"),
         ({"timbre": np.zeros(0, np.float32)}, "timbre is empty"),
         ({"timbre": np.zeros(100_000, np.float32)}, "timbre is too long"),
         ({"prompt_features": np.zeros((30, 1024), np.float32)}, "prompt_features has the wrong type"),
         ({"prompt_features": np.zeros((29, 1024), np.float16)}, "do not belong to the phones"),
         (
             {"prompt_features": np.full((30, 1024), np.inf, np.float16)},
-            "prompt_features is empty or not finite",
+            "prompt_features is empty, not finite",
         ),
         ({"mel": np.zeros(100, np.float32)}, "mel has the wrong type"),
         ({"mel": np.zeros((80, 9), np.float32)}, "mel has the wrong type"),
@@ -106,7 +110,7 @@ def test_the_handmade_file_is_a_good_one(tmp_path: Path) -> None:
         ({"residuals": np.zeros((9, 2, 64), np.float32)}, "residuals has the wrong type"),
         ({"residuals": np.zeros((9, 3, 64), np.float16)}, "residuals have the wrong type"),
         ({"residuals": np.zeros((0, 2, 64), np.float16)}, "residuals is empty"),
-        ({"residuals": np.full((9, 2, 64), np.inf, np.float16)}, "residuals is empty or not finite"),
+        ({"residuals": np.full((9, 2, 64), np.inf, np.float16)}, "residuals is empty, not finite"),
         ({"prompt_tokens": np.zeros(9, np.int32)}, "prompt_tokens has the wrong type"),
         ({"prompt_tokens": np.full(9, -1, np.int64)}, "negative"),
         ({"prompt_tokens": np.zeros(0, np.int64)}, "do not belong together"),
@@ -119,6 +123,13 @@ def test_tensors_of_the_wrong_kind_are_refused(
 ) -> None:
     with pytest.raises(VoiceError, match=reason):
         Voice.load(write(tmp_path / "a.voice", {**TENSORS, **change}, METADATA))
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan, 4e4])
+def test_changes_that_no_graph_can_compute_with_are_refused(tmp_path: Path, value: float) -> None:
+    changes = {f"adapter/semantic/w/{side}": np.full((2, 2), value, np.float16) for side in ("down", "up")}
+    with pytest.raises(VoiceError, match=r"out of range|not finite"):
+        Voice.load(write(tmp_path / "a.voice", {**TENSORS, **changes}, {**METADATA, "base": "0" * 16}))
 
 
 @pytest.mark.parametrize(
@@ -148,7 +159,7 @@ def test_files_that_are_not_voices_are_refused(tmp_path: Path) -> None:
         with pytest.raises(VoiceError, match=r"a\.voice"):
             Voice.load(tmp_path / "a.voice")
     save_file(TENSORS, tmp_path / "a.voice")
-    for path in (tmp_path / "a.voice", tmp_path / "absent.voice", tmp_path):
+    for path in (tmp_path / "a.voice", tmp_path / "absent.voice", tmp_path, "a\0b", "x" * 5000):
         with pytest.raises(VoiceError) as caught:
             Voice.load(path)
         assert "\n" not in str(caught.value)
@@ -193,19 +204,61 @@ def test_residuals_fit_a_model_that_knows_envelopes_at_as_many_points(descriptio
         dataclasses.replace(VOICE, residuals=np.zeros((9, 2, 32), np.float16)).check_fit(manifest)
 
 
-def test_the_shelf_keeps_recalls_and_forgets(home: Path) -> None:
+def test_the_store_saves_loads_removes_and_restores(home: Path) -> None:
     assert voice_store.names() == []
     with pytest.raises(VoiceError, match="none yet"):
-        voice_store.recall("me")
+        voice_store.load("me")
     for name in ("me", "小明 2", "v1.5"):
-        voice_store.keep(VOICE, name)
+        voice_store.save(VOICE, name)
     assert voice_store.names() == ["me", "v1.5", "小明 2"]
-    assert_same(voice_store.recall("小明 2"), VOICE)
-    voice_store.forget("me")
+    assert_same(voice_store.load("小明 2"), VOICE)
+    voice_store.remove("me")
     with pytest.raises(VoiceError, match=r"known are v1\.5, 小明 2"):
-        voice_store.recall("me")
+        voice_store.load("me")
     with pytest.raises(VoiceError, match="no voice"):
-        voice_store.forget("me")
+        voice_store.remove("me")
+    assert_same(Voice.load(voice_store.restore("me")), VOICE)
+
+
+def test_a_voice_is_replaced_on_demand_only_and_comes_back(home: Path) -> None:
+    voice_store.save(VOICE, "me")
+    other = dataclasses.replace(VOICE, consent=None)
+    with pytest.raises(VoiceError, match="already"):
+        voice_store.save(other, "me")
+    voice_store.save(other, "me", replace=True)
+    voice_store.save(dataclasses.replace(other, model="third"), "me", replace=True)
+    voice_store.remove("me")
+    assert voice_store.load(voice_store.restore("me").stem).model == "third"
+    with pytest.raises(VoiceError, match="already"):
+        voice_store.restore("me")
+    voice_store.rename("me", "new")
+    assert voice_store.load(voice_store.restore("me").stem).consent is None
+    with pytest.raises(VoiceError, match="already"):
+        voice_store.rename("new", "me")
+
+
+def test_the_list_tells_what_is_in_the_files(home: Path) -> None:
+    voice_store.save(VOICE, "me")
+    (home / "voices" / "broken.voice").write_bytes(b"no voice")
+    infos = voice_store.infos()
+    assert list(infos) == ["broken", "me", "default"]
+    assert isinstance(infos["broken"], VoiceError)
+    assert isinstance(infos["me"], VoiceInfo)
+    assert (infos["me"].model, infos["me"].fine_tuned, infos["me"].consent) == (
+        "tiny-test",
+        False,
+        VOICE.consent,
+    )
+    assert infos["me"].bytes == (home / "voices" / "me.voice").stat().st_size
+
+
+def test_the_default_voice_is_a_clone_of_its_recording() -> None:
+    tts = timbral.load(languages=())
+    voice = timbral.voices.load("default")
+    voice.check_fit(tts.manifest)
+    again = tts.clone(DATA / "english.flac")
+    np.testing.assert_allclose(voice.timbre, again.timbre, atol=1e-3)
+    assert voice.sources == ("LibriSpeech 1320",)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +266,7 @@ def test_the_shelf_keeps_recalls_and_forgets(home: Path) -> None:
     ["", ".", "..", "../x", "a/b", "a\\b", "/x", "C:x", "nul", "x.", " x", "-x", "x\n", "x" * 200, "好" * 90],
 )
 def test_names_that_are_not_plain_are_refused(name: str, home: Path) -> None:
-    for use in (lambda: voice_store.keep(VOICE, name), lambda: voice_store.recall(name)):
+    for use in (lambda: voice_store.save(VOICE, name), lambda: voice_store.load(name)):
         with pytest.raises(VoiceError, match="cannot name"):
             use()
     assert not home.exists()

@@ -1,5 +1,7 @@
-"""A piece of mono sound: samples and their rate, and nothing else."""
+"""A piece of mono sound: samples and their rate."""
 
+import base64
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timbral.audio.resampling import resample
-from timbral.audio.writing import save
+from timbral.audio.writing import encoder, save
 
 Samples = NDArray[np.float32]
 
@@ -31,3 +33,15 @@ class Audio:
     def save(self, path: str | Path) -> None:
         """Writes wav, flac, ogg or mp3 by the ending of `path`, wholly or not at all. Raises AudioError."""
         save(path, self.samples, self.rate)
+
+    def to_bytes(self, format: str = "wav") -> bytes:
+        """The content of a sound file: wav, flac, ogg or mp3. Raises AudioError: another format, not finite."""
+        buffer = io.BytesIO()
+        with encoder(buffer, f".{format}", self.rate) as writer:
+            writer.write(self.samples)
+        return buffer.getvalue()
+
+    def _repr_html_(self) -> str:
+        """A player, for notebooks."""
+        content = base64.b64encode(self.to_bytes()).decode()
+        return f'<audio controls src="data:audio/wav;base64,{content}"></audio>'

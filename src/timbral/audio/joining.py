@@ -1,4 +1,4 @@
-"""Puts sentences that come in pieces one after another: pauses between them, and no click at any edge."""
+"""Joins the chunks of sentences, with pauses between sentences and short fades at their edges."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ FADE = 0.005
 
 
 class Joiner:
-    """Takes the pieces of one sentence after the other and gives back what can be heard.
+    """Takes the chunks of one sentence after the other and returns final samples.
 
     It keeps back FADE seconds of the running sentence, because its end has to fall. The samples are the same
     however a sentence was cut into pieces.
@@ -20,6 +20,10 @@ class Joiner:
         self._begun = 0
         self._held = np.zeros(0, np.float32)
         self._pause = 0.0
+
+    def pause(self, seconds: float) -> None:
+        """Replaces the pause before the next sentence."""
+        self._pause = seconds
 
     def push(self, samples: NDArray[np.float32], *, last: bool, pause: float) -> NDArray[np.float32]:
         """Takes the next samples [n] of a sentence, `last` if it ends here, and the pause after it in s.

@@ -1,4 +1,4 @@
-"""How loud a sound is over time, and keeping it within full scale."""
+"""Levels over time, and a soft limiter."""
 
 import numpy as np
 from numpy.typing import NDArray

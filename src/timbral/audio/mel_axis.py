@@ -1,4 +1,4 @@
-"""The frequencies that a spectral envelope is known at: where stage two of the embedded family and what measures voices meet."""
+"""The mel-spaced frequencies at which spectral envelopes are sampled, and interpolation between them."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,10 @@ def mel_points(count: int, top: float) -> Floats:
 
 
 def interpolation(known: Floats, wanted: Floats) -> Floats:
-    """The matrix [wanted, known] that interpolates linearly between frequencies, and holds the outermost ones beyond them."""
+    """The matrix [wanted, known] of linear interpolation, constant beyond the outermost frequencies."""
     return np.stack([np.interp(wanted, known, row) for row in np.eye(len(known))], 1)
 
 
 def nearest(known: Floats, wanted: Floats) -> Floats:
-    """The matrix [known, wanted] from values at wanted frequencies to those known whose interpolation is nearest."""
+    """The least-squares inverse [known, wanted] of `interpolation`."""
     return np.asarray(np.linalg.pinv(interpolation(known, wanted)), np.float64)

@@ -1,7 +1,4 @@
-"""Makes of a recording what a voice can be cloned from, or says in one line why that cannot be.
-
-Silence at both ends is cut, the level is set, and what is somewhat too long is cut at a pause.
-"""
+"""Reference recordings: silence trimmed, level set, the best passage of a long one selected."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timbral.audio.levels import frame_levels
+from timbral.audio.passages import best_passage
 from timbral.audio.reading import Source, describe, read
 from timbral.audio.resampling import resample
 from timbral.errors import AudioError
 
-SHORTEST, SHORT, LONG, LONGEST = 2.0, 3.0, 10.0, 20.0
-"""Seconds of speech: refused below the first and above the last; best between the middle two. A whole recording
-is to last as long as the second."""
+SHORTEST, SHORT, LONG = 2.0, 3.0, 10.0
+"""Seconds of speech: refused below the first, best between the others. A whole recording has to last as long
+as the second."""
+
+SEARCHED = 600.0
+"""Seconds from the beginning of a long recording in which the best passage is looked for."""
 
 LEVEL = -23.0
 """Level of the speech, in dB of full scale, that every reference is brought to."""
@@ -27,10 +28,8 @@ _STEADY = 4.0
 _NOISY = 15.0
 _MARGIN = 10
 _FADE = 0.005
-_PAUSE = 8
 _LONGEST_PAUSE = 50
 _ADVICE = "3 to 10 s of one person's speech are needed"
-_CUT = f"{_ADVICE}, so cut a passage out"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +37,12 @@ class Reference:
     """Speech to clone from.
 
     sounds: samples float32 [n] of the same speech by rate in Hz, the rate that was asked for first in front.
+    cut: whether there is more speech in the recording, so that a transcript of all of it does not fit.
     notes: what the user should know about the recording, a line each.
     """
 
     sounds: Mapping[int, NDArray[np.float32]]
+    cut: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -60,14 +61,13 @@ class Reference:
         return len(self.samples) / self.rate
 
 
-def read_reference(source: Source, rate: int, *others: int, whole: bool = False) -> Reference:
+def read_reference(source: Source, rate: int, *others: int) -> Reference:
     """Reads a recording to clone from, as samples at `rate` Hz, by which it is judged and cut, and at others.
 
-    whole: refuse what would have to be cut, because a transcript of all of it is given.
-    Raises AudioError: unreadable, silent, without speech, too short, too long.
+    Raises AudioError: unreadable, silent, without speech, too short.
     """
     name = describe(source)
-    samples, native_rate = read(source, longest=3 * LONGEST, advice=_CUT)
+    samples, native_rate = read(source, longest=SEARCHED, shortened=True)
     if len(samples) < SHORT * native_rate:
         raise AudioError(f"{name}: only {len(samples) / native_rate:.1f} s; {_ADVICE}")
     recorded = samples - samples.mean(dtype=np.float64).astype(np.float32)
@@ -79,13 +79,17 @@ def read_reference(source: Source, rate: int, *others: int, whole: bool = False)
     if loud - floor < _STEADY:
         raise AudioError(f"{name}: a steady sound without speech; {_ADVICE}")
     speech = _speech_frames(levels, floor, loud)
-    notes = _quality_notes(name, samples, floor, loud)
-    start, end, length_note = _choose(speech, name, whole)
-    sounds = {rate: samples} | {
-        other: resample(recorded, native_rate, other) for other in others if other != rate
-    }
-    chosen = {at: sound[int(start * _STEP * at) : int(end * _STEP * at)] for at, sound in sounds.items()}
-    return Reference(_set_level(chosen, levels[start:end]), (*length_note, *notes))
+    start, end = _trimmed(speech, name)
+    first, last = start, end
+    if (end - start) * _STEP > LONG + 0.5:
+        first, last = best_passage(
+            speech[start:end], levels[start:end], int(SHORT / _STEP), int(LONG / _STEP)
+        )
+        first, last = start + first, start + last
+    notes = (*_length_note(name, start, end, first, last), *_quality_notes(name, samples, floor, loud))
+    sounds = {at: samples if at == rate else resample(recorded, native_rate, at) for at in (rate, *others)}
+    chosen = {at: sound[int(first * _STEP * at) : int(last * _STEP * at)] for at, sound in sounds.items()}
+    return Reference(_set_level(chosen, levels[first:last]), (first, last) != (start, end), notes)
 
 
 def _quiet_and_loud(levels: NDArray[np.float64]) -> tuple[float, float]:
@@ -104,34 +108,25 @@ def _speech_frames(levels: NDArray[np.float64], floor: float, loud: float) -> ND
     return speech
 
 
-def _choose(speech: NDArray[np.bool_], name: str, whole: bool) -> tuple[int, int, tuple[str, ...]]:
-    """First and last frame to use, and what to note about it."""
+def _trimmed(speech: NDArray[np.bool_], name: str) -> tuple[int, int]:
+    """First frame and end of all that is said, with a margin. Raises AudioError where that is too little."""
     at = np.flatnonzero(speech)
     gaps = np.diff(at, prepend=at[:1])
     spoken = _STEP * (len(at) + int((gaps[(gaps > 1) & (gaps <= _LONGEST_PAUSE)] - 1).sum()))
     if spoken < SHORTEST:
         raise AudioError(f"{name}: only {spoken:.1f} s of speech; {_ADVICE}")
-    start, end = max(0, int(at[0]) - _MARGIN), min(len(speech), int(at[-1]) + _MARGIN)
-    seconds = (end - start) * _STEP
-    if seconds > LONGEST or (whole and seconds > LONG + 0.5):
-        raise AudioError(f"{name}: {seconds:.1f} s are too long; {_CUT}")
-    if seconds > LONG + 0.5:
-        end = _last_pause(speech, start, start + int(LONG / _STEP))
-        used = (end - start) * _STEP
-        return start, end, (f"{name}: {seconds:.1f} s are more than needed; its first {used:.1f} s are used",)
+    return max(0, int(at[0]) - _MARGIN), min(len(speech), int(at[-1]) + _MARGIN)
+
+
+def _length_note(name: str, start: int, end: int, first: int, last: int) -> tuple[str, ...]:
+    """What to say of a recording whose speech is from `start` to `end` where `first` to `last` are used."""
+    seconds, used = (end - start) * _STEP, (last - first) * _STEP
+    if used < seconds:
+        where = f"the {used:.1f} s from {first * _STEP:.1f} s on are used"
+        return (f"{name}: {seconds:.1f} s are more than needed; {where}",)
     if seconds < SHORT:
-        return start, end, (f"{name}: {seconds:.1f} s of speech are little; 3 to 10 s sound more alike",)
-    return start, end, ()
-
-
-def _last_pause(speech: NDArray[np.bool_], start: int, end: int) -> int:
-    """Middle of the last pause before `end` that leaves enough speech; `end` where there is none."""
-    quiet = 0
-    for frame in range(end, start + int(SHORT / _STEP), -1):
-        quiet = 0 if speech[frame] else quiet + 1
-        if quiet == _PAUSE:
-            return frame + _PAUSE // 2
-    return end
+        return (f"{name}: {seconds:.1f} s of speech are little; 3 to 10 s sound more alike",)
+    return ()
 
 
 def _set_level(

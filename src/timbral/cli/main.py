@@ -1,41 +1,49 @@
 """Where `timbral` starts: gathers the commands; whatever goes wrong becomes one line and an exit code."""
 
 import contextlib
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
 
 import typer
 
 from timbral import __version__
 from timbral.cli import (
     adapt,
+    clone,
     doctor,
     importing,
     models,
     prepare,
     proofread,
     pull,
+    read,
     say,
     terminal,
     train,
     voices,
 )
+from timbral.cli.defaults import read_defaults
 from timbral.errors import TimbralError
+from timbral.paths import describe_error
 
-MISTAKE, FAILURE, INTERRUPTED = 2, 1, 130
-"""Exit codes: the user's mistake, ours or the machine's, Ctrl-C."""
+MISTAKE, FAILURE, INTERRUPTED, TERMINATED = 2, 1, 130, 143
+"""Exit codes: the user's mistake, ours or the machine's, Ctrl-C, SIGTERM."""
 
 app = typer.Typer(
     name="timbral",
     help="Clone a voice from a few seconds of speech, and speak with it.",
     epilog="Every command also takes --debug, which shows where an error came from.",
-    add_completion=False,
     rich_markup_mode=None,
 )
 app.command("say")(say.say)
-app.command("clone")(voices.clone)
+app.command("read")(read.read)
+app.command("clone")(clone.clone)
 app.add_typer(voices.app, name="voices")
-app.command("models")(models.models)
+app.add_typer(models.app, name="models")
 app.command("import")(importing.import_checkpoints)
 app.command("pull")(pull.pull)
 app.command("prepare")(prepare.prepare)
@@ -43,6 +51,10 @@ app.command("proofread")(proofread.proofread)
 app.command("train")(train.train)
 app.command("adapt")(adapt.adapt)
 app.command("doctor")(doctor.doctor)
+
+
+class _TerminationError(BaseException):
+    """SIGTERM was received."""
 
 
 @app.callback(invoke_without_command=True)
@@ -54,37 +66,63 @@ def _root(
         print(__version__)
     elif context.invoked_subcommand is None:
         print(context.get_help())
+    else:
+        context.default_map = read_defaults(context.command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0, or 2 for the user's mistakes, 1 for failures of ours."""
     given, debug = _without_debug(sys.argv[1:] if arguments is None else arguments)
-    terminal.prepare()
+    with terminal.prepared(), _terminable():
+        try:
+            code = app(given, prog_name="timbral", standalone_mode=False) or 0
+            if code != INTERRUPTED:
+                return int(code)
+            problem = "interrupted"
+        except BrokenPipeError:
+            _close_stdout()
+            return FAILURE
+        except (Exception, KeyboardInterrupt, _TerminationError) as error:
+            if debug:
+                sys.excepthook(*sys.exc_info())
+            code, problem = _explained(error)
+        terminal.complain(problem)
+        return code
+
+
+def _explained(error: BaseException) -> tuple[int, str]:
+    """Exit code of an error, and what is said of it."""
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return INTERRUPTED, "interrupted"
+    if isinstance(error, _TerminationError):
+        return TERMINATED, "terminated"
+    if isinstance(error, TimbralError):
+        return MISTAKE, str(error)
+    if isinstance(error, OSError) and error.filename:
+        return FAILURE, describe_error(error, Path(str(error.filename)))
+    # The class of the command line's own errors depends on typer's version, but all of them can do this.
+    explain: Any = getattr(error, "format_message", None)
+    if explain:
+        return MISTAKE, f"{explain().rstrip('.')}; --help shows what there is"
+    return FAILURE, f"{type(error).__name__}: {error}; --debug shows where it came from"
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the command as Ctrl-C does, so that nothing half-written stays."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        code = app(given, prog_name="timbral", standalone_mode=False) or 0
-        if code != INTERRUPTED:
-            return int(code)
-        problem = "interrupted"
-    except (KeyboardInterrupt, typer.Abort):
-        code, problem = INTERRUPTED, "interrupted"
-    except BrokenPipeError:
-        _close_stdout()
-        return FAILURE
-    except TimbralError as error:
-        _trace_if(debug)
-        code, problem = MISTAKE, str(error)
-    except Exception as error:
-        _trace_if(debug)
-        # The class of the command line's own errors depends on typer's version, but all of them can do this.
-        explain = getattr(error, "format_message", None)
-        code = MISTAKE if explain else FAILURE
-        problem = (
-            f"{explain().rstrip('.')}; --help shows what there is"
-            if explain
-            else f"{type(error).__name__}: {error}; --debug shows where it came from"
-        )
-    terminal.complain(problem)
-    return code
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise _TerminationError
 
 
 def _without_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
@@ -94,12 +132,7 @@ def _without_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
     return [*options, *arguments[end:]], len(options) < end
 
 
-def _trace_if(debug: bool) -> None:
-    if debug:
-        sys.excepthook(*sys.exc_info())
-
-
 def _close_stdout() -> None:
-    """Who read our output has gone; Python would complain again when it flushes at exit."""
+    """Closes stdout whose reader has gone, so that Python does not report it again at exit."""
     with contextlib.suppress(OSError):
         sys.stdout.close()

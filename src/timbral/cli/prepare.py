@@ -74,7 +74,7 @@ def prepare(
     at_least: AtLeast = 0.0,
     json: Json = False,
 ) -> None:
-    """Make a training set of recordings: clean, cut, transcribe, sort out. Repeat it to go on where it stopped."""
+    """Make a training set of recordings: clean, slice, transcribe, filter. Run it again to resume."""
     from timbral import data
     from timbral.data.separation import DRY, VOCALS
 

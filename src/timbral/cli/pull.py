@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.losses import losses, with_losses
 from timbral.cli.options import Json, read_precision
+from timbral.cli.quantization import precision_with_error, quantization
 from timbral.errors import SettingError
 from timbral.models import Bundle, Precision
 
@@ -39,8 +39,7 @@ def pull(
     if json:
         terminal.print_json({"models": rows})
         return
-    for row in rows:
-        print("  ".join(_shown(row)))
+    terminal.print_table([_cells(row) for row in rows])
 
 
 def _list() -> list[dict[str, Any]]:
@@ -75,8 +74,10 @@ def _pull(names: list[str], precision: Precision | None, g2pw: bool, keep: bool)
             terminal.note(f"{model.name} was trained without G2PW, and goes without")
     if missing:
         with terminal.progress("pulling") as bar:
-            report = terminal.Narrator(bar)
-            pulled = hub.pull(missing, precision or "int8", with_g2pw=g2pw, keep=keep, report=report)
+            on_progress = terminal.Narrator(bar)
+            pulled = hub.pull(
+                missing, precision or "int8", with_g2pw=g2pw, keep=keep, on_progress=on_progress
+            )
         here |= {model.name: bundle for model, bundle in zip(missing, pulled, strict=True)}
     new = {model.name for model in missing}
     return [_row(name, bundle, name in new) for name, bundle in here.items() if bundle]
@@ -88,17 +89,17 @@ def _row(name: str, bundle: Bundle, new: bool) -> dict[str, Any]:
         "state": "pulled" if new else "already here",
         "mb": round(bundle.size / 1e6, 1),
         "precision": bundle.manifest.precision,
-        "losses": losses(bundle.manifest),
+        "quantization": quantization(bundle.manifest),
         "path": str(bundle.folder),
     }
 
 
-def _shown(row: dict[str, Any]) -> list[str]:
+def _cells(row: dict[str, Any]) -> list[str]:
     if "state" in row:
-        return [row["name"], row["state"], f"{row['mb']} MB", with_losses(row), row["path"]]
+        return [row["name"], row["state"], f"{row['mb']} MB", precision_with_error(row), row["path"]]
     here = f"installed ({row['installed']})" if row["installed"] else "not installed"
     size, rate = f"{row['download_mb'] / 1000:.2f} GB", f"{row['sample_rate'] // 1000} kHz"
-    return [f"{row['name']:<9}", size, rate, f"{' '.join(row['languages']):<15}", row["licence"], here]
+    return [row["name"], size, rate, " ".join(row["languages"]), row["licence"], here]
 
 
 def _precision_of(bundle: Bundle | None) -> str | None:

@@ -1,28 +1,62 @@
-"""`timbral say`: a text in a voice, to a sound file or to stdout."""
+"""`timbral say`: a text in a voice, to a sound file, to stdout, or to the loudspeaker."""
 
+import secrets
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.options import Json, Language, Model, find_voice
-from timbral.errors import TextError
+from timbral.cli.options import (
+    Device,
+    Json,
+    Language,
+    Model,
+    Threads,
+    Words,
+    complete_voice,
+    find_lexicon,
+    find_voice,
+    load_model,
+)
+from timbral.cli.spool import Spool, speech_key
+from timbral.cli.texts import read_text
+from timbral.errors import SettingError
 
 if TYPE_CHECKING:
-    from timbral.inference.stream import Report
-
-_LARGEST_TEXT = 20 << 20
+    from timbral import Report, SpeechStream, Synthesizer, Voice
+    from timbral.audio import Writer
 
 Text = Annotated[str | None, typer.Argument(help="What to say; - reads it from stdin.", show_default=False)]
-TextFile = Annotated[Path | None, typer.Option("-f", "--file", help="Read the text from a file in UTF-8.")]
+TextFile = Annotated[Path | None, typer.Option("-f", "--file", help="Read the text from a file.")]
+Encoding = Annotated[
+    str | None, typer.Option(help="Of the file; by default UTF-8, UTF-16 or GBK, by its content.")
+]
 VoiceName = Annotated[
-    str, typer.Option("--voice", metavar="NAME|FILE", help="Name, .voice file or recording.")
+    str | None,
+    typer.Option(
+        "--voice",
+        metavar="NAME|FILE",
+        help="Name, .voice file or recording; by default the voice that comes with timbral.",
+        autocompletion=complete_voice,
+    ),
 ]
 RefText = Annotated[str | None, typer.Option("--ref-text", help="What is said in the recording.")]
-Output = Annotated[str, typer.Option("-o", "--output", help=".wav, .flac, .ogg or .mp3; - is wav on stdout.")]
+Output = Annotated[
+    str | None,
+    typer.Option("-o", "--output", help=".wav, .flac, .ogg or .mp3, out.wav by default; - is wav on stdout."),
+]
+Raw = Annotated[
+    bool, typer.Option("--raw", help="With -o -: bare samples, 16 bits, little-endian, instead of wav.")
+]
+Play = Annotated[bool, typer.Option("--play", help="Play it while it is made; writes a file only with -o.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with this text and file where it was interrupted.")
+]
 Speed = Annotated[float, typer.Option(help="2 is twice as fast, 0.5 half as fast.")]
 Pause = Annotated[float, typer.Option(help="Seconds between sentences.")]
 Rate = Annotated[int | None, typer.Option(help="Samples a second: 24000, 32000 or 48000.")]
@@ -32,16 +66,26 @@ TopK = Annotated[int | None, typer.Option(help="Draw from this many of the likel
 TopP = Annotated[float | None, typer.Option(help="Draw from the likeliest tokens of this total share.")]
 Penalty = Annotated[float | None, typer.Option(help="Above 1 avoids repetitions.")]
 Steps = Annotated[int | None, typer.Option(help="Of the solver of v3 and v4; fewer are faster and rougher.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also say which model and voice are used.")]
+
+_LONG = 1000
+"""Characters of a text from which on its finished sentences are kept until it is done."""
 
 
 def say(
-    voice: VoiceName,
+    context: typer.Context,
     text: Text = None,
+    voice: VoiceName = None,
     file: TextFile = None,
+    encoding: Encoding = None,
     ref_text: RefText = None,
     lang: Language = "auto",
+    lexicon: Words = None,
     model: Model = None,
-    output: Output = "out.wav",
+    output: Output = None,
+    raw: Raw = False,
+    play: Play = False,
+    resume: Resume = False,
     speed: Speed = 1.0,
     pause: Pause = 0.3,
     rate: Rate = None,
@@ -51,79 +95,139 @@ def say(
     top_p: TopP = None,
     repetition_penalty: Penalty = None,
     steps: Steps = None,
+    device: Device = "auto",
+    threads: Threads = 0,
+    verbose: Verbose = False,
     json: Json = False,
 ) -> None:
     """Speak a text in a voice."""
-    from timbral import load
-    from timbral.audio import check_target, create
+    from timbral import GenerationConfig
+    from timbral.audio.writing import STDOUT
 
-    check_target(output)
-    words = _read_text(text, file)
-    known = find_voice(voice, ref_text)
-    began = time.perf_counter()
+    targets = _targets(output, raw, play)
+    words = read_text(text, file, encoding)
+    known, readings = find_voice(voice, ref_text), find_lexicon(voice, lexicon)
+    config = GenerationConfig(**{name: context.params[name] for name in GenerationConfig.model_fields})
+    clock = _Clock()
     with terminal.progress("loading") as bar:
-        synthesizer = load(model, languages=())
-        loaded = time.perf_counter()
+        synthesizer = load_model(model, known, device, threads)
+        load_s = clock.lap()
         bar.begin("listening")
         with terminal.quiet_libraries():
-            speaker = known or synthesizer.clone(voice, text=ref_text)
-        cloned = time.perf_counter()
+            speaker = known or synthesizer.clone(voice or "", text=ref_text)
+        voice_s = clock.lap()
         bar.begin("speaking")
-        stream = synthesizer.stream(
-            words,
-            speaker,
+        settings = (
             lang,
-            speed=speed,
-            seed=seed,
-            pause=pause,
-            rate=rate,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            repetition_penalty=repetition_penalty,
-            steps=steps,
+            synthesizer.manifest.base,
+            config.model_dump(),
+            readings and [*readings.entries.values()],
         )
-        with stream, create(output, stream.rate) as writer:
-            for chunk in stream:
-                writer.write(chunk.samples)
-                bar.show(stream.progress)
-    report, load_s, voice_s = stream.report, loaded - began, cloned - loaded
+        key = speech_key(words, speaker, *settings)
+        is_kept = len(words) > _LONG and targets and output != STDOUT
+        spool = _open_spool(key, resume, config.seed) if is_kept else None
+        if spool:
+            config = config.model_copy(update={"seed": spool.seed})
+        start = spool.sentences if spool else 0
+        with synthesizer.stream(words, speaker, lang, config, lexicon=readings, start=start) as stream:
+            write_s = _write(stream, targets, play, spool, bar)
+    facts: dict[str, Any] = {"output": output or next(iter(targets), None), "rate": stream.rate}
+    facts |= {"model": synthesizer.manifest.name, "load_s": load_s, "voice_s": voice_s, "write_s": write_s}
+    facts |= _with_writing(stream.report, write_s)
     if json:
-        values = {"output": output, "model": synthesizer.manifest.name, "rate": stream.rate}
-        times = {"load_s": round(load_s, 4), "voice_s": round(voice_s, 4)}
-        terminal.print_json({**values, **times, **report.as_dict()}, stdout_taken=output == "-")
+        terminal.print_json({**facts, "notes": terminal.notes()}, stdout_taken=output == STDOUT)
+        return
+    lines = f"{_used(synthesizer, speaker, device)}\n" * verbose + _in_words(facts)
+    print(lines, file=sys.stderr if output == STDOUT else sys.stdout)
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+
+    def lap(self) -> float:
+        """Seconds since it was made, or since the last lap."""
+        now = time.perf_counter()
+        spent, self._began = now - self._began, now
+        return round(spent, 4)
+
+
+def _targets(output: str | None, raw: bool, play: bool) -> list[str]:
+    """Where the sound is written to. Raises SettingError, AudioError."""
+    from timbral.audio import check_target
+    from timbral.audio.writing import RAW, STDOUT
+
+    if raw and output != STDOUT:
+        raise SettingError("--raw is for samples on stdout; give -o - as well")
+    if output is None and play:
+        return []
+    target = RAW if raw else "out.wav" if output is None else output
+    check_target(target)
+    return [target]
+
+
+def _open_spool(key: str, resume: bool, seed: int | None) -> Spool:
+    """Where the finished sentences are kept; with `resume` those of the last time, and their seed."""
+    spool = Spool(key)
+    if resume and spool.sentences:
+        terminal.note(f"{spool.sentences} sentences have been spoken before")
     else:
-        lines = _in_words(output, report, load_s, voice_s)
-        print(lines, file=sys.stderr if output == "-" else sys.stdout)
+        spool.restart(secrets.randbits(32) if seed is None else seed)
+    return spool
 
 
-def _in_words(output: str, report: "Report", load_s: float, voice_s: float) -> str:
+def _write(
+    stream: "SpeechStream", targets: Sequence[str], play: bool, spool: Spool | None, bar: terminal.Bar
+) -> float:
+    """Writes the sound chunk by chunk, and returns the seconds that encoding took."""
+    from timbral.audio import create
+    from timbral.audio.playback import open_player
+
+    spent = 0.0
+    with ExitStack() as stack:
+        writers: list[Writer] = [stack.enter_context(create(target, stream.rate)) for target in targets]
+        with terminal.quiet_libraries():
+            player = stack.enter_context(open_player(stream.rate)) if play else None
+        for block in spool.blocks() if spool else ():
+            for writer in writers:
+                writer.write(block)
+        if spool:
+            writers.append(stack.enter_context(spool.following(stream)))
+        for chunk in stream:
+            began = time.perf_counter()
+            for writer in writers:
+                writer.write(chunk.samples)
+            spent += time.perf_counter() - began
+            if player:
+                player.write(chunk.samples)
+            bar.show(stream.progress)
+    return round(spent, 4)
+
+
+def _with_writing(report: "Report", write_s: float) -> dict[str, Any]:
+    """The report as plain values, with the time of writing in its totals."""
+    facts = report.as_dict()
+    total = report.total_s + write_s
+    return facts | {"total_s": round(total, 4), "rtf": round(total / max(report.audio_s, 1e-9), 4)}
+
+
+def _used(synthesizer: "Synthesizer", voice: "Voice", device: str) -> str:
+    """The model and the voice in words."""
+    manifest, bundle = synthesizer.manifest, synthesizer.bundle
+    kind = "fine-tuned" if voice.adapter else "cloned"
+    made_of = ", ".join(voice.sources) or "no named recording"
     return (
-        f"{output}: {report.audio_s:.1f} s of speech in {report.total_s:.2f} s, RTF {report.rtf:.2f}, "
-        f"first sound after {report.first_s or 0:.2f} s, seed {report.seed}\n"
-        f"load {load_s:.2f} s, voice {voice_s:.2f} s, text {report.text_s:.2f} s, "
-        f"semantic {report.prefill_s + report.decode_s:.2f} s, acoustic {report.acoustic_s:.2f} s, "
-        f"{report.retries} retries"
+        f"model {manifest.name}, {manifest.family} {manifest.version}, {manifest.precision}, {bundle.folder}; "
+        f"device {device}\nvoice {kind} with {voice.model} from {made_of}"
     )
 
 
-def _read_text(text: str | None, file: Path | None) -> str:
-    """The text from the argument, the file or stdin: exactly one of them."""
-    if (text is None) == (file is None):
-        raise TextError("give the text as an argument, or a file with -f, or - for stdin; one of them")
-    if file is None and text != "-":
-        return text or ""
-    try:
-        content = sys.stdin.buffer.read(_LARGEST_TEXT + 1) if file is None else _read_file(file)
-        if len(content) > _LARGEST_TEXT:
-            raise TextError(f"more than {_LARGEST_TEXT >> 20} MB of text; split it into several files")
-        return content.decode("utf-8-sig")
-    except OSError as error:
-        raise TextError(f"{file or 'stdin'}: cannot be read ({error.strerror}); check the path") from None
-    except ValueError:
-        raise TextError(f"{file or 'stdin'}: not a text in UTF-8; save it as UTF-8 first") from None
-
-
-def _read_file(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(_LARGEST_TEXT + 1)
+def _in_words(facts: dict[str, Any]) -> str:
+    faults = ", ".join(f"{name} {count}" for name, count in facts["faults"].items())
+    return (
+        f"{facts['output'] or 'played'}: {facts['audio_s']:.1f} s of speech in {facts['total_s']:.2f} s, "
+        f"RTF {facts['rtf']:.2f}, first sound after {facts['first_s'] or 0:.2f} s, seed {facts['seed']}\n"
+        f"load {facts['load_s']:.2f} s, voice {facts['voice_s']:.2f} s, text {facts['text_s']:.2f} s, "
+        f"semantic {facts['prefill_s'] + facts['decode_s']:.2f} s, acoustic {facts['acoustic_s']:.2f} s, "
+        f"writing {facts['write_s']:.2f} s, {facts['retries']} retries{f' ({faults})' if faults else ''}"
+    )

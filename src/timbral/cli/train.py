@@ -1,6 +1,5 @@
 """`timbral train`: trains the networks of a model on recordings of a voice."""
 
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.options import Json
+from timbral.cli.options import Json, say_command
 from timbral.errors import InstallationError, SettingError
 
 if TYPE_CHECKING:
@@ -163,12 +162,6 @@ def _report(
         )
     if voice:
         print(f"{voice}: `{say_command(str(voice), model)}` speaks with it")
-
-
-def say_command(voice: str, model: str | None) -> str:
-    """The command that speaks with a voice of a model."""
-    options = ["--voice", voice, *(("--model", model) if model else ())]
-    return f"timbral say TEXT {shlex.join(options)}"
 
 
 def counted(count: int, noun: str) -> str:

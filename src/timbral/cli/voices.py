@@ -1,73 +1,64 @@
-"""`timbral clone` and `timbral voices`: making, listing, showing and removing named voices."""
+"""`timbral voices`: listing, showing, copying and removing named voices, and taking them elsewhere."""
 
-from typing import Annotated
+import sys
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.options import Json, Language, Model
+from timbral.cli.options import Json, complete_voice
+from timbral.errors import VoiceError
 
-app = typer.Typer(help="List the voices that have names; show or remove one.", rich_markup_mode=None)
+app = typer.Typer(help="List the voices that have names; show, copy or remove one.", rich_markup_mode=None)
 
-Recordings = Annotated[list[str], typer.Argument(help="Recordings of one speaker, 3 to 10 s each.")]
-NewName = Annotated[str, typer.Option("--name", help="What to call the voice.")]
-Transcript = Annotated[str | None, typer.Option("--text", help="What is said in the first recording.")]
-Agreed = Annotated[str | None, typer.Option(help="Name of the speaker, who has agreed to be cloned.")]
-Name = Annotated[str, typer.Argument(help="Name of a voice.")]
-
-
-def clone(
-    recordings: Recordings,
-    name: NewName,
-    text: Transcript = None,
-    lang: Language = "auto",
-    consent: Agreed = None,
-    model: Model = None,
-    json: Json = False,
-) -> None:
-    """Make a voice of recordings and keep it under a name."""
-    from timbral import Consent, load
-    from timbral.voices import store as voice_store
-
-    agreement = None if consent is None else Consent.of(consent)
-    path = voice_store.voice_path(name)
-    with terminal.progress("listening"), terminal.quiet_libraries():
-        voice = load(model, languages=()).clone(recordings, text=text, language=lang, consent=agreement)
-        voice_store.keep(voice, name)
-    if json:
-        terminal.print_json({"name": name, "path": str(path), "model": voice.model})
-    else:
-        print(f"{name}: kept as {path}; `timbral say TEXT --voice {name}` speaks with it")
+Name = Annotated[str, typer.Argument(help="Name of a voice.", autocompletion=complete_voice)]
+NewName = Annotated[str, typer.Argument(metavar="NEW", help="Another name.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A .voice file.")]
+Target = Annotated[Path | None, typer.Option("-o", "--output", help="NAME.voice by default.")]
+Named = Annotated[str | None, typer.Option("--name", help="What to call it; by default as the file.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @app.callback(invoke_without_command=True)
 def voices(context: typer.Context, json: Json = False) -> None:
-    """List the voices that have names; show or remove one."""
-    from timbral.voices import store as voice_store
+    """List the voices that have names; show, copy or remove one."""
+    from timbral.voices import VoiceInfo, store
 
     if context.invoked_subcommand is not None:
         return
-    names = voice_store.names()
+    found = store.infos()
     if json:
-        terminal.print_json({"voices": names})
-    elif names:
-        print("\n".join(names))
-    else:
-        terminal.note("no voices yet; `timbral clone me.wav --name me` makes one")
+        names = store.names()
+        details = {name: _facts(one) for name, one in found.items()}
+        terminal.print_json({"voices": names, "details": details})
+        return
+    rows = []
+    for name, one in found.items():
+        if not isinstance(one, VoiceInfo):
+            terminal.note(f"{name}: {one}")
+            continue
+        kind = "fine-tuned" if one.fine_tuned else "cloned"
+        consent = f"consent of {one.consent.who}" if one.consent else "no consent noted"
+        rows.append([name, one.model, kind, f"{one.bytes / 1e6:.2f} MB", consent])
+    terminal.print_table(rows)
 
 
 @app.command()
 def show(name: Name, json: Json = False) -> None:
     """Show what is known of a voice."""
-    from timbral.voices import store as voice_store
+    from timbral.voices import Voice, store
 
-    voice = voice_store.recall(name)
+    path = store.find(name)
+    voice = Voice.load(path)
     consent = voice.consent
     values = {
         "name": name,
-        "path": str(voice_store.voice_path(name)),
+        "path": str(path),
         "model": voice.model,
         "family": f"{voice.family} {voice.version}",
+        "fine-tuned": "yes" if voice.adapter else "no",
         "recordings": list(voice.sources),
         "prompt": voice.prompt_text,
         "language": voice.prompt_language,
@@ -78,14 +69,82 @@ def show(name: Name, json: Json = False) -> None:
     if json:
         terminal.print_json(values)
         return
-    for key, value in values.items():
-        print(f"{key:<10}  {', '.join(value) if isinstance(value, list) else value or '-'}")
+    terminal.print_table(
+        [
+            [key, ", ".join(value) if isinstance(value, list) else value or "-"]
+            for key, value in values.items()
+        ]
+    )
 
 
 @app.command()
-def remove(name: Name) -> None:
-    """Remove a voice."""
-    from timbral.voices import store as voice_store
+def remove(name: Name, yes: Yes = False) -> None:
+    """Remove a voice, which `restore` can bring back for 30 days. Asks at a terminal."""
+    from timbral.voices import store
 
-    voice_store.forget(name)
-    print(f"{name}: removed")
+    store.find(name)
+    if not yes and sys.stdin.isatty() and not typer.confirm(f"Remove the voice {name}?"):
+        return
+    store.remove(name)
+    print(f"{name}: removed; `timbral voices restore {terminal.quoted(name)}` brings it back")
+
+
+@app.command()
+def restore(name: Name) -> None:
+    """Bring back a voice that was removed or replaced."""
+    from timbral.voices import store
+
+    print(f"{name}: restored as {store.restore(name)}")
+
+
+@app.command()
+def rename(name: Name, new: NewName) -> None:
+    """Give a voice another name."""
+    from timbral.voices import store
+
+    print(f"{name}: now {new}, {store.rename(name, new)}")
+
+
+@app.command()
+def copy(name: Name, new: NewName, force: Force = False) -> None:
+    """Copy a voice to another name."""
+    from timbral.voices import store
+
+    print(f"{new}: kept as {store.save(store.load(name), new, replace=force)}")
+
+
+@app.command("import")
+def import_voice(file: File, name: Named = None, force: Force = False) -> None:
+    """Keep a .voice file under a name."""
+    from timbral.voices import Voice, store
+
+    voice = Voice.load(file)
+    name = file.stem if name is None else name
+    print(f"{name}: kept as {store.save(voice, name, replace=force)}")
+
+
+@app.command()
+def export(name: Name, output: Target = None, force: Force = False) -> None:
+    """Write a voice to a .voice file."""
+    from timbral.voices import store
+
+    target = Path(f"{name}.voice") if output is None else output
+    if target.exists() and not force:
+        raise VoiceError(f"{target}: there is such a file already; choose another name, or --force")
+    store.load(name).save(target)
+    print(f"{name}: written to {target}")
+
+
+def _facts(one: Any) -> dict[str, Any]:
+    """What a voice says of itself, as JSON."""
+    if isinstance(one, VoiceError):
+        return {"problem": str(one)}
+    return {
+        "path": str(one.path),
+        "bytes": one.bytes,
+        "model": one.model,
+        "family": f"{one.family} {one.version}",
+        "fine_tuned": one.fine_tuned,
+        "created": one.created.isoformat(timespec="seconds"),
+        "consent": one.consent and one.consent.who,
+    }

@@ -1,4 +1,4 @@
-"""Which networks go together: each check raises CheckpointError with the files that do not, and what to do."""
+"""Checks that networks go together: each raises CheckpointError with the files that do not, and what to do."""
 
 from math import prod
 
@@ -35,7 +35,7 @@ def check_stages(semantic: Network, acoustic: Network) -> None:
         )
     if semantic.sizes.vocabulary - 1 != acoustic.sizes.codes:
         raise CheckpointError(
-            f"{semantic.path} writes {semantic.sizes.vocabulary - 1} kinds of tokens, and {acoustic.path} knows "
+            f"{semantic.path} has {semantic.sizes.vocabulary - 1} semantic tokens, and {acoustic.path} "
             f"{acoustic.sizes.codes}; give stages that were trained together"
         )
     if isinstance(acoustic.sizes, AcousticSizes) and prod(acoustic.sizes.upsample_rates) != HOP:
@@ -51,7 +51,7 @@ def check_speaker(acoustic: Network, speaker: Network | None) -> None:
     if speaker is None:
         if wanted:
             raise CheckpointError(
-                f"{acoustic.path} is a stage two of {acoustic.version}, which listens to a speaker network; "
+                f"{acoustic.path} is a stage two of {acoustic.version}, which needs a speaker network; "
                 f"give {_SPEAKER_FILE} as --speaker"
             )
         return
@@ -63,7 +63,8 @@ def check_speaker(acoustic: Network, speaker: Network | None) -> None:
     given = speaker.sizes.pooled // 2
     if given != wanted:
         raise CheckpointError(
-            f"{speaker.path} says {given} numbers of a speaker, and {acoustic.path} wants {wanted}; give {_SPEAKER_FILE}"
+            f"{speaker.path} gives a speaker embedding of {given} numbers, and {acoustic.path} takes {wanted}; "
+            f"give {_SPEAKER_FILE}"
         )
 
 
@@ -101,8 +102,8 @@ def check_hubert(acoustic: Network, hubert: Network) -> None:
     """Tokens are read off the features that stage two was trained with."""
     assert isinstance(acoustic.sizes, AcousticSizes | FlowMatchingSizes)
     assert isinstance(hubert.sizes, HubertSizes)
-    fits = hubert.sizes.hidden == acoustic.sizes.features
-    if not fits or hubert.sizes.kernels != HubertConfig().conv_kernels:
+    matches = hubert.sizes.hidden == acoustic.sizes.features
+    if not matches or hubert.sizes.kernels != HubertConfig().conv_kernels:
         raise CheckpointError(
             f"{hubert.path} is a HuBERT of width {hubert.sizes.hidden}, and {acoustic.path} was trained with a base "
             f"model of width {acoustic.sizes.features}; give chinese-hubert-base"

@@ -1,9 +1,9 @@
-"""The networks of one model: read, recognised, and checked against each other before any of the long work starts."""
+"""The networks of one model: read, identified, and checked against each other before the long work starts."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from timbral.conversion import compatibility as fit
+from timbral.conversion import compatibility
 from timbral.conversion.checkpoints import (
     BertSizes,
     Checkpoint,
@@ -13,11 +13,11 @@ from timbral.conversion.checkpoints import (
     read_checkpoint,
 )
 from timbral.conversion.checkpoints.identify import Kind, MelVersion
-from timbral.conversion.companions import check_g2pw, read_bert_vocabulary
-from timbral.conversion.sources import Sources, vocabulary_of, weights_of
+from timbral.conversion.chinese_assets import check_g2pw, read_bert_vocabulary
+from timbral.conversion.sources import Sources, vocabulary_file, weights_file
 from timbral.errors import CheckpointError
 
-_PLACES: dict[Kind, tuple[str, str]] = {
+_OPTIONS: dict[Kind, tuple[str, str]] = {
     "semantic": ("stage one", "--gpt"),
     "acoustic": ("stage two", "--sovits"),
     "flow-matching": ("stage two", "--sovits"),
@@ -27,14 +27,14 @@ _PLACES: dict[Kind, tuple[str, str]] = {
     "bert": ("a BERT", "--bert"),
     "speaker": ("a speaker network", "--speaker"),
 }
-"""What each kind of network is called, and where it is given."""
+"""What each kind of network is called, and the option that names its file."""
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The networks of one model, which fit each other.
+class Components:
+    """The networks of one model, which go together.
 
-    They are without their tensors, which together would take several GB: `read_again` gets them when it is their turn.
+    Without their tensors, which together would take several GB: `read_network` reads those of one.
     vocabulary: tokens of `bert` in the order of their ids. g2pw: folder of that model.
     """
 
@@ -55,41 +55,43 @@ class Parts:
         return self.acoustic.version
 
 
-def examine(sources: Sources) -> Parts:
+def read_components(sources: Sources) -> Components:
     """Reads every file once. Raises CheckpointError, BundleError: a file that is unusable or does not fit the others."""
-    semantic = _light(_network(sources.gpt, "semantic"))
+    semantic = _without_tensors(_network(sources.gpt, "semantic"))
     vocoder = _optional(sources.vocoder, "vocoder")
     acoustic, lora = _stage_two(sources, vocoder)
     speaker = _optional(sources.speaker, "speaker")
-    fit.check_stages(semantic, acoustic)
-    fit.check_speaker(acoustic, speaker)
-    fit.check_vocoder(acoustic, vocoder)
-    hubert = _light(_network(weights_of(sources.hubert), "hubert"))
-    fit.check_hubert(acoustic, hubert)
-    bert = None if sources.bert is None else _light(_network(weights_of(sources.bert), "bert"))
+    compatibility.check_stages(semantic, acoustic)
+    compatibility.check_speaker(acoustic, speaker)
+    compatibility.check_vocoder(acoustic, vocoder)
+    hubert = _without_tensors(_network(weights_file(sources.hubert), "hubert"))
+    compatibility.check_hubert(acoustic, hubert)
+    bert = None if sources.bert is None else _without_tensors(_network(weights_file(sources.bert), "bert"))
     vocabulary: tuple[str, ...] = ()
     if bert is not None and sources.bert is not None:
-        fit.check_bert(semantic, bert)
+        compatibility.check_bert(semantic, bert)
         assert isinstance(bert.sizes, BertSizes)
-        vocabulary = read_bert_vocabulary(vocabulary_of(sources.bert), bert.sizes.vocabulary)
+        vocabulary = read_bert_vocabulary(vocabulary_file(sources.bert), bert.sizes.vocabulary)
     if sources.g2pw is not None:
         if sources.bert is None:
             raise CheckpointError("--g2pw needs the vocabulary of the BERT model; give --bert as well")
-        fit.check_reading(semantic)
-        check_g2pw(sources.g2pw, vocabulary_of(sources.bert))
-    return Parts(semantic, acoustic, hubert, lora, bert, speaker, vocoder, vocabulary, sources.g2pw)
+        compatibility.check_reading(semantic)
+        check_g2pw(sources.g2pw, vocabulary_file(sources.bert))
+    return Components(semantic, acoustic, hubert, lora, bert, speaker, vocoder, vocabulary, sources.g2pw)
 
 
-def read_again(network: Network) -> Network:
+def read_network(network: Network) -> Network:
     """The network with its tensors."""
-    told: MelVersion | None = "v3" if network.version == "v3" else "v4" if network.version == "v4" else None
-    return identify(read_checkpoint(network.path), version=told)
+    version: MelVersion | None = (
+        "v3" if network.version == "v3" else "v4" if network.version == "v4" else None
+    )
+    return identify(read_checkpoint(network.path), version=version)
 
 
-def read_stage_two(parts: Parts) -> Network:
+def read_stage_two(components: Components) -> Network:
     """Stage two with its tensors, the LoRA put in."""
-    base = read_again(parts.acoustic)
-    return base if parts.lora is None else merge_lora(base, read_again(parts.lora))
+    base = read_network(components.acoustic)
+    return base if components.lora is None else merge_lora(base, read_network(components.lora))
 
 
 def _stage_two(sources: Sources, vocoder: Network | None) -> tuple[Network, Network | None]:
@@ -98,42 +100,42 @@ def _stage_two(sources: Sources, vocoder: Network | None) -> tuple[Network, Netw
     Files that do not say whether they are of v3 or v4 are of the version of the LoRA, or else of the vocoder.
     """
     if sources.lora is None:
-        told = None if vocoder is None else vocoder.version
-        return _light(_network(sources.sovits, "acoustic", "flow-matching", told=told)), None
+        version = None if vocoder is None else vocoder.version
+        return _without_tensors(_network(sources.sovits, "acoustic", "flow-matching", version=version)), None
     lora = _network(sources.lora, "lora")
-    base = _network(sources.sovits, "acoustic", "flow-matching", told=lora.version)
+    base = _network(sources.sovits, "acoustic", "flow-matching", version=lora.version)
     if base.kind != "flow-matching":
         raise CheckpointError(
             f"{base.path} is a stage two of {base.version}, which has no LoRA; leave --lora out, or give the "
             f"published stage two of {lora.version} as --sovits"
         )
     merge_lora(base, lora)
-    return _light(base), _light(lora)
+    return _without_tensors(base), _without_tensors(lora)
 
 
 def _optional(path: Path | None, kind: Kind) -> Network | None:
-    return None if path is None else _light(_network(path, kind))
+    return None if path is None else _without_tensors(_network(path, kind))
 
 
-def _network(path: Path, *kinds: Kind, told: str | None = None) -> Network:
+def _network(path: Path, *kinds: Kind, version: str | None = None) -> Network:
     """The network in a file, which must be of one of these kinds.
 
-    told: v3 or v4, for a file that does not say it.
+    version: v3 or v4, for a file that does not say it.
     """
-    network = _identified(read_checkpoint(path), told)
+    network = _identified(read_checkpoint(path), version)
     if network.kind in kinds:
         return network
-    (what, option), (wanted, place) = _PLACES[network.kind], _PLACES[kinds[0]]
+    (what, option), (wanted, place) = _OPTIONS[network.kind], _OPTIONS[kinds[0]]
     raise CheckpointError(f"{path} is {what}, which is given as {option}; give {wanted} as {place}")
 
 
-def _identified(checkpoint: Checkpoint, told: str | None) -> Network:
+def _identified(checkpoint: Checkpoint, version: str | None) -> Network:
     try:
         return identify(checkpoint)
     except CheckpointError as problem:
         # If saying a version helps, nothing else was wrong; if not, the same is raised again.
-        network = identify(checkpoint, version="v4" if told == "v4" else "v3")
-        if told in ("v3", "v4"):
+        network = identify(checkpoint, version="v4" if version == "v4" else "v3")
+        if version in ("v3", "v4"):
             return network
         if network.kind == "flow-matching":
             raise CheckpointError(
@@ -143,5 +145,5 @@ def _identified(checkpoint: Checkpoint, told: str | None) -> Network:
         raise problem
 
 
-def _light(network: Network) -> Network:
+def _without_tensors(network: Network) -> Network:
     return replace(network, tensors={})

@@ -1,9 +1,9 @@
-"""What the manifest says of an imported model."""
+"""The manifest of an imported model."""
 
 from typing import Any
 
 from timbral.conversion.checkpoints import AcousticSizes, FlowMatchingSizes, SemanticSizes
-from timbral.conversion.components import Parts
+from timbral.conversion.components import Components
 from timbral.conversion.export.precision import Precision
 from timbral.conversion.families import HOP, LANGUAGES, MEL_FAMILIES, SAMPLE_RATE, symbols_of
 from timbral.conversion.graphs import Fingerprints
@@ -13,7 +13,7 @@ from timbral.nets.prior import FRAMES_PER_TOKEN
 
 _TOKEN_RATE = 25
 _CAPACITY = 2048
-"""Positions: the phones and tokens of a prompt of 10 s and of a piece of 10 s are at most half as many."""
+"""Positions of the KV cache; the phones and tokens of a prompt of 10 s and of 10 s of speech need at most half."""
 _LONGEST = 10.0
 _NOISE_SCALE = 0.5
 _SAMPLING = {"top_k": 15, "top_p": 1.0, "temperature": 1.0, "repetition_penalty": 1.35}
@@ -21,31 +21,32 @@ _REFERENCE = {"rate": 16000, "silence": 9600, "timbre_rate": 32000}
 _VOCODERS = {"v3": ["BigVGAN v2 (NVIDIA, MIT)"], "v4": []}
 
 
-def describe(parts: Parts, *, name: str, precision: Precision, fingerprints: Fingerprints) -> dict[str, Any]:
+def describe(
+    components: Components, *, name: str, precision: Precision, fingerprints: Fingerprints
+) -> dict[str, Any]:
     """The manifest without format and files."""
-    symbols = symbols_of(parts.version)
-    family = MEL_FAMILIES.get(parts.version)
+    symbols = symbols_of(components.version)
+    family = MEL_FAMILIES.get(components.version)
     return {
         "name": name,
         "family": "gpt-sovits",
-        "version": f"{parts.version}-{fingerprints.hearing}",
+        "version": f"{components.version}-{fingerprints.encoders}",
         "languages": LANGUAGES[symbols],
         "symbols": symbols,
         "sample_rate": family.sample_rate if family else SAMPLE_RATE,
         "token_rate": _TOKEN_RATE,
         "precision": precision,
-        "semantic": _semantic(parts, SYMBOLS[symbols]),
-        "acoustic": _acoustic(parts),
+        "semantic": _semantic(components, SYMBOLS[symbols]),
+        "acoustic": _acoustic(components),
         "reference": _REFERENCE,
-        "reading": "official",
         "weights": fingerprints.weights,
         "licence": "MIT",
-        "attribution": _attribution(parts),
+        "attribution": _attribution(components),
     }
 
 
-def _semantic(parts: Parts, phonemes: int) -> dict[str, Any]:
-    sizes = parts.semantic.sizes
+def _semantic(components: Components, phonemes: int) -> dict[str, Any]:
+    sizes = components.semantic.sizes
     assert isinstance(sizes, SemanticSizes)
     return {
         "layers": sizes.layers,
@@ -62,8 +63,8 @@ def _semantic(parts: Parts, phonemes: int) -> dict[str, Any]:
     }
 
 
-def _acoustic(parts: Parts) -> dict[str, Any]:
-    sizes = parts.acoustic.sizes
+def _acoustic(components: Components) -> dict[str, Any]:
+    sizes = components.acoustic.sizes
     if isinstance(sizes, AcousticSizes):
         return {
             "kind": "vits",
@@ -78,7 +79,7 @@ def _acoustic(parts: Parts) -> dict[str, Any]:
             "speaker": bool(sizes.speaker),
         }
     assert isinstance(sizes, FlowMatchingSizes)
-    family = MEL_FAMILIES[parts.version]
+    family = MEL_FAMILIES[components.version]
     return {
         "kind": "flow-matching",
         "frames_per_token": FRAMES_PER_TOKEN,
@@ -91,14 +92,14 @@ def _acoustic(parts: Parts) -> dict[str, Any]:
     }
 
 
-def _attribution(parts: Parts) -> str:
-    """Whose networks are in the bundle; those of the user are the user's own."""
-    held = ["chinese-hubert-base (TencentGameMate, MIT)"]
-    if parts.bert is not None:
-        held.append("chinese-roberta-wwm-ext-large (HFL, Apache-2.0)")
-    if parts.speaker is not None:
-        held.append("ERes2NetV2 (3D-Speaker, Apache-2.0)")
-    if parts.g2pw is not None:
-        held.append("G2PW (GitYCC, Apache-2.0)")
-    held += _VOCODERS.get(parts.version, [])
-    return f"Weights of GPT-SoVITS {parts.version} (RVC-Boss, MIT) or trained from them; holds {', '.join(held)}."
+def _attribution(components: Components) -> str:
+    """Authors and licences of the networks in the bundle."""
+    networks = ["chinese-hubert-base (TencentGameMate, MIT)"]
+    if components.bert is not None:
+        networks.append("chinese-roberta-wwm-ext-large (HFL, Apache-2.0)")
+    if components.speaker is not None:
+        networks.append("ERes2NetV2 (3D-Speaker, Apache-2.0)")
+    if components.g2pw is not None:
+        networks.append("G2PW (GitYCC, Apache-2.0)")
+    networks += _VOCODERS.get(components.version, [])
+    return f"Weights of GPT-SoVITS {components.version} (RVC-Boss, MIT) or trained from them; holds {', '.join(networks)}."

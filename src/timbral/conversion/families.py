@@ -1,4 +1,4 @@
-"""What the official versions are like where their checkpoints do not say it."""
+"""Constants of the official versions that their checkpoints do not hold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ HOP = 640
 LANGUAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"v1": ("zh", "en", "ja"), "v2": ("zh", "en", "ja", "ko", "yue")}
 )
-"""What was trained on, by symbol table."""
+"""Languages of the training data, by symbol table."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class MelFamily:
     """What distinguishes v3 and v4.
 
     spectrogram: of the mel. mel_rate: frames of mel for each frame of the prior.
-    reference_frames, chunk_frames: of mel, that a chunk goes on from, and with these in all. steps: of the solver.
-    sample_rate, vocoder_hop: Hz and samples a frame of mel, of the sound.
+    reference_frames, chunk_frames: of mel, in the prompt of a chunk, and of prompt and chunk together. steps: of the solver.
+    sample_rate, vocoder_hop: Hz of the sound, and its samples per frame of mel.
     """
 
     spectrogram: SpectrogramConfig

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from timbral.conversion.calibration import utterances
-from timbral.conversion.companions import copy_g2pw, write_vocabulary
-from timbral.conversion.components import Parts, read_again, read_stage_two
+from timbral.conversion.chinese_assets import copy_g2pw, write_vocabulary
+from timbral.conversion.components import Components, read_network, read_stage_two
 from timbral.conversion.export.acoustic import Utterance, export_acoustic
 from timbral.conversion.export.encoders import export_bert, export_content, export_speaker
 from timbral.conversion.export.mel_acoustic import export_mel_acoustic, export_mel_vocoder
 from timbral.conversion.export.precision import Precision
 from timbral.conversion.export.semantic import export_semantic
 from timbral.conversion.families import MEL_FAMILIES, symbols_of
-from timbral.conversion.fingerprint import HEARING, Fingerprint, weights_of
+from timbral.conversion.fingerprint import ENCODERS, Fingerprint, weights_of
 from timbral.conversion.networks import (
     acoustic_network,
     bert_network,
@@ -30,102 +30,104 @@ from timbral.nets.hubert import Hubert
 
 
 class Fingerprints(NamedTuple):
-    """What tells the voices of a model from others', and the voices that were fine-tuned on it."""
+    """Hashes of the encoders, which decide what voices fit, and of both stages, which fine-tuned voices depend on."""
 
-    hearing: str
+    encoders: str
     weights: str
 
 
 def convert(
-    parts: Parts, folder: Path, precision: Precision, on_progress: Callable[[str, float], None]
+    components: Components, folder: Path, precision: Precision, on_progress: Callable[[str, float], None]
 ) -> Fingerprints:
     """Writes all files of a model but the manifest into `folder`.
 
-    tell: is told what is being converted, and how much is done, 0 to 1.
+    on_progress: called with the component that is being converted, and the share that is done, 0 to 1.
     """
-    conversion = _Conversion(parts, folder, precision)
-    works = conversion.works()
-    for number, (what, work) in enumerate(works):
-        on_progress(what, number / len(works))
-        work()
+    conversion = _Conversion(components, folder, precision)
+    steps = conversion.steps()
+    for number, (component, convert_component) in enumerate(steps):
+        on_progress(component, number / len(steps))
+        convert_component()
         # The exporter leaves its networks in circles of references.
         gc.collect()
-    return Fingerprints(conversion.fingerprint.digest(HEARING), "".join(conversion.weights))
+    return Fingerprints(conversion.fingerprint.digest(ENCODERS), "".join(conversion.weights))
 
 
 class _Conversion:
-    def __init__(self, parts: Parts, folder: Path, precision: Precision) -> None:
-        self._parts = parts
+    def __init__(self, components: Components, folder: Path, precision: Precision) -> None:
+        self._components = components
         self._folder = folder
         self._precision: Precision = precision
         self.fingerprint = Fingerprint()
         self.weights: list[str] = []
 
-    def works(self) -> list[tuple[str, Callable[[], None]]]:
-        """What there is to do, with what it is called."""
-        parts = self._parts
-        works: list[tuple[str, Callable[[], None]]] = [
+    def steps(self) -> list[tuple[str, Callable[[], None]]]:
+        """Components to convert, by name."""
+        components = self._components
+        steps: list[tuple[str, Callable[[], None]]] = [
             ("stage one", self._stage_one),
             ("stage two", self._stage_two),
         ]
-        if parts.vocoder is not None:
-            works.append(("vocoder", self._vocoder))
-        if parts.speaker is not None:
-            works.append(("speaker network", self._speaker))
-        if parts.bert is not None:
-            works.append(("BERT", self._bert))
-        if parts.g2pw is not None:
-            works.append(("G2PW", self._g2pw))
-        return works
+        if components.vocoder is not None:
+            steps.append(("vocoder", self._vocoder))
+        if components.speaker is not None:
+            steps.append(("speaker network", self._speaker))
+        if components.bert is not None:
+            steps.append(("BERT", self._bert))
+        if components.g2pw is not None:
+            steps.append(("G2PW", self._g2pw))
+        return steps
 
     def _stage_one(self) -> None:
-        phonemes = SYMBOLS[symbols_of(self._parts.version)]
-        network = semantic_network(read_again(self._parts.semantic), phonemes)
+        phonemes = SYMBOLS[symbols_of(self._components.version)]
+        network = semantic_network(read_network(self._components.semantic), phonemes)
         self.weights.append(weights_of("semantic", network))
         export_semantic(network, self._folder, self._precision)
 
     def _stage_two(self) -> None:
-        stage_two = read_stage_two(self._parts)
-        family = MEL_FAMILIES.get(self._parts.version)
+        stage_two = read_stage_two(self._components)
+        family = MEL_FAMILIES.get(self._components.version)
         network = mel_acoustic_network(stage_two) if family else acoustic_network(stage_two)
         del stage_two
-        hubert = hubert_network(read_again(self._parts.hubert))
+        hubert = hubert_network(read_network(self._components.hubert))
         export_content(hubert, network, self._folder, self._precision)
         self.fingerprint.add("hubert", hubert)
-        self.fingerprint.add_hearing(network)
+        self.fingerprint.add_encoders(network)
         self.weights.append(weights_of("acoustic", network))
-        said = self._calibration(network, hubert) if isinstance(network, AcousticNetwork) else []
+        calibration = self._calibration(network, hubert) if isinstance(network, AcousticNetwork) else []
         del hubert
         gc.collect()
         if isinstance(network, AcousticNetwork):
-            export_acoustic(network, self._folder, self._precision, said)
+            export_acoustic(network, self._folder, self._precision, calibration)
         else:
             assert family is not None
             export_mel_acoustic(network, family.spectrogram, self._folder, self._precision)
 
     def _calibration(self, network: AcousticNetwork, hubert: Hubert) -> list[Utterance]:
-        """What stage two says while its convolutions are made 8-bit; nothing where they stay float."""
+        """Utterances that calibrate 8-bit convolutions; none where these stay float."""
         if self._precision not in ("int8", "int4"):
             return []
-        part = self._parts.speaker
-        speaker = speaker_network(read_again(part)) if part else None
-        return utterances(network, hubert, speaker, symbols_of(self._parts.version))
+        given = self._components.speaker
+        speaker = speaker_network(read_network(given)) if given else None
+        return utterances(network, hubert, speaker, symbols_of(self._components.version))
 
     def _vocoder(self) -> None:
-        assert self._parts.vocoder is not None
-        export_mel_vocoder(vocoder_network(read_again(self._parts.vocoder)), self._folder, self._precision)
+        assert self._components.vocoder is not None
+        export_mel_vocoder(
+            vocoder_network(read_network(self._components.vocoder)), self._folder, self._precision
+        )
 
     def _speaker(self) -> None:
-        assert self._parts.speaker is not None
-        network = speaker_network(read_again(self._parts.speaker))
+        assert self._components.speaker is not None
+        network = speaker_network(read_network(self._components.speaker))
         self.fingerprint.add("speaker", network)
         export_speaker(network, self._folder, self._precision)
 
     def _bert(self) -> None:
-        assert self._parts.bert is not None
-        write_vocabulary(self._parts.vocabulary, self._folder)
-        export_bert(bert_network(read_again(self._parts.bert)), self._folder, self._precision)
+        assert self._components.bert is not None
+        write_vocabulary(self._components.vocabulary, self._folder)
+        export_bert(bert_network(read_network(self._components.bert)), self._folder, self._precision)
 
     def _g2pw(self) -> None:
-        assert self._parts.g2pw is not None
-        copy_g2pw(self._parts.g2pw, self._folder)
+        assert self._components.g2pw is not None
+        copy_g2pw(self._components.g2pw, self._folder)

@@ -1,9 +1,10 @@
-"""Which files a model is made of, as the user names them."""
+"""The files that a model is made of."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from timbral.errors import CheckpointError
+from timbral.paths import is_folder
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _VOCABULARIES = ("vocab.txt", "tokenizer.json")
@@ -29,16 +30,16 @@ class Sources:
     g2pw: Path | None = None
 
 
-def weights_of(path: Path) -> Path:
+def weights_file(path: Path) -> Path:
     """The file of weights that a path means, which may be the folder of a model. Raises CheckpointError."""
-    if not path.is_dir():
+    if not is_folder(path):
         return path
     return _first_of(path, _WEIGHTS)
 
 
-def vocabulary_of(path: Path) -> Path:
+def vocabulary_file(path: Path) -> Path:
     """The file of the vocabulary in a model's folder, or beside its weights. Raises CheckpointError."""
-    return _first_of(path if path.is_dir() else path.parent, _VOCABULARIES)
+    return _first_of(path if is_folder(path) else path.parent, _VOCABULARIES)
 
 
 def _first_of(folder: Path, names: tuple[str, ...]) -> Path:

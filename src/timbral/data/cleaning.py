@@ -1,14 +1,14 @@
-"""Makes of what a recogniser wrote a text to train on, and notices what it made up.
+"""Cleans transcripts, and finds what recognisers invent.
 
-Recognisers label sounds (`[Music]`, `<|HAPPY|>`), get caught in loops, and on noise they write what ends many films and
-videos that they were trained on.
+Recognisers label sounds (`[Music]`, `<|HAPPY|>`), get caught in loops, and on noise they write what ends many
+films and videos that they were trained on.
 """
 
 import re
 import unicodedata
 from dataclasses import dataclass
 
-from timbral.text.g2p.chinese.simplification import simplify
+from timbral.text.normalize.chinese.simplification import simplify
 
 _TAG = re.compile(r"<\|[^|<>]*\|>|</?[a-zA-Z][^<>]*>")
 _BRACKETS = re.compile(r"\[[^\[\]]*\]|【[^【】]*】|\*[^*]*\*|[♪♫♬][^♪♫♬]*[♪♫♬]|[♪♫♬]")
@@ -41,8 +41,8 @@ _FULL_WIDTH = str.maketrans(",?!:;", "，？！：；")
 class Cleaned:
     """A transcript fit for a list: one line, no `|`.
 
-    looped: it repeated itself, and the repeats were taken out. made_up: it is what recognisers write where nobody
-    speaks; doubtful: it may be.
+    looped: it repeated itself, and the repeats were taken out. made_up: it is what recognisers write where
+    nobody speaks; doubtful: it may be.
     """
 
     text: str

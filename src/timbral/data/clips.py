@@ -1,9 +1,9 @@
-"""One recording to clips: decoded, cleaned of music, cut at silences, measured, cleaned of noise, brought to one loudness.
+"""One recording to clips: decoding, separation, slicing, measuring, denoising, loudness.
 
 The recording lies in working files meanwhile, so that three hours take no more memory than a minute.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,18 +11,16 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from timbral.audio.decoding import DecodingStats, OnShare, decode
 from timbral.audio.joining import Joiner
 from timbral.audio.resampling import ChunkResampler
 from timbral.audio.writing import save
 from timbral.data import denoising, separation, slicing
-from timbral.data.decoding import Heard, Share, decode
+from timbral.data.config import PreparationConfig
 from timbral.data.loudness import set_loudness
-from timbral.data.quality import Sound, measure
-from timbral.data.settings import Settings
+from timbral.data.progress import OnProgress, no_progress
+from timbral.data.quality import SoundMeasures, measure
 from timbral.errors import AudioError, DataError
-
-Report = Callable[[str, float], None]
-"""Is told what is being done and which share of it is done."""
 
 _BLOCK = 1 << 18
 _SILENCE = 1e-3
@@ -35,13 +33,13 @@ class Clip:
     name: str
     start: float
     end: float
-    sound: Sound
+    sound: SoundMeasures
     denoised: bool = False
 
 
 @dataclass(frozen=True)
 class _Source:
-    """What the sound of a recording is read from, which may be the voice that was taken out of it, and which channel."""
+    """The file that samples are read from (the recording, or the separated voice), and its channel."""
 
     path: Path
     channel: int | None = None
@@ -52,18 +50,18 @@ def make_clips(
     stem: str,
     folder: Path,
     work: Path,
-    settings: Settings,
+    settings: PreparationConfig,
     separators: Sequence[separation.Separator] = (),
-    report: Report | None = None,
-) -> tuple[list[Clip], Heard]:
-    """Writes the clips of a recording to `folder`, names beginning with `stem`; `work` is a folder for working files.
+    on_progress: OnProgress = no_progress,
+) -> tuple[list[Clip], DecodingStats]:
+    """Writes the clips of a recording to `folder`; their names begin with `stem`, working files are in `work`.
 
-    Silent stretches give no clips. Raises AudioError: not a recording, empty, silent; InstallationError, DataError.
+    Silent stretches give no clips. Raises AudioError: not a recording, empty, silent; InstallationError,
+    DataError.
     """
-    on_progress = report or _tell_nobody
     recorded, denoised = work / "recorded.w64", work / "denoised.w64"
     try:
-        source, heard = _record(path, recorded, work, settings, separators, on_progress)
+        source, stats = _record(path, recorded, work, settings, separators, on_progress)
         sounds = _sounds(recorded, settings, on_progress)
         if not sounds:
             raise AudioError(f"{path.name}: silent")
@@ -84,31 +82,27 @@ def make_clips(
                 if clip:
                     clips.append(replace(clip, denoised=cleaned))
                 on_progress("cutting", (number + 1) / len(intervals))
-        return clips, heard
+        return clips, stats
     finally:
         recorded.unlink(missing_ok=True)
         denoised.unlink(missing_ok=True)
 
 
-def is_noisy(sound: Sound, settings: Settings) -> bool:
+def is_noisy(sound: SoundMeasures, settings: PreparationConfig) -> bool:
     """Whether a clip has noise that is worth taking out."""
     return sound.speech >= settings.thresholds.least_speech and sound.noise < settings.denoise_below
-
-
-def _tell_nobody(what: str, share: float) -> None:
-    """For callers who do not want to know."""
 
 
 def _record(
     path: Path,
     target: Path,
     work: Path,
-    settings: Settings,
+    settings: PreparationConfig,
     separators: Sequence[separation.Separator],
-    on_progress: Report,
-) -> tuple[_Source, Heard]:
+    on_progress: OnProgress,
+) -> tuple[_Source, DecodingStats]:
     """Writes the recording, or the voice in it, as mono at the rate of the clips."""
-    heard = Heard()
+    stats = DecodingStats()
 
     def share(done: float) -> None:
         on_progress("reading", done)
@@ -116,36 +110,36 @@ def _record(
     if separators:
         mixed, voice = work / "mixed.w64", work / "voice.w64"
         try:
-            _write_stereo(path, mixed, heard, None, share)
-            if heard.cancelled is not None:
-                again = Heard()
-                _write_stereo(path, mixed, again, heard.cancelled, share)
-                heard = again
+            _write_stereo(path, mixed, stats, None, share)
+            if stats.cancelled is not None:
+                again = DecodingStats()
+                _write_stereo(path, mixed, again, stats.cancelled, share)
+                stats = again
             separation.separate_file(mixed, voice, separators, lambda done: on_progress("separating", done))
         finally:
             mixed.unlink(missing_ok=True)
-        _write(target, settings.rate, 1, decode(voice, settings.rate, Heard(), share=share))
-        return _Source(voice), heard
-    _write(target, settings.rate, 1, decode(path, settings.rate, heard, share=share))
-    channel = heard.cancelled
+        _write(target, settings.rate, 1, decode(voice, settings.rate, DecodingStats(), share=share))
+        return _Source(voice), stats
+    _write(target, settings.rate, 1, decode(path, settings.rate, stats, share=share))
+    channel = stats.cancelled
     if channel is not None:
-        heard = Heard()
-        _write(target, settings.rate, 1, decode(path, settings.rate, heard, only=channel, share=share))
-    return _Source(path, channel), heard
+        stats = DecodingStats()
+        _write(target, settings.rate, 1, decode(path, settings.rate, stats, only=channel, share=share))
+    return _Source(path, channel), stats
 
 
-def _write_stereo(path: Path, target: Path, heard: Heard, only: int | None, share: Share) -> None:
-    blocks = decode(path, separation.RATE, heard, channels=2, only=only, share=share)
+def _write_stereo(path: Path, target: Path, stats: DecodingStats, only: int | None, share: OnShare) -> None:
+    blocks = decode(path, separation.RATE, stats, channels=2, only=only, share=share)
     _write(target, separation.RATE, 2, blocks)
 
 
-def _denoise(source: _Source, target: Path, settings: Settings, on_progress: Report) -> None:
+def _denoise(source: _Source, target: Path, settings: PreparationConfig, on_progress: OnProgress) -> None:
     """Writes the sound without its noise, as mono at the rate of the clips."""
     with denoising.DeepFilter() as filtered:
         noisy = decode(
             source.path,
             denoising.RATE,
-            Heard(),
+            DecodingStats(),
             only=source.channel,
             share=lambda done: on_progress("taking noise out", done),
         )
@@ -169,7 +163,7 @@ def _write(path: Path, rate: int, channels: int, blocks: Iterator[NDArray[np.flo
         ) from None
 
 
-def _intervals(path: Path, settings: Settings) -> list[slicing.Interval]:
+def _intervals(path: Path, settings: PreparationConfig) -> list[slicing.Interval]:
     with soundfile.SoundFile(path) as file:
         rate, total = file.samplerate, file.frames
         levels = slicing.frame_levels(file.blocks(_BLOCK, dtype="float32"), rate, settings.slicing)
@@ -181,7 +175,9 @@ def _intervals(path: Path, settings: Settings) -> list[slicing.Interval]:
     return slicing.split_long(levels, clips, fitted.hop(rate), longest)
 
 
-def _sounds(path: Path, settings: Settings, on_progress: Report) -> dict[slicing.Interval, Sound]:
+def _sounds(
+    path: Path, settings: PreparationConfig, on_progress: OnProgress
+) -> dict[slicing.Interval, SoundMeasures]:
     """What is measured of each clip of a recording, by where it lies."""
     intervals = _intervals(path, settings)
     sounds = {}
@@ -201,7 +197,9 @@ def _samples(file: soundfile.SoundFile, interval: slicing.Interval) -> NDArray[n
     return samples
 
 
-def _cleaned(path: Path, interval: slicing.Interval, recorded: Sound) -> tuple[NDArray[np.float32], Sound]:
+def _cleaned(
+    path: Path, interval: slicing.Interval, recorded: SoundMeasures
+) -> tuple[NDArray[np.float32], SoundMeasures]:
     """Samples [n] of a clip without its noise, and what is measured of them; what was clipped stays so."""
     with soundfile.SoundFile(path) as file:
         samples = _samples(file, interval)
@@ -215,7 +213,7 @@ def _write_clip(
     stem: str,
     folder: Path,
     loudness: float,
-    sound: Sound,
+    sound: SoundMeasures,
 ) -> Clip | None:
     """Writes one clip, at `loudness` in LUFS; None where it holds next to nothing."""
     if float(np.abs(samples).max(initial=0.0)) < _SILENCE:

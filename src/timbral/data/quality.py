@@ -1,4 +1,4 @@
-"""Which clips are worth training on: what is measured of each, and why one is left out."""
+"""Quality of clips: measurements, and the reasons to leave one out."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from timbral.audio.levels import frame_levels
 from timbral.audio.resampling import resample
-from timbral.data import activity
+from timbral.data import vad
 from timbral.data.cleaning import Cleaned
 from timbral.data.loudness import loudness
 from timbral.data.transcription import Transcript
@@ -17,17 +17,19 @@ from timbral.text import to_phones
 
 _QUIETEST = 0.05
 _LEVELS, _BAND, _LOWEST = 200, 8, 60
-"""Steps of level up to the peak, and how many of them clipped samples are spread over; lower ones are not looked at."""
+"""Steps of level up to the peak, and how many of them clipped samples are spread over; lower ones are not
+looked at."""
 _PAUSES = frozenset(",.!?…-")
 _SILENT = -99.0
 
 
 @dataclass(frozen=True)
-class Sound:
-    """What is measured of a clip's sound.
+class SoundMeasures:
+    """Measurements of a clip.
 
-    seconds: length. speech: seconds in which somebody speaks. loudness: LUFS. noise: dB from the quietest frames
-    between its first word and its last up to its speech. clipped: share of samples at the level at which it was clipped.
+    seconds: length. speech: seconds in which somebody speaks. loudness: LUFS. noise: dB from the quietest
+    frames between its first word and its last up to its speech. clipped: share of samples at the level at
+    which it was clipped.
     """
 
     seconds: float
@@ -39,8 +41,10 @@ class Sound:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What a clip has to fulfil. Lengths in seconds; noise in dB below the speech; rates in phones a second of
-    speech; confidence as the logarithm of the words' mean probability."""
+    """Limits of usable clips.
+
+    Lengths in seconds; noise in dB below the speech; rates in phones a second of speech; confidence as the
+    logarithm of the words' mean probability."""
 
     shortest: float = 1.0
     longest: float = 15.0
@@ -65,16 +69,16 @@ class Thresholds:
             raise SettingError("clips: the slowest speech has to be slower than the fastest")
 
 
-def measure(samples: NDArray[np.float32], rate: int) -> Sound:
+def measure(samples: NDArray[np.float32], rate: int) -> SoundMeasures:
     """Looks at samples [n] of a clip as it was recorded."""
     peak = float(np.abs(samples).max(initial=0.0))
     # The detector is used to speech of ordinary loudness.
     loud = samples / np.float32(peak or 1.0)
-    speaking = activity.speech_probabilities(resample(loud, rate, activity.RATE)) >= activity.SPEECH
+    speaking = vad.speech_probabilities(resample(loud, rate, vad.RATE)) >= vad.SPEECH
     level = loudness(samples, rate)
-    return Sound(
+    return SoundMeasures(
         seconds=round(len(samples) / rate, 3),
-        speech=round(float(speaking.sum()) * activity.FRAME / activity.RATE, 2),
+        speech=round(float(speaking.sum()) * vad.FRAME / vad.RATE, 2),
         loudness=round(level, 1) if np.isfinite(level) else _SILENT,
         noise=round(_noise(samples, rate, speaking), 1),
         clipped=round(_clipped(samples, peak), 5) if peak else 0.0,
@@ -84,14 +88,13 @@ def measure(samples: NDArray[np.float32], rate: int) -> Sound:
 def _noise(samples: NDArray[np.float32], rate: int, speaking: NDArray[np.bool_]) -> float:
     """dB by which the speech is above the quietest frames between its first word and its last.
 
-    What lies around it does not count: music may begin with the speech, and editors put digital silence there.
+    What lies around it does not count: music may begin with the speech, and editors put digital silence
+    there.
     """
     levels = frame_levels(samples, rate)
     if not len(levels):
         return 0.0
-    at = np.minimum(np.arange(len(levels)) * 0.01 * activity.RATE / activity.FRAME, len(speaking) - 1).astype(
-        int
-    )
+    at = np.minimum(np.arange(len(levels)) * 0.01 * vad.RATE / vad.FRAME, len(speaking) - 1).astype(int)
     spoken = np.flatnonzero(speaking[at])
     if len(spoken):
         speech, around = levels[spoken], levels[spoken[0] : spoken[-1] + 1]
@@ -103,8 +106,8 @@ def _noise(samples: NDArray[np.float32], rate: int, speaking: NDArray[np.bool_])
 def _clipped(samples: NDArray[np.float32], peak: float) -> float:
     """Share of samples [n] that pile up at one level.
 
-    The louder, the fewer samples speech has; clipped ones all lie at one level, around which resamplers and codecs
-    spread them, so that only a few are at the very peak.
+    The louder, the fewer samples speech has; clipped ones all lie at one level, around which resamplers and
+    codecs spread them, so that only a few are at the very peak.
     """
     counts, _ = np.histogram(np.abs(samples), bins=_LEVELS, range=(0.0, peak))
     share = np.concatenate([[0.0], np.cumsum(counts)]) / len(samples)
@@ -122,7 +125,7 @@ def count_phones(text: str, language: str) -> int | None:
     return sum(phone not in _PAUSES for segment in spoken.segments for phone in segment.phones)
 
 
-def sound_faults(sound: Sound, allowed: Thresholds) -> list[str]:
+def sound_faults(sound: SoundMeasures, allowed: Thresholds) -> list[str]:
     """Why a clip cannot be used whatever is said in it, in a few words each; empty for a good one."""
     if sound.speech < allowed.least_speech:
         return ["nobody speaks in it"]
@@ -136,7 +139,7 @@ def sound_faults(sound: Sound, allowed: Thresholds) -> list[str]:
     return faults + blemishes(sound, allowed)
 
 
-def blemishes(sound: Sound, allowed: Thresholds) -> list[str]:
+def blemishes(sound: SoundMeasures, allowed: Thresholds) -> list[str]:
     """Which faults a clip has that it can be used with where there is nothing better."""
     faults = []
     if sound.noise < allowed.noise:
@@ -147,7 +150,7 @@ def blemishes(sound: Sound, allowed: Thresholds) -> list[str]:
 
 
 def text_faults(
-    transcript: Transcript, cleaned: Cleaned, phones: int | None, sound: Sound, allowed: Thresholds
+    transcript: Transcript, cleaned: Cleaned, phones: int | None, sound: SoundMeasures, allowed: Thresholds
 ) -> list[str]:
     """Why what was understood does not fit the sound; empty where it does."""
     if transcript.foreign:
@@ -172,11 +175,11 @@ def text_faults(
     return faults
 
 
-def to_record(sound: Sound) -> dict[str, float]:
+def to_record(sound: SoundMeasures) -> dict[str, float]:
     """The measures as JSON holds them."""
     return asdict(sound)
 
 
-def from_record(record: dict[str, Any]) -> Sound:
+def from_record(record: dict[str, Any]) -> SoundMeasures:
     """The measures out of JSON."""
-    return Sound(**{field.name: float(record[field.name]) for field in fields(Sound)})
+    return SoundMeasures(**{field.name: float(record[field.name]) for field in fields(SoundMeasures)})

@@ -1,4 +1,4 @@
-"""A page that shows what was measured of a training set: one file with its pictures inside, readable anywhere."""
+"""The report on a training set: one HTML file with its pictures inside."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timbral.audio.reading import read
-from timbral.data.choosing import Judged
+from timbral.data.filtering import AssessedClip
 from timbral.data.listing import write_text
 from timbral.errors import AudioError, InstallationError
 
@@ -33,25 +33,25 @@ img { background: #fff; border-radius: 4px } .good { color: #6cc98d } .bad { col
 
 
 def write_report(
-    path: Path, name: str, judged: Sequence[Judged], problems: Sequence[str], notes: Sequence[str]
+    path: Path, name: str, assessed: Sequence[AssessedClip], problems: Sequence[str], notes: Sequence[str]
 ) -> None:
     """Writes the page, unless it already says the same. Raises DataError, InstallationError."""
     content = [
         (one.line.audio.name, one.line.text, one.sound, one.denoised, one.transcript, one.reason)
-        for one in judged
+        for one in assessed
     ]
     mark = "<!-- " + hashlib.sha256(repr((name, content, problems, notes)).encode()).hexdigest() + " -->"
     if path.is_file() and mark in path.read_text(encoding="utf-8", errors="replace")[-200:]:
         return
-    good = [one for one in judged if not one.reason]
+    good = [one for one in assessed if not one.reason]
     parts = [
         f"<h1>{html.escape(name)}</h1>",
-        _summary(judged, good),
+        _summary(assessed, good),
         _listed("Recordings that could not be used", problems),
         _listed("Notes", notes),
-        _distributions(judged, good),
-        _worst(good or judged),
-        _dropped([one for one in judged if one.reason]),
+        _distributions(assessed, good),
+        _worst(good or assessed),
+        _dropped([one for one in assessed if one.reason]),
         _clips(good),
     ]
     body = "\n".join(parts)
@@ -59,7 +59,7 @@ def write_report(
     write_text(path, page)
 
 
-def _summary(judged: Sequence[Judged], good: Sequence[Judged]) -> str:
+def _summary(assessed: Sequence[AssessedClip], good: Sequence[AssessedClip]) -> str:
     seconds = sum(one.sound.seconds for one in good)
     languages: dict[str, int] = {}
     for one in good:
@@ -67,7 +67,7 @@ def _summary(judged: Sequence[Judged], good: Sequence[Judged]) -> str:
     spoken = ", ".join(f"{language} {count}" for language, count in sorted(languages.items()))
     return (
         f"<p><b class=good>{len(good)} clips, {seconds / 60:.1f} minutes</b> ({spoken or 'none'}); "
-        f"<b class=bad>{len(judged) - len(good)} dropped</b></p>"
+        f"<b class=bad>{len(assessed) - len(good)} dropped</b></p>"
     )
 
 
@@ -77,10 +77,10 @@ def _listed(title: str, rows: Sequence[str]) -> str:
     return f"<h2>{title}</h2><ul>{''.join(f'<li>{html.escape(row)}</li>' for row in rows[:_MOST_ROWS])}</ul>"
 
 
-def _distributions(judged: Sequence[Judged], good: Sequence[Judged]) -> str:
-    if not judged:
+def _distributions(assessed: Sequence[AssessedClip], good: Sequence[AssessedClip]) -> str:
+    if not assessed:
         return ""
-    shown: list[tuple[str, Callable[[Judged], float | None]]] = [
+    shown: list[tuple[str, Callable[[AssessedClip], float | None]]] = [
         ("length in s", lambda one: one.sound.seconds),
         ("loudness before levelling in LUFS", lambda one: max(one.sound.loudness, -80.0)),
         ("noise: dB below the speech", lambda one: one.sound.noise),
@@ -94,9 +94,9 @@ def _distributions(judged: Sequence[Judged], good: Sequence[Judged]) -> str:
     for number, (title, value) in enumerate(shown, 1):
         axes = figure.add_subplot(2, 3, number)
         kept = [v for one in good if (v := value(one)) is not None]
-        left = [v for one in judged if one.reason and (v := value(one)) is not None]
+        left = [v for one in assessed if one.reason and (v := value(one)) is not None]
         if kept or left:
-            bins = np.histogram_bin_edges(np.array(kept + left), bins=min(30, max(5, len(judged) // 3)))
+            bins = np.histogram_bin_edges(np.array(kept + left), bins=min(30, max(5, len(assessed) // 3)))
             axes.hist(
                 [kept, left], bins=bins, stacked=True, color=["#3b8f5c", "#c65b5b"], label=["used", "dropped"]
             )
@@ -106,10 +106,10 @@ def _distributions(judged: Sequence[Judged], good: Sequence[Judged]) -> str:
     return f"<h2>Distributions</h2>{_image(figure, 'histograms of length, loudness, noise, rate and confidence')}"
 
 
-def _worst(clips: Sequence[Judged]) -> str:
+def _worst(clips: Sequence[AssessedClip]) -> str:
     """Spectrograms of the clips that are most worth a look: noisy ones, and those hardly understood."""
 
-    def doubt(one: Judged) -> float:
+    def doubt(one: AssessedClip) -> float:
         return -one.sound.noise / 10 - 3 * (one.transcript.confidence if one.transcript else 0.0)
 
     figures = []
@@ -136,7 +136,7 @@ def _spectrogram(samples: NDArray[np.float32]) -> Levels:
     return pooled
 
 
-def _dropped(clips: Sequence[Judged]) -> str:
+def _dropped(clips: Sequence[AssessedClip]) -> str:
     rows = [
         f"<tr><td><code>{html.escape(one.line.audio.name)}</code><td>{html.escape(one.reason)}<td>{html.escape(one.line.text)}"
         for one in clips[:_MOST_ROWS]
@@ -144,7 +144,7 @@ def _dropped(clips: Sequence[Judged]) -> str:
     return f"<h2>Dropped</h2><table><tr><th>clip<th>why<th>text{''.join(rows)}</table>" if rows else ""
 
 
-def _clips(clips: Sequence[Judged]) -> str:
+def _clips(clips: Sequence[AssessedClip]) -> str:
     rows = [
         f"<tr><td><code>{html.escape(one.line.audio.name)}</code><td>{one.sound.seconds:.1f}<td>{_noise(one)}"
         f"<td>{one.transcript.confidence if one.transcript else ''}<td>{one.line.language}<td>{html.escape(one.line.text)}"
@@ -154,7 +154,7 @@ def _clips(clips: Sequence[Judged]) -> str:
     return f"<h2>Clips</h2><table>{heads}{''.join(rows)}</table>" if rows else ""
 
 
-def _noise(one: Judged) -> str:
+def _noise(one: AssessedClip) -> str:
     return f"{one.sound.noise:.0f} dB{', denoised' if one.denoised else ''}"
 
 

@@ -1,7 +1,8 @@
-"""Taking voices out of music, and reverberation out of voices, with the models of Ultimate Vocal Remover.
+"""Source separation and dereverberation by the models of Ultimate Vocal Remover.
 
-audio-separator runs them: MDX-Net, VR, BS-RoFormer. It downloads them by name and finds their parameters by a hash of
-the file, so that a damaged one is refused. The models that are used by default are ONNX files, which cannot carry code.
+audio-separator runs them: MDX-Net, VR, BS-RoFormer. It downloads them by name and finds their parameters by a
+hash of the file, so that a damaged one is refused. The models that are used by default are ONNX files, which
+cannot carry code.
 """
 
 import importlib
@@ -27,7 +28,8 @@ VOCALS, DRY = "UVR-MDX-NET-Voc_FT.onnx", "Reverb_HQ_By_FoxJoy.onnx"
 
 _WANTED = ("vocals", "no reverb", "noreverb", "dry", "no echo", "no noise")
 _PIECE, _MARGIN = 300, 2
-"""Seconds that are separated at a time, so that memory stays flat; and seconds more on both sides, left out again."""
+"""Seconds that are separated at a time, so that memory stays flat; and seconds more on both sides, left out
+again."""
 
 
 class Separator(Protocol):
@@ -41,7 +43,7 @@ class UvrSeparator:
     """A model of Ultimate Vocal Remover, run by audio-separator."""
 
     def __init__(self, model: str) -> None:
-        """model: a name that audio-separator knows, or the path of a file. Raises InstallationError, DataError."""
+        """model: a name of audio-separator, or a file. Raises InstallationError, DataError."""
         try:
             library = importlib.import_module("audio_separator.separator")
         except ImportError as error:

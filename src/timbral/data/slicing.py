@@ -1,7 +1,7 @@
-"""Where a long recording is cut into clips: at silences, as the official slicer does.
+"""Slicing of long recordings at silences, by the rules of the official slicer.
 
-The rules and the meaning of the parameters are those of `tools/slicer2.py` in RVC-Boss/GPT-SoVITS, so that its users find
-what they know. Levels are gathered from blocks: a recording of hours never lies in memory.
+The rules and the meaning of the parameters are those of `tools/slicer2.py` in RVC-Boss/GPT-SoVITS, so that
+its users find what they know. Levels are gathered from blocks: a recording of hours never lies in memory.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,9 +28,9 @@ _SMOOTH = 0.1
 class Slicing:
     """How to cut; the names and defaults of the official slicer.
 
-    threshold: dB of full scale below which a frame is silent. min_length, min_interval, hop_size, max_sil_kept:
-    milliseconds; of a clip before it may be cut, of a silence that is cut at, between two looks at the level, and of
-    silence that is kept at the ends of a clip.
+    threshold: dB of full scale below which a frame is silent. min_length, min_interval, hop_size,
+    max_sil_kept: milliseconds; of a clip before it may be cut, of a silence that is cut at, between two looks
+    at the level, and of silence that is kept at the ends of a clip.
     """
 
     threshold: float = -34.0
@@ -140,7 +140,8 @@ def _quietest(levels: Levels, first: int, last: int) -> int:
 def fitted(levels: Levels, slicing: Slicing) -> Slicing:
     """The slicing with its threshold moved to where it belongs in a recording with these levels.
 
-    A threshold is meant for speech at SPEECH dB; quiet recordings would be all silence and noisy ones never silent.
+    A threshold is meant for speech at SPEECH dB; quiet recordings would be all silence and noisy ones never
+    silent.
     """
     decibels = 20 * np.log10(levels + 1e-9)
     if not len(decibels):

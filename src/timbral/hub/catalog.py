@@ -1,4 +1,4 @@
-"""The models that GPT-SoVITS publishes, as data: which files each is made of, and what those files have to be.
+"""Catalog of the models that GPT-SoVITS publishes: the files of each, with size and SHA-256.
 
 Revisions are commits, so a file cannot change behind its address. Sizes and SHA-256 are those that Git LFS keeps for the
 files; each was found in at least two public projects that do not depend on each other, among them copies of the repository
@@ -12,7 +12,7 @@ from timbral.models.manifest import Language
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file of a repository at a commit: where it is, and what it has to be."""
+    """A file of a repository at a commit, with its size and SHA-256."""
 
     repository: str
     revision: str
@@ -26,10 +26,10 @@ class PublishedModel:
     """A model by the name under which GPT-SoVITS knows it.
 
     languages: what its stage one was trained to speak. sample_rate: of its speech, in Hz.
-    gpt, sovits: stage one and two. hubert: the network that hears a reference. bert: weights and vocabulary of the
-    network that reads Chinese, which lie in one folder. speaker: the network that knows voices apart, for the Pro
-    models. vocoder: what makes sound of mel, for v3 and v4. g2pw: the archive of the network that reads ambiguous
-    Chinese characters; v1 was not trained with it.
+    gpt, sovits: stage one and two. hubert: the encoder of references. bert: weights and vocabulary of the
+    encoder of Chinese text, which belong into one folder. speaker: the speaker encoder of the Pro models.
+    vocoder: of v3 and v4. g2pw: the archive of the G2PW model, for polyphonic Chinese characters; v1 was not trained
+    with it.
     """
 
     name: str

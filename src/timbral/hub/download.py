@@ -1,7 +1,7 @@
-"""A published file on this machine: from the hub's cache where it is there, otherwise downloaded and resumed.
+"""Downloads a published file with resuming, or takes it from the hub's cache, which stays as it is.
 
-Addresses, proxies, tokens, offline mode and errors are those of `huggingface_hub`. The transfer is ours, because the
-library's own starts a file over when the process has ended. Nothing in the hub's cache is changed.
+Addresses, proxies, tokens, offline mode and errors are those of `huggingface_hub`; `docs/adr/011-downloads.md` says why the
+transfer is not.
 """
 
 import time
@@ -19,18 +19,18 @@ from timbral.errors import HubError
 from timbral.hub.catalog import HubFile
 from timbral.paths import sha256
 
-Share = Callable[[float], None]
-"""Is told how much of a file is there, 0 to 1."""
+OnProgress = Callable[[float], None]
+"""Called with the share of a file that is there, 0 to 1."""
 
-_LOST: type[Exception] = HfHubHTTPError.__bases__[0]
-"""What a lost connection raises: the base of all errors of the HTTP library, which depends on the hub's version."""
+_HTTP_ERROR: type[Exception] = HfHubHTTPError.__bases__[0]
+"""Base of all errors of the HTTP library, which depends on the hub's version."""
 _BLOCK = 1 << 16
-_PATIENCE = 3
-"""Attempts in a row that may bring nothing new."""
-_PAUSE = 1.0
+_MAX_FAILURES = 3
+"""Attempts in a row without a new byte."""
+_RETRY_DELAY = 1.0
 """Seconds between attempts."""
-_BUSY = (408, 416, 429, 500, 502, 503, 504)
-"""What may go well next time; 416 is about the rest of a file that has changed."""
+_RETRYABLE = (408, 416, 429, 500, 502, 503, 504)
+"""HTTP statuses that are tried again; 416: the file has become shorter than what is here."""
 
 
 def downloads_folder() -> Path:
@@ -38,37 +38,39 @@ def downloads_folder() -> Path:
     return Path(cached_assets_path("timbral", "downloads", "models"))
 
 
-def place(file: HubFile, folder: Path) -> Path:
-    """Where a download lies: as in its repository."""
+def local_path(file: HubFile, folder: Path) -> Path:
+    """Where a file is downloaded to: as in its repository."""
     return folder.joinpath(file.repository.replace("/", "--"), file.revision, *file.path.split("/"))
 
 
 def missing_bytes(files: Sequence[HubFile], folder: Path) -> int:
-    """How much of files that belong into one folder has yet to come."""
+    """Bytes that are left to download of files that belong into one folder."""
     if all(_in_cache(file) for file in files):
         return 0
-    return sum(file.bytes - _arrived(place(file, folder)) for file in files)
+    return sum(file.bytes - _downloaded(local_path(file, folder)) for file in files)
 
 
-def get(files: Sequence[HubFile], folder: Path, share: Callable[[HubFile, float], None]) -> list[Path]:
-    """Paths of files that belong into one folder; each is exactly the file that the catalog means.
+def fetch(
+    files: Sequence[HubFile], folder: Path, on_progress: Callable[[HubFile, float], None]
+) -> list[Path]:
+    """Paths of files that belong into one folder, with the SHA-256 of the catalog.
 
-    Taken from the hub's cache if all of them are there, otherwise from `folder`, where what is missing is downloaded.
-    Raises HubError: no network or offline, no such file, or another one than the catalog means.
+    Taken from the hub's cache if all of them are there, otherwise from `folder`, into which missing ones are downloaded.
+    Raises HubError: no network or offline, no such file, or another one than in the catalog.
     """
     cached = [_in_cache(file) for file in files]
     for file, path in zip(files, cached, strict=True):
         if path is None or not _is_genuine(path, file):
             break
-        share(file, 1.0)
+        on_progress(file, 1.0)
     else:
         return [path for path in cached if path]
-    return [_get(file, folder, partial(share, file)) for file in files]
+    return [_fetch(file, folder, partial(on_progress, file)) for file in files]
 
 
 def remove(file: HubFile, folder: Path) -> None:
     """Removes a download, whole or in part, and the folders that it leaves empty."""
-    path = place(file, folder)
+    path = local_path(file, folder)
     path.unlink(missing_ok=True)
     _part(path).unlink(missing_ok=True)
     for parent in path.parents:
@@ -77,17 +79,17 @@ def remove(file: HubFile, folder: Path) -> None:
         parent.rmdir()
 
 
-def _get(file: HubFile, folder: Path, share: Share) -> Path:
-    path = place(file, folder)
+def _fetch(file: HubFile, folder: Path, on_progress: OnProgress) -> Path:
+    path = local_path(file, folder)
     if path.is_file():
         if _is_genuine(path, file):
-            share(1.0)
+            on_progress(1.0)
             return path
         path.unlink()
     part = _part(path)
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
-        _receive_all(file, part, share)
+        _receive_all(file, part, on_progress)
         if not _is_genuine(part, file):
             part.unlink()
             raise HubError(
@@ -101,7 +103,7 @@ def _get(file: HubFile, folder: Path, share: Share) -> Path:
         ) from None
     except HfHubHTTPError as error:
         raise HubError(_refusal(file, error)) from error
-    except _LOST as error:
+    except _HTTP_ERROR as error:
         raise HubError(
             f"no connection to {constants.ENDPOINT} for {file.path} ({_reason(error)}); check the network, HTTPS_PROXY and "
             "HF_ENDPOINT, and pull again: it goes on from where it stopped"
@@ -113,26 +115,26 @@ def _get(file: HubFile, folder: Path, share: Share) -> Path:
     return path
 
 
-def _receive_all(file: HubFile, part: Path, share: Share) -> None:
-    """Receives what is missing, and tries again as long as now and then something comes."""
+def _receive_all(file: HubFile, part: Path, on_progress: OnProgress) -> None:
+    """Receives what is missing, with retries as long as they bring new bytes."""
     failures = 0
     while (before := _size(part)) < file.bytes:
         try:
-            _receive(file, part, share)
-        except _LOST as error:
+            _receive(file, part, on_progress)
+        except _HTTP_ERROR as error:
             code = _status(error)
-            if code is not None and code not in _BUSY:
+            if code is not None and code not in _RETRYABLE:
                 raise
             if code == 416:
                 part.unlink(missing_ok=True)
             failures = failures + 1 if _size(part) <= before else 0
-            if failures >= _PATIENCE:
+            if failures >= _MAX_FAILURES:
                 raise
-            time.sleep(_PAUSE)
+            time.sleep(_RETRY_DELAY)
 
 
-def _receive(file: HubFile, part: Path, share: Share) -> None:
-    """One request for what is missing. Raises HubError if what the hub has is of another size."""
+def _receive(file: HubFile, part: Path, on_progress: OnProgress) -> None:
+    """One request for what is missing. Raises HubError if the hub's file has another size."""
     have = _size(part)
     headers: dict[str, Any] = {
         **build_hf_headers(library_name="timbral", library_version=__version__),
@@ -157,7 +159,7 @@ def _receive(file: HubFile, part: Path, share: Share) -> None:
             for block in response.iter_bytes(_BLOCK):
                 out.write(block[: file.bytes - have])
                 have = min(have + len(block), file.bytes)
-                share(have / file.bytes)
+                on_progress(have / file.bytes)
                 if have == file.bytes:
                     break
 
@@ -170,11 +172,11 @@ def _in_cache(file: HubFile) -> Path | None:
 
 
 def _part(path: Path) -> Path:
-    """Where what has come of a download lies until it is whole."""
+    """Where a download is until it is complete."""
     return path.with_name(path.name + ".part")
 
 
-def _arrived(path: Path) -> int:
+def _downloaded(path: Path) -> int:
     return _size(path) or _size(_part(path))
 
 

@@ -1,4 +1,4 @@
-"""Unpacks the archive in which G2PW is published: the files that are known by name, and nothing else."""
+"""Unpacks the published archive of G2PW: the files that are known by name, and nothing else."""
 
 import shutil
 import zipfile

@@ -1,4 +1,4 @@
-"""The road from a name to a model: download what is missing, import it, remove the downloads."""
+"""From a name to a model: downloads what is missing, imports it, removes the downloads."""
 
 import contextlib
 import shutil
@@ -15,8 +15,8 @@ from timbral.models.files import MANIFEST
 if TYPE_CHECKING:
     from timbral.conversion.importer import Sources
 
-Report = Callable[[str, float], None]
-"""Is told what is being done and how much of it, 0 to 1."""
+OnProgress = Callable[[str, float], None]
+"""Called with what is being done and the share of it that is done, 0 to 1."""
 
 _GROWTH = 2
 """Bytes of a model for one of its downloads: these are in float16, it may be in float32; G2PW is also unpacked."""
@@ -46,32 +46,32 @@ def pull(
     *,
     with_g2pw: bool = False,
     keep: bool = False,
-    report: Report = lambda what, share: None,
+    on_progress: OnProgress = lambda what, share: None,
 ) -> list[Bundle]:
     """Downloads and imports models; files that several of them share come once.
 
     precision: of the weights; those that are published have float16. with_g2pw: also get the network that reads ambiguous
-    Chinese characters. keep: leave the downloads for later pulls. What was downloaded when something goes wrong stays, so
-    that another pull goes on from there; a model is either complete or not there at all, and a damaged one is replaced.
+    Chinese characters. keep: leave the downloads for later pulls. Downloads stay when something goes wrong, so
+    that another pull resumes; a model is either complete or not there at all, and a damaged one is replaced.
     Raises HubError, or what the importer raises.
     """
     for model in models:
-        _check_way_is_free(models_folder() / model.name)
+        _check_replaceable(models_folder() / model.name)
     _require_importer()
-    parts = {model.name: _parts(model, with_g2pw) for model in models}
-    with _alone() as downloads:
-        _check_room(parts, downloads)
-        bundles = [_pull(model, parts[model.name], precision, downloads, report) for model in models]
+    files = {model.name: _files(model, with_g2pw) for model in models}
+    with _locked_downloads() as downloads:
+        _check_room(files, downloads)
+        bundles = [_pull(model, files[model.name], precision, downloads, on_progress) for model in models]
         if not keep:
-            _remove(parts, downloads)
+            _remove(files, downloads)
     return bundles
 
 
-_Parts = Mapping[str, tuple[HubFile, ...]]
-"""Files by the argument of the importer that they make up."""
+_Files = Mapping[str, tuple[HubFile, ...]]
+"""Files by the importer's argument that they are for."""
 
 
-def _parts(model: PublishedModel, with_g2pw: bool) -> _Parts:
+def _files(model: PublishedModel, with_g2pw: bool) -> _Files:
     single = {
         "gpt": model.gpt,
         "sovits": model.sovits,
@@ -84,11 +84,11 @@ def _parts(model: PublishedModel, with_g2pw: bool) -> _Parts:
 
 
 def _pull(
-    model: PublishedModel, parts: _Parts, precision: Precision, downloads: Path, report: Report
+    model: PublishedModel, files: _Files, precision: Precision, downloads: Path, on_progress: OnProgress
 ) -> Bundle:
     with _workspace() as workspace:
-        sources = _get(parts, downloads, workspace, report)
-        made = _import(sources, workspace / model.name, model.name, precision, report)
+        sources = _fetch(files, downloads, workspace, on_progress)
+        made = _import(sources, workspace / model.name, model.name, precision, on_progress)
         home = models_folder() / model.name
         if home.exists():
             home.replace(workspace / "replaced")
@@ -96,35 +96,37 @@ def _pull(
     return Bundle(home, made.manifest)
 
 
-def _get(parts: _Parts, downloads: Path, workspace: Path, report: Report) -> "Sources":
-    """What the importer takes: the file of each part, the folder of one that has several or is an archive."""
+def _fetch(files: _Files, downloads: Path, workspace: Path, on_progress: OnProgress) -> "Sources":
+    """The importer's arguments: a file, or the folder of several files or of an unpacked archive."""
     from timbral.conversion.importer import Sources
     from timbral.hub import download
 
-    order = {file: at for at, file in enumerate((f for part in parts.values() for f in part), 1)}
+    order = {file: at for at, file in enumerate((f for group in files.values() for f in group), 1)}
 
-    def share(file: HubFile, done: float) -> None:
-        report(f"file {order[file]} of {len(order)}, {file.bytes / 1e6:.0f} MB", done)
+    def show(file: HubFile, done: float) -> None:
+        on_progress(f"file {order[file]} of {len(order)}, {file.bytes / 1e6:.0f} MB", done)
 
     paths = {}
-    for role, part in parts.items():
-        found = download.get(part, downloads, share)
+    for role, group in files.items():
+        found = download.fetch(group, downloads, show)
         paths[role] = found[0] if len(found) == 1 else found[0].parent
     if "g2pw" in paths:
         paths["g2pw"] = g2pw.unpack(paths["g2pw"], workspace / "g2pw")
     return Sources(**paths)
 
 
-def _import(sources: "Sources", target: Path, name: str, precision: Precision, report: Report) -> Bundle:
-    """The one call of the importer."""
+def _import(
+    sources: "Sources", target: Path, name: str, precision: Precision, on_progress: OnProgress
+) -> Bundle:
+    """Imports the downloads into a bundle in `target`."""
     from timbral.conversion.importer import import_model
 
-    made: Bundle = import_model(sources, target, name=name, precision=precision, on_progress=report)
+    made: Bundle = import_model(sources, target, name=name, precision=precision, on_progress=on_progress)
     return made
 
 
 def _require_importer() -> None:
-    """Notices what is not installed before a gigabyte has come."""
+    """Raises InstallationError before a gigabyte is downloaded for nothing."""
     try:
         import huggingface_hub  # noqa: F401
 
@@ -133,14 +135,14 @@ def _require_importer() -> None:
         raise InstallationError(f"pulling needs {error.name}, which is not installed; {_INSTALL}") from error
 
 
-def _check_way_is_free(home: Path) -> None:
+def _check_replaceable(home: Path) -> None:
     """A damaged model is replaced; anything else of this name is not ours to remove."""
     if home.exists() and not (home / MANIFEST).is_file():
         raise HubError(f"{home} is in the way, and it is not a model; move it")
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[Path]:
+def _locked_downloads() -> Iterator[Path]:
     """The folder of the downloads, which no other pull writes to meanwhile."""
     from filelock import FileLock, Timeout
 
@@ -168,13 +170,13 @@ def _workspace() -> Iterator[Path]:
             folder.parent.rmdir()
 
 
-def _check_room(parts: Mapping[str, _Parts], downloads: Path) -> None:
+def _check_room(files: Mapping[str, _Files], downloads: Path) -> None:
     """Raises HubError where the downloads that are missing and the models made of them do not fit on the disks."""
     from timbral.hub import download
 
-    groups = {group for some in parts.values() for group in some.values()}
+    groups = {group for some in files.values() for group in some.values()}
     needs = [(downloads, sum(download.missing_bytes(group, downloads) for group in groups))]
-    for some in parts.values():
+    for some in files.values():
         made = sum(_GROWTH * file.bytes for part in some.values() for file in part)
         needs.append((models_folder(), made))
     disks: dict[int, tuple[Path, int]] = {}
@@ -195,10 +197,10 @@ def _existing(folder: Path) -> Path:
     return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
 
 
-def _remove(parts: Mapping[str, _Parts], downloads: Path) -> None:
+def _remove(files: Mapping[str, _Files], downloads: Path) -> None:
     from timbral.hub import download
 
-    for some in parts.values():
+    for some in files.values():
         for part in some.values():
             for file in part:
                 download.remove(file, downloads)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from itertools import chain, islice
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from timbral.inference.frontend import Frontend
 from timbral.inference.request import Conditioning, UtteranceRequest
 from timbral.inference.seeds import derive_seed
 from timbral.models import Manifest
-from timbral.text import Utterance
+from timbral.text import Lexicon, Utterance
 from timbral.voices import Voice
 
 _SENTENCE_ENDS = frozenset('。｡．.！!？?…"”’」』）)》】')
@@ -22,20 +23,36 @@ class UtteranceRequests:
     """An iterator over the requests of a text, in order; utterances are pronounced when they are asked for.
 
     A book costs no more memory than a page, and the first sound does not wait for the last word.
+    start: how many are left out at the beginning; pause_before: seconds of the pause after these.
     seconds: spent on text so far. Raises TextError before anything is returned: nothing to speak, or a language that is
     unknown or that the model does not speak.
     """
 
     def __init__(
-        self, text: str, language: str, voice: Voice, config: GenerationConfig, seed: int, frontend: Frontend
+        self,
+        text: str,
+        language: str,
+        voice: Voice,
+        config: GenerationConfig,
+        seed: int,
+        frontend: Frontend,
+        lexicon: Lexicon | None = None,
+        start: int = 0,
     ) -> None:
         began = time.perf_counter()
         self._config, self._seed, self._frontend = config, seed, frontend
         self._sampling = config.sampling(frontend.manifest.semantic.sampling)
         self._conditioning = conditioning(voice, frontend.manifest)
         self._length, self._read, self._count = len(text), 0, 0
-        self._utterances = frontend.utterances(text, language)
-        self._first: Utterance | None = next(self._utterances)
+        shortest = 0.0 if config.pause != _DEFAULT_PAUSE and not _times_pauses(frontend.manifest) else None
+        utterances = frontend.utterances(text, language, lexicon, shortest)
+        # The first one is read now, so that a text that cannot be spoken is refused here.
+        self._utterances = chain([next(utterances)], utterances)
+        self.pause_before = 0.0
+        for utterance in islice(self._utterances, start):
+            self._read += len(utterance.source)
+            self._count += 1
+            self.pause_before = config.pause * _pause_factor(utterance.source)
         self.seconds = time.perf_counter() - began
 
     def __iter__(self) -> Iterator[UtteranceRequest]:
@@ -43,8 +60,7 @@ class UtteranceRequests:
 
     def __next__(self) -> UtteranceRequest:
         began = time.perf_counter()
-        utterance = self._first or next(self._utterances)
-        self._first = None
+        utterance = next(self._utterances)
         features = self._frontend.features(utterance)
         self.seconds += time.perf_counter() - began
         self._read += len(utterance.source)
@@ -61,10 +77,16 @@ class UtteranceRequests:
             steps=config.steps,
             opens=self._count == 1,
             pause=config.pause * _pause_factor(utterance.source),
+            pause_before=utterance.pause,
             pause_within=(config.pause - _DEFAULT_PAUSE)
             * config.speed,  # stage two divides it by the speed again
             progress=min(1.0, self._read / self._length),
         )
+
+
+def _times_pauses(manifest: Manifest) -> bool:
+    """Whether a duration model sets the pauses between the sentences of an utterance."""
+    return manifest.acoustic.kind == "source-filter" and manifest.acoustic.phones
 
 
 def conditioning(voice: Voice, manifest: Manifest) -> Conditioning:

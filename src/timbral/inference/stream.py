@@ -55,11 +55,15 @@ class Speech(Audio):
 
 @dataclass
 class StreamStats:
-    """What a stream counts while it runs: seconds of text, the engine's costs, and the share of the text that is spoken."""
+    """What a stream counts while it runs: seconds of text, the engine's costs, and what is spoken.
+
+    progress: as a share of the text; finished: in utterances.
+    """
 
     engine: EngineStats
     text_s: float = 0.0
     progress: float = 0.0
+    finished: int = 0
 
 
 class SpeechStream:
@@ -126,6 +130,11 @@ class SpeechStream:
     def progress(self) -> float:
         """Share of the text that has been spoken, 0 to 1."""
         return self._stats.progress
+
+    @property
+    def finished(self) -> int:
+        """Utterances of the text whose samples have all been given."""
+        return self._stats.finished
 
     @property
     def report(self) -> Report:

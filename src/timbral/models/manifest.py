@@ -1,9 +1,17 @@
 """What `bundle.json` may say: strict types, so that a typo or a newer format fails here, not in a graph."""
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from timbral.config import SamplingConfig
@@ -19,6 +27,11 @@ Precision = Literal["fp32", "fp16", "int8", "int4"]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 Hertz = Annotated[int, Field(ge=8000, le=192_000)]
+
+
+def _formerly(name: str, old: str) -> Any:
+    """A field that earlier versions wrote under another key."""
+    return Field(validation_alias=AliasChoices(name, old))
 
 
 class _Strict(BaseModel):
@@ -146,20 +159,20 @@ class ReferenceFormat(_Strict):
     timbre_rate: Hertz | None = None
 
 
-class SemanticLoss(_Strict):
-    """What stage one has lost to its precision, read off the logits of each next token while it is told what was said.
+class SemanticError(_Strict):
+    """Quantisation error of stage one, from its next-token logits under teacher forcing.
 
-    agreement: share of places at which the likeliest token is that of float32; places: how many were compared.
-    error: length of the difference of the logits over the length of those of float32.
+    agreement: share of positions at which the likeliest token is that of float32; positions: how many were compared.
+    error: relative error of the logits (L2).
     """
 
     agreement: Annotated[float, Field(ge=0, le=1)]
     error: Annotated[float, Field(ge=0)]
-    places: Annotated[int, Field(gt=0, le=1000000)]
+    positions: Annotated[int, Field(gt=0, le=1_000_000), _formerly("positions", "places")]
 
 
-class AcousticLoss(_Strict):
-    """What stage two has lost to its precision, read off the sound of the same tokens.
+class AcousticError(_Strict):
+    """Quantisation error of stage two, from the sound of the same tokens and noise.
 
     signal_to_noise: power of the sound in float32 over that of the difference, in dB, at most 120.
     log_mel: mean difference of the log-mel spectrograms, in dB. seconds: of sound that was compared.
@@ -170,12 +183,12 @@ class AcousticLoss(_Strict):
     seconds: Annotated[float, Field(gt=0)]
 
 
-class Losses(_Strict):
-    """What a model has lost to its precision against float32 weights of the same checkpoints; voices: heard for it."""
+class QuantizationReport(_Strict):
+    """Quantisation error of a model against float32 weights of the same checkpoints; recordings: how many it was measured on."""
 
-    semantic: SemanticLoss
-    acoustic: AcousticLoss
-    voices: Annotated[int, Field(gt=0, le=1000)]
+    semantic: SemanticError
+    acoustic: AcousticError
+    recordings: Annotated[int, Field(gt=0, le=1000), _formerly("recordings", "voices")]
 
 
 class Manifest(_Strict):
@@ -183,9 +196,9 @@ class Manifest(_Strict):
 
     family and version: which voices fit; a voice made by one version of a family is no use to another.
     sample_rate: of the speech, in Hz; token_rate: semantic tokens a second.
-    reading: how Chinese and Cantonese are read: "best", or "official", as the official front end does, mistakes included.
+    reading: of bundles of Timbral 0.1; ignored, since all models read texts alike.
     precisions: of most of the weights of each graph, where they are known; graphs that hear recordings lose less than others.
-    losses: against float32, where they were measured.
+    quantization: error against float32, where it was measured.
     guard: what the guard takes for normal, measured on the model. files: all files but the manifest itself.
     weights: names the weights of stage one and of stage two, eight digits each, whatever the precision they are stored in; None
     where nobody said.
@@ -201,11 +214,11 @@ class Manifest(_Strict):
     token_rate: Annotated[int, Field(gt=0, le=200)]
     precision: Precision
     precisions: dict[str, Precision] = {}
-    losses: Losses | None = None
+    quantization: Annotated[QuantizationReport | None, _formerly("quantization", "losses")] = None
     semantic: Semantic
     acoustic: Annotated[SourceFilter | Vits | FlowMatching, Field(discriminator="kind")]
     reference: ReferenceFormat
-    reading: Literal["best", "official"] = "best"
+    reading: Literal["best", "official"] | None = None
     guard: dict[Language, TokenRate] = {}
     weights: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
     files: Annotated[dict[str, FileEntry], Field(min_length=1)]

@@ -1,5 +1,7 @@
 """Where models are kept: the one inside the package, the user's own folder of named ones, or any folder."""
 
+import secrets
+import shutil
 from pathlib import Path
 
 from timbral.errors import BundleError
@@ -9,6 +11,8 @@ from timbral.paths import data_folder, is_folder, is_plain_name
 
 EMBEDDED = "sovits-tiny"
 """Name of the model that comes with the package."""
+PUBLISHED = ("v1", "v2", "v2Pro", "v2ProPlus", "v3", "v4")
+"""Names of the models that `timbral pull` gets (`timbral.hub.catalog`)."""
 
 
 def models_folder() -> Path:
@@ -33,8 +37,36 @@ def find(model: str | Path | None) -> Path:
         return models_folder() / model
     if is_folder(model):
         return Path(model)
+    published = {name.casefold(): name for name in PUBLISHED}.get(str(model).casefold())
+    if published:
+        raise BundleError(f"the model {published} is not here; `timbral pull {published}` gets it")
     known = ", ".join([EMBEDDED, *_names()])
     raise BundleError(f"no model {str(model)[:80]!r}: neither a folder nor one of {known}")
+
+
+def removable(name: str) -> Path:
+    """Folder of a named model of the user. Raises BundleError: no such name, or the embedded model."""
+    if name == EMBEDDED:
+        raise BundleError(f"{EMBEDDED} is the model inside the package, which cannot be removed")
+    if name not in _names():
+        known = ", ".join(_names()) or "none"
+        raise BundleError(f"no model of the name {name[:80]!r} in {models_folder()}; there are {known}")
+    return models_folder() / name
+
+
+def remove(name: str) -> None:
+    """Removes a named model of the user. Raises BundleError, also where the folder cannot be removed."""
+    folder = removable(name)
+    # Renamed first, so that a removal that is interrupted does not leave half a model under its name.
+    hidden = folder.with_name(f".{name}.{secrets.token_hex(4)}.part")
+    try:
+        if folder.is_symlink():
+            folder.unlink()
+            return
+        folder.rename(hidden)
+        shutil.rmtree(hidden)
+    except OSError as error:
+        raise BundleError(f"{folder}: cannot be removed ({error.strerror or error})") from None
 
 
 def open_bundle(model: str | Path | None = None) -> Bundle:

@@ -1,40 +1,38 @@
 """From a text in any mixture of languages to the phones that the networks read.
 
-Knows the order of the work (clean, segment, split, pronounce, look up) and what the official front end does
-with short texts; the languages themselves are in a module each, loaded when first spoken.
+The order of the work: marks, cleaning, lexicon, segmentation by language, normalisation, pronunciation, look-up. What
+is done with short texts is as in the official front end (RVC-Boss/GPT-SoVITS, `TextPreprocessor.py`), with which the
+published models were trained.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
-from importlib import import_module
-from typing import Literal
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.errors import TextError
-from timbral.text.clean import clean
-from timbral.text.g2p.pronunciation import Polyphones, Pronunciation, Reading, SymbolVersion
-from timbral.text.scripts import HAN, KANA
-from timbral.text.segmentation import LANGUAGES, Language, Span, segment
+from timbral.errors import TextError, TimbralWarning
+from timbral.text.clean import PLACEHOLDER, clean, unread
+from timbral.text.g2p.pronunciation import Polyphones, Pronunciation, SymbolVersion
+from timbral.text.languages import LANGUAGES, SPOKEN_BY, Language, phonetics
+from timbral.text.lexicon import Lexicon
+from timbral.text.markup import Mark, MarkedText, read_marks, split_at_pauses, without_pauses
+from timbral.text.scripts import HAN, KANA, LATIN
+from timbral.text.segmentation import Span, segment
 from timbral.text.splitting import LONGEST, SHORTEST, split_text
 from timbral.text.symbols import PAUSES, known_phones, phone_ids
 
-_MODULES: dict[Language, str] = {
-    "zh": "timbral.text.g2p.chinese.pronounce",
-    "en": "timbral.text.g2p.english.pronounce",
-    "ja": "timbral.text.g2p.japanese.pronounce",
-    "ko": "timbral.text.g2p.korean.pronounce",
-    "yue": "timbral.text.g2p.cantonese",
-}
-_READ_IN_TWO_WAYS = frozenset(("zh", "yue"))
-_SPOKEN_BY: dict[SymbolVersion, tuple[Language, ...]] = {"v1": ("zh", "en", "ja"), "v2": LANGUAGES}
 _FEWEST_PHONES = 6
+_FEWEST_ENGLISH_PHONES = 4
 _LONGEST_SPAN = 200
-_LINE_BREAK = re.compile(r"(?P<last>\S)\s*\n\s*")
+_MOST_NAMED = 5
+_AROUND_WORDS = " \n.,!?;:…。，！？；：、"
+_LINE_BREAK = re.compile(r"(?P<last>\S)\s*\n\s*(?=(?P<next>\S?))")
 _IDEOGRAPH_OR_KANA = re.compile(f"[{HAN}{KANA}]")
+_LATIN = re.compile(f"[{LATIN}]")
 
 
 @dataclass(frozen=True)
@@ -59,11 +57,15 @@ class Utterance:
     ids: phone ids, int64 [n].
     segments: the same phones by language, in the order of speaking.
     source: the text as it was written.
+    pause: seconds of silence that a mark asks for before it, None without one.
+    unspoken: stretches of the source that no language of the model reads.
     """
 
     ids: NDArray[np.int64]
     segments: tuple[Segment, ...]
     source: str
+    pause: float | None = None
+    unspoken: tuple[str, ...] = ()
 
     @property
     def phones(self) -> tuple[str, ...]:
@@ -76,46 +78,152 @@ class Utterance:
         return "".join(part.text for part in self.segments)
 
 
-def _prepare(text: str) -> str:
-    """The text cleaned, its line breaks made audible."""
+class _MarkedSpan(NamedTuple):
+    """A stretch in one language, and the marks of the placeholders in it."""
 
-    def audible_break(match: re.Match[str]) -> str:
-        last = match["last"]
-        if not last.isalnum():
-            return last + " "
-        return last + ("。" if _IDEOGRAPH_OR_KANA.match(last) else ". ")
+    language: Language
+    text: str
+    marks: tuple[Mark, ...]
 
-    return _LINE_BREAK.sub(audible_break, clean(text))
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads texts for one model; the fields are the parameters of `to_phones`."""
+
+    language: str
+    version: SymbolVersion
+    languages: Collection[Language]
+    polyphones: Polyphones | None
+    lexicon: Lexicon | None
+    speaks: list[Language] = field(init=False)
+
+    def __post_init__(self) -> None:
+        speaks = [spoken for spoken in SPOKEN_BY[self.version] if spoken in self.languages]
+        object.__setattr__(self, "speaks", speaks)
+
+    def prepare(self, source: str) -> MarkedText:
+        """A text cleaned, its marks and the words of the lexicon as placeholders, its line breaks audible."""
+        # What may be pinyin or jyutping is jyutping in a Cantonese text.
+        first = "yue" if self.language.endswith("yue") else "zh"
+        languages = sorted(self.speaks, key=lambda spoken: spoken != first)
+        marked = read_marks(source, self.version, languages)
+        cleaned = MarkedText(_with_audible_breaks(clean(marked.text)), marked.marks)
+        return self.lexicon.apply(cleaned, self.version, self.speaks) if self.lexicon else cleaned
+
+    def spans(self, source: str, prepared: MarkedText) -> list[Span]:
+        """Spans of a prepared text, with a warning for what the model cannot read. Raises TextError."""
+        spans = segment(prepared.text, self.language, self.speaks, [mark.language for mark in prepared.marks])
+        named = self.language.rpartition("_")[2]
+        if named in LANGUAGES and named not in self.speaks:
+            raise TextError(f"this model does not speak {named}: it speaks {', '.join(self.speaks)}")
+        silent = [*unread(source), *self.silent(spans)]
+        if not any(map(_has_words, (span.text for span in spans if span.language in self.speaks))):
+            raise _unspeakable(source, self.speaks)
+        if silent:
+            named_stretches = ", ".join(map(_excerpt, silent[:_MOST_NAMED]))
+            more = f" and {len(silent) - _MOST_NAMED} more" if len(silent) > _MOST_NAMED else ""
+            warnings.warn(
+                f"left out {named_stretches}{more}: this model reads {', '.join(self.speaks)} only",
+                TimbralWarning,
+                stacklevel=4,
+            )
+        return spans
+
+    def silent(self, spans: Sequence[Span | _MarkedSpan]) -> list[str]:
+        """The words of spans in languages that the model does not speak."""
+        texts = (span.text.strip(_AROUND_WORDS) for span in spans if span.language not in self.speaks)
+        return list(filter(_has_words, texts))
+
+    def utterance(self, source: str, spans: Sequence[_MarkedSpan]) -> Utterance | None:
+        """The spans pronounced; None if nothing in them can be spoken."""
+        spoken = [span for span in spans if span.language in self.speaks]
+        segments = [self._segment(span) for span in spoken]
+        if all(phone in PAUSES for part in segments for phone in part.phones):
+            return None
+        if sum(len(part.phones) for part in segments) < _FEWEST_PHONES:
+            segments[0] = self._segment(spoken[0], prefix=".")
+        ids = phone_ids((phone for part in segments for phone in part.phones), self.version)
+        unspoken = (*unread(source), *self.silent(spans))
+        return Utterance(ids, tuple(segments), source, unspoken=unspoken)
+
+    def _segment(self, span: _MarkedSpan, prefix: str = "") -> Segment:
+        """A span pronounced; `prefix` is a mark in front of its normalised text."""
+        marks = iter(span.marks)
+        parts: list[Pronunciation] = []
+        for run in filter(None, re.split(f"({PLACEHOLDER})", span.text)):
+            if run == PLACEHOLDER:
+                mark = next(marks)
+                spoken = mark.spoken
+                if isinstance(spoken, str):
+                    parts += self._pronounce(mark.language, clean(spoken), prefix)
+                else:
+                    parts.append(_prefixed(replace(spoken, text=mark.written), prefix))
+            else:
+                parts += self._pronounce(span.language, run, prefix)
+            prefix = ""
+        return self._joined(span.language, parts)
+
+    def _joined(self, language: Language, parts: Sequence[Pronunciation]) -> Segment:
+        phones = known_phones((phone for part in parts for phone in part.phones), self.version)
+        if language == "en" and len(phones) < _FEWEST_ENGLISH_PHONES:
+            phones = (",", *phones)
+        if language in ("zh", "yue"):
+            counts = tuple(number for part in parts for number in part.word2ph or ())
+            return Segment(language, "".join(part.text for part in parts), phones, counts)
+        words = "".join(
+            f" {part.text}" if index and part.text[:1].isalpha() and language == "en" else part.text
+            for index, part in enumerate(parts)
+        )
+        return Segment(language, words, phones, None)
+
+    def _pronounce(self, language: Language, text: str, prefix: str) -> list[Pronunciation]:
+        """A run of text pronounced, a long one part by part, since the rules of a language may not scale."""
+        rules = phonetics(language)
+        options = {"polyphones": self.polyphones} if language == "zh" and self.polyphones else {}
+        parts = [text] if len(text) <= _LONGEST_SPAN else split_text(text)
+        normalized = list(filter(None, map(rules.normalize, parts)))
+        if prefix and normalized:
+            normalized[0] = prefix + normalized[0]
+        return [rules.pronounce(part, self.version, **options) for part in normalized]
+
+
+def _prefixed(spoken: Pronunciation, prefix: str) -> Pronunciation:
+    if not prefix:
+        return spoken
+    counts = None if spoken.word2ph is None else (1, *spoken.word2ph)
+    return Pronunciation((prefix, *spoken.phones), prefix + spoken.text, counts)
+
+
+def _with_audible_breaks(text: str) -> str:
+    """The text with a stop in the place of each line break after a word."""
+    without_latin = not _LATIN.search(text)
+
+    def stop(match: re.Match[str]) -> str:
+        last, following = match["last"], match["next"]
+        if not (last.isalnum() or last == PLACEHOLDER):
+            return f"{last} "
+        wide = _IDEOGRAPH_OR_KANA.match(last) or _IDEOGRAPH_OR_KANA.match(following) or without_latin
+        return f"{last}。" if wide else f"{last}. "
+
+    return _LINE_BREAK.sub(stop, text)
 
 
 def with_mark(text: str, mark: Literal[".", ","] = ".") -> str:
     """`text` with a stop or comma at its end, unless it has a mark there.
 
-    Models of this family hear in it that the text is over; the official front end adds it to what is spoken
-    and to the transcript of the reference.
+    Models of this family take it for the end of the text; the official front end adds it to what is spoken and to the
+    transcript of the reference.
     """
     text = text.rstrip()
-    if not text[-1:].isalnum():
+    last = text[-1:]
+    if not (last.isalnum() or last == PLACEHOLDER):
         return text
-    wide = _IDEOGRAPH_OR_KANA.match(text[-1])
+    wide = _IDEOGRAPH_OR_KANA.search(text) if last == PLACEHOLDER else _IDEOGRAPH_OR_KANA.match(last)
     return text + ({".": "。", ",": "，"}[mark] if wide else mark)
 
 
-def _spans(text: str, prepared: str, language: str, speaks: Collection[Language]) -> list[Span]:
-    """Spans of a prepared text, checked against the languages that can be spoken."""
-    spans = segment(prepared, language, speaks)
-    named = language.rpartition("_")[2]
-    if named in LANGUAGES and named not in speaks:
-        raise TextError(f"this model does not speak {named}: it speaks {', '.join(speaks)}")
-    if not any(character.isalnum() for character in prepared):
-        raise _unspeakable(text)
-    for span in spans:
-        if span.language not in speaks:
-            raise TextError(
-                f"this model does not speak {span.language}, the language of {_excerpt(span.text)}: "
-                f"it speaks {', '.join(speaks)}"
-            )
-    return spans
+def _has_words(text: str) -> bool:
+    return any(character.isalnum() or character == PLACEHOLDER for character in text)
 
 
 def _excerpt(text: str) -> str:
@@ -123,70 +231,36 @@ def _excerpt(text: str) -> str:
     return repr(start) if start.isprintable() else ascii(start)
 
 
-def _unspeakable(text: str) -> TextError:
+def _unspeakable(text: str, languages: Collection[Language]) -> TextError:
     if not text.strip():
         return TextError("the text is empty: give some words to speak")
-    return TextError(f"nothing to speak in {_excerpt(text)}: give words in one of {', '.join(LANGUAGES)}")
+    return TextError(f"nothing to speak in {_excerpt(text)}: give words in one of {', '.join(languages)}")
 
 
-Pronounce = Callable[[Span], Segment]
-
-
-def _pronouncer(version: SymbolVersion, reading: Reading, polyphones: Polyphones | None) -> Pronounce:
-    """What turns a span into phones; the parameters are those of `to_phones`."""
-
-    def pronounce(span: Span) -> Segment:
-        module = import_module(_MODULES[span.language])
-        officially = reading == "official" and span.language in _READ_IN_TWO_WAYS
-        read: Callable[..., Pronunciation] = module.pronounce_officially if officially else module.pronounce
-        if span.language == "zh":
-            read = partial(read, polyphones=polyphones)
-        # Long ones part by part, since dictionaries and rules of a language may not scale.
-        parts = [span.text] if len(span.text) <= _LONGEST_SPAN else split_text(span.text)
-        spoken = [read(part, version) for part in parts]
-        word2ph = None
-        if all(part.word2ph is not None for part in spoken):
-            word2ph = tuple(number for part in spoken for number in part.word2ph or ())
-        phones = known_phones((phone for part in spoken for phone in part.phones), version)
-        return Segment(span.language, "".join(part.text for part in spoken), phones, word2ph)
-
-    return pronounce
-
-
-def _utterance(
-    source: str, spans: Sequence[Span], version: SymbolVersion, pronounce: Pronounce
-) -> Utterance | None:
-    """The spans pronounced; None if nothing in them can be spoken."""
-    segments = [pronounce(span) for span in spans]
-    if all(phone in PAUSES for part in segments for phone in part.phones):
-        return None
-    if sum(len(part.phones) for part in segments) < _FEWEST_PHONES:
-        first = Span(spans[0].language, "." + spans[0].text)
-        segments = [pronounce(span) for span in (first, *spans[1:])]
-    ids = phone_ids((phone for part in segments for phone in part.phones), version)
-    return Utterance(ids, tuple(segments), source)
-
-
-def _piece(source: str, *, last: bool) -> str:
-    """A source prepared, with a mark and white space at its end."""
+def _end_of_piece(prepared: MarkedText, source: str, *, last: bool) -> MarkedText:
+    """A prepared piece with a mark and white space at its end."""
     ends_line = last or "\n" in source[len(source.rstrip()) :]
-    return with_mark(_prepare(source), "." if ends_line else ",") + ("\n" if ends_line else " ")
+    text = with_mark(prepared.text, "." if ends_line else ",") + ("\n" if ends_line else " ")
+    return MarkedText(text, prepared.marks)
 
 
-def _cut_spans(spans: Sequence[Span], pieces: Sequence[str]) -> Iterator[list[Span]]:
+def _cut_spans(spans: Sequence[Span], pieces: Sequence[MarkedText]) -> Iterator[list[_MarkedSpan]]:
     """The spans of each piece without white space at its end; spans and pieces cut the same text."""
     index = taken = 0
     for piece in pieces:
-        within: list[Span] = []
-        wanted = len(piece)
+        within: list[_MarkedSpan] = []
+        wanted, marks = len(piece.text), list(piece.marks)
         while wanted:
             text = spans[index].text[taken : taken + wanted]
-            within.append(Span(spans[index].language, text))
+            number = text.count(PLACEHOLDER)
+            within.append(_MarkedSpan(spans[index].language, text, tuple(marks[:number])))
+            del marks[:number]
             wanted -= len(text)
             taken += len(text)
             if taken == len(spans[index].text):
                 index, taken = index + 1, 0
-        within[-1] = Span(within[-1].language, within[-1].text.rstrip())
+        if within:
+            within[-1] = within[-1]._replace(text=within[-1].text.rstrip())
         yield within
 
 
@@ -195,28 +269,32 @@ def to_phones(
     language: str = "auto",
     version: SymbolVersion = "v2",
     languages: Collection[Language] = LANGUAGES,
-    reading: Reading = "official",
     polyphones: Polyphones | None = None,
+    lexicon: Lexicon | None = None,
 ) -> Utterance:
     """Phones of a text, spoken in one go.
 
     language: one of `timbral.text.segmentation.MODES`.
     version: the symbol table; with v1 nobody speaks Korean and Cantonese.
     languages: those that the model was trained on.
-    reading: of Chinese and Cantonese; models are used to the one that they were trained with.
-    polyphones: decides on Chinese characters with several readings (G2PW); see `timbral.text.g2p.chinese.pronounce`.
+    polyphones: decides on Chinese characters with several readings in the place of the network in the package (G2PW).
+    lexicon: words with the readings that the user gives them.
 
-    A text of fewer than 6 phones is pronounced with a `.` in front, as in the official front end
-    (RVC-Boss/GPT-SoVITS, `TextPreprocessor.py`), which the published models are used with.
+    A text of fewer than 6 phones is pronounced with a `.` in front, as in the official front end. Marks in the text are
+    obeyed (docs/reading.md); a pause is a comma here. What the model has no language for is left out, with a
+    TimbralWarning.
 
-    Raises TextError for an unknown language, for a text of a language that the model does not speak, and for
-    one without anything to speak.
+    Raises TextError for an unknown language, for one that the model does not speak, and for a text without anything to
+    speak.
     """
-    speaks = [spoken for spoken in _SPOKEN_BY[version] if spoken in languages]
-    spans = _spans(text, _prepare(text), language, speaks)
-    utterance = _utterance(text, spans, version, _pronouncer(version, reading, polyphones))
+    reader = _Reader(language, version, languages, polyphones, lexicon)
+    stretches = [without_pauses(stretch) for _, stretch in split_at_pauses(text)]
+    prepared = reader.prepare(" ".join([*(with_mark(part, ",") for part in stretches[:-1]), stretches[-1]]))
+    spans = reader.spans(text, prepared)
+    (within,) = _cut_spans(spans, [prepared])
+    utterance = reader.utterance(text, within)
     if utterance is None:
-        raise _unspeakable(text)
+        raise _unspeakable(text, reader.speaks)
     return utterance
 
 
@@ -226,32 +304,54 @@ def to_utterances(
     version: SymbolVersion = "v2",
     languages: Collection[Language] = LANGUAGES,
     longest: float = LONGEST,
-    reading: Reading = "official",
     polyphones: Polyphones | None = None,
+    lexicon: Lexicon | None = None,
+    shortest: float | None = None,
 ) -> Iterator[Utterance]:
     """Phones of a text of any length, in pieces that last up to `longest` seconds each when spoken.
 
     Languages are judged on the whole text, so that a sentence is read like its neighbours. Pieces are
     pronounced one by one as they are asked for, each with a mark at its end; pieces with nothing to speak are
-    left out.
+    left out. A pause mark ends a piece; the next one carries its seconds. Sentences below `shortest` seconds share a
+    piece; with 0 each sentence is a piece of its own.
 
     Parameters and errors are those of `to_phones`; an error comes before the first piece.
     """
-    speaks = [spoken for spoken in _SPOKEN_BY[version] if spoken in languages]
+    reader = _Reader(language, version, languages, polyphones, lexicon)
     # A model that loses words in long pieces is better off with short ones than with joined ones.
-    sources = split_text(text, longest, min(SHORTEST, longest / 3))
-    pieces = [_piece(source, last=source is sources[-1]) for source in sources]
-    spans = _spans(text, "".join(pieces), language, speaks)
-    pronounce = _pronouncer(version, reading, polyphones)
+    shortest = min(SHORTEST, longest / 3) if shortest is None else shortest
+    sources: list[tuple[float | None, str]] = []
+    for pause, stretch in split_at_pauses(text):
+        first, *others = split_text(stretch, longest, shortest) or [stretch]
+        sources += [(pause, first), *((None, other) for other in others)]
+    prepared = [
+        _end_of_piece(reader.prepare(without_pauses(source)), source, last=index == len(sources) - 1)
+        for index, (_, source) in enumerate(sources)
+    ]
+    marks = tuple(mark for piece in prepared for mark in piece.marks)
+    spans = reader.spans(text, MarkedText("".join(piece.text for piece in prepared), marks))
+    return _pronounced(reader, text, sources, _cut_spans(spans, prepared))
 
-    def pronounced() -> Iterator[Utterance]:
-        spoken = False
-        for source, within in zip(sources, _cut_spans(spans, pieces), strict=True):
-            utterance = _utterance(source, within, version, pronounce)
-            if utterance is not None:
-                spoken = True
-                yield utterance
-        if not spoken:
-            raise _unspeakable(text)
 
-    return pronounced()
+def _pronounced(
+    reader: _Reader,
+    text: str,
+    sources: Sequence[tuple[float | None, str]],
+    spans: Iterator[list[_MarkedSpan]],
+) -> Iterator[Utterance]:
+    """The utterances of pieces; what is unspoken and the pause of a silent piece go to the next one."""
+    spoken = False
+    waiting: float | None = None
+    unspoken: tuple[str, ...] = ()
+    for (pause, source), within in zip(sources, spans, strict=True):
+        if pause is not None:
+            waiting = (waiting or 0.0) + pause
+        utterance = reader.utterance(source, within)
+        if utterance is None:
+            unspoken += (*unread(source), *reader.silent(within))
+            continue
+        spoken = True
+        yield Utterance(utterance.ids, utterance.segments, source, waiting, unspoken + utterance.unspoken)
+        waiting, unspoken = None, ()
+    if not spoken:
+        raise _unspeakable(text, reader.speaks)

@@ -13,33 +13,54 @@ from itertools import groupby, pairwise
 from typing import Literal, cast, get_args
 
 from timbral.errors import TextError
+from timbral.text.clean import PLACEHOLDER
+from timbral.text.figures import FIGURE
+from timbral.text.languages import LANGUAGES as LANGUAGES
+from timbral.text.languages import Language as Language
 from timbral.text.scripts import HAN, HANGUL, KANA, LATIN, is_chinese, is_japanese
 
-Language = Literal["zh", "en", "ja", "ko", "yue"]
 Mode = Literal["auto", "zh", "en", "ja", "ko", "yue", "auto_yue", "all_zh", "all_ja", "all_ko", "all_yue"]
 
-LANGUAGES: tuple[Language, ...] = get_args(Language)
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-# A number keeps its inner signs, its currency and its unit; a word its apostrophe.
+# A number keeps its inner signs, its currency and its unit, so that one language reads them; a word its apostrophe.
 _DIGITS = r"[0-9]+(?:[.,:/\-][0-9]+)*"
-_UNIT = rf"[%℃℉]|°[CF]?|\s?(?:[ckm]m|kg|ml|m)[²³]?(?![{LATIN}0-9/])"
+_LONG_UNIT = (
+    r"(?:km/h|m/s|[kcdmnμµ]?m[²³23]?|[kmμµ]?g|[mcd]?[lL]|[kMGT]?Hz|[kMGT]?Wh?|[kMm]?V|m?Ah|[kMGT]i?B|[kMG]bps|[kM]?Pa|dB"
+    r"|kcal|kJ|mol|min|sec|hrs?|ms|[μµn]s|kph|mph|rpm|fps|ppm|ha|oz|lbs?|ft|[kM]?Ω)"
+)
+_SHORT_UNIT = "[AJNKhst]"
+_PER = r"(?:/(?:km|kg|mg|mL|ml|cm³|cm3|m[²³23]?|dL|min|s²?|h|L|g|day|d))?"
+_UNIT_END = rf"(?![{LATIN}0-9/])"
+_HALF_DAY = rf"\s?[aApP](?:\.[mM]\.|[mM]{_UNIT_END})"
+_AFTER_NUMBER = rf"[kw]{_UNIT_END}|\s?(?:USD|RMB|CNY|EUR|JPY|HKD|GBP){_UNIT_END}"
+_UNIT = rf"[%‰℃℉㎡㎥Ω]|°[CF]?|\s?{_LONG_UNIT}{_PER}{_UNIT_END}|{_SHORT_UNIT}{_PER}{_UNIT_END}|{_HALF_DAY}|{_AFTER_NUMBER}"
+_DOLLARS = r"(?:US|HK|NT|AU?|CA?|NZ|SG?|R)\$(?=[0-9])"
+_CURRENCY = rf"(?:{_DOLLARS}|[$￥¥€£#₩₹₽฿₫₱₺])"
+_CODE = r"(?:USD|RMB|CNY|EUR|JPY|HKD|GBP|TWD|KRW)\s?(?=[0-9])"
 _TOKEN = re.compile(
     r"(?P<letters>(?:https?://|www\.)[!-~]*[A-Za-z0-9/]"
     r"|[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}"
-    rf"|[0-9]+(?:st|nd|rd|th|s)(?![{LATIN}0-9])|[{LATIN}]+(?:['’][{LATIN}]+)*)"
-    rf"|(?P<number>(?:(?<![{LATIN}0-9])[-+−±]?[$￥¥€£#]?)?{_DIGITS}(?:{_UNIT})?)"
+    rf"|[0-9]+(?:st|nd|rd|th)(?![{LATIN}0-9])|(?:[12][0-9])?[0-9]0s(?=\s[a-z])|[Nn]os?\.\s?[0-9]+(?![{LATIN}0-9])"
+    rf"|(?!{_CODE}|{_DOLLARS})[{LATIN}]+(?:['’][{LATIN}]+)*)"
+    rf"|(?P<number>(?:(?<![{LATIN}0-9])[-+−±]?(?:{_CURRENCY}|{_CODE})?)?{_DIGITS}(?:{_UNIT})?|(?<=[{HAN}])/(?:{_LONG_UNIT}|[hdsgL]){_UNIT_END})"
+    rf"|(?P<mark>{PLACEHOLDER})"
     rf"|(?P<han>[{HAN}]+)|(?P<kana>[{KANA}]+)|(?P<hangul>[{HANGUL}]+)"
 )
+_TOKEN_OR_FIGURE = re.compile(f"(?P<figure>{FIGURE})|{_TOKEN.pattern}")
+_KANA_OR_HANGUL = re.compile(f"[{KANA}{HANGUL}]")
 _OPENING = "（([「『《〈【“‘"
 _QUOTES = "\"'"
+_OPERATOR = re.compile("[²³⁰¹⁴-⁹ ]*[=+×÷≈≠<>≤≥²³⁰¹⁴-⁹]")
+_LONGEST_LABEL = 2
+"""Letters of a word that is no more than a name beside a figure, as in x=5, PS5, F-16."""
 _SENTENCE_END = re.compile(r"[。！？!?\n]|\.(?:\s|$)")
 _PIECE_END = re.compile(r"[，,；;：:「」『』“”\"《》（）()\s。！？!?]")
 _PAUSES = tuple(",.!?，。！？")
 
 # Grammar that is frequent in one language and rare in what the others write.
 _CHINESE_GRAMMAR = re.compile(
-    "[我你她它也很沒吧啊呢吗嗎嘛呀哪这這还還让讓给跟]|(?<![完終修満魅読])了(?!解)|[不就都]是|他的|"
+    "[我你她它也很沒吧啊呢吗嗎嘛呀哪这這还還让讓给跟]|[今昨明]天|(?<![完終修満魅読])了(?!解)|[不就都]是|他的|"
     rf"([{HAN}])不\1"
 )
 _MANDARIN = frozenset("这這那们們没沒吗嗎么麼她")
@@ -78,6 +99,13 @@ class _Token:
         return self.lead + self.word + self.tail
 
 
+def _tail_length(token: _Token, gap: str) -> int:
+    """How many of the signs after a token belong to it; the operator after a variable belongs to what comes next."""
+    if token.kind == "letters" and len(token.word) == 1 and _OPERATOR.match(gap):
+        return 0
+    return _opening_signs(gap)
+
+
 def _opening_signs(gap: str) -> int:
     """Where in the signs between two words those begin that open the second: brackets, quotes after space."""
     before = gap.rstrip(_OPENING + _QUOTES)
@@ -86,13 +114,13 @@ def _opening_signs(gap: str) -> int:
     return len(before)
 
 
-def _tokens(text: str) -> list[_Token]:
+def _tokens(text: str, pattern: re.Pattern[str]) -> list[_Token]:
     """Tokens whose texts, joined, are `text`; none if it has no letter, ideograph or digit."""
     tokens: list[_Token] = []
     end = 0
-    for match in _TOKEN.finditer(text):
+    for match in pattern.finditer(text):
         gap = text[end : match.start()]
-        lead_start = _opening_signs(gap) if tokens else 0
+        lead_start = _tail_length(tokens[-1], gap) if tokens else 0
         if tokens:
             tokens[-1].tail = gap[:lead_start]
         tokens.append(_Token(str(match.lastgroup), match[0], gap[lead_start:], ""))
@@ -158,7 +186,7 @@ def _settle_ideographs(sentences: list[list[_Token]]) -> None:
         verdict = next(by_text)
         for token in piece:
             if token.kind == "han":
-                own = _chinese_evidence(token.word)
+                own = _chinese_evidence(token.word) + len(_CHINESE_GRAMMAR.findall(token.word))
                 token.language = "zh" if own > 0 else "ja" if own < 0 else verdict
 
 
@@ -175,6 +203,42 @@ def _settle_cantonese(sentences: list[list[_Token]]) -> None:
         for token in sentence:
             if token.language == "zh":
                 token.language = verdict
+
+
+def _settle_figures(sentence: Sequence[_Token], named: Language | None) -> None:
+    """Give figures with letters to Japanese or Korean, whichever the sentence is written in."""
+    kinds = {token.kind for token in sentence}
+    language = named or ("ja" if "kana" in kinds else "ko" if "hangul" in kinds else None)
+    for token in sentence:
+        if token.kind == "figure":
+            token.language = token.language or language
+
+
+def _settle_labelled_numbers(sentence: Sequence[_Token]) -> None:
+    """Give numbers that have no English but labels beside them to the other language of their sentence."""
+    lengths: dict[Language, int] = {}
+    for token in sentence:
+        if token.kind in ("han", "kana", "hangul") and token.language:
+            lengths[token.language] = lengths.get(token.language, 0) + len(token.word)
+    if not lengths:
+        return
+    main = max(lengths, key=lambda language: lengths[language])
+    before, after = _words_before(sentence), _words_before(sentence[::-1])[::-1]
+    for token, *around in zip(sentence, before, after, strict=True):
+        letters = [other for other in around if other is not None and other.kind == "letters"]
+        labels = bool(letters) and all(len(other.word) <= _LONGEST_LABEL for other in letters)
+        if token.kind == "number" and token.language is None and labels:
+            token.language = main
+
+
+def _words_before(tokens: Sequence[_Token]) -> list[_Token | None]:
+    """For each token the last one before it that is no number."""
+    last: _Token | None = None
+    words: list[_Token | None] = []
+    for token in tokens:
+        words.append(last)
+        last = token if token.kind != "number" else last
+    return words
 
 
 def _settle_numbers(tokens: Sequence[_Token], named: Language | None) -> list[Span]:
@@ -213,10 +277,10 @@ def _merged(spans: Iterable[Span]) -> list[Span]:
 
 
 def _settle_scripts(tokens: Sequence[_Token], mode: str, languages: Collection[Language]) -> None:
-    """Give every token but the numbers a language."""
+    """Give every token but the numbers and the marked words a language."""
     written: dict[str, Language] = {"letters": "en", "kana": "ja", "hangul": "ko"}
     for token in tokens:
-        token.language = written.get(token.kind)
+        token.language = token.language or written.get(token.kind)
     ideographs = [token for token in tokens if token.kind == "han"]
     named: dict[str, Language] = {"zh": "zh", "ja": "ja", "yue": "yue"}
     if mode in named:
@@ -236,7 +300,12 @@ def _settle_scripts(tokens: Sequence[_Token], mode: str, languages: Collection[L
             token.language = "yue"
 
 
-def segment(text: str, mode: str = "auto", languages: Collection[Language] = LANGUAGES) -> list[Span]:
+def segment(
+    text: str,
+    mode: str = "auto",
+    languages: Collection[Language] = LANGUAGES,
+    marked: Sequence[Language] = (),
+) -> list[Span]:
     """Cut `text` into spans whose texts, joined, are `text`; neighbours differ in language.
 
     mode:
@@ -248,21 +317,30 @@ def segment(text: str, mode: str = "auto", languages: Collection[Language] = LAN
         `all_zh`, `all_ja`, `all_ko`, `all_yue`: everything but letters is that language, as in the official
         code (RVC-Boss/GPT-SoVITS, `langsegmenter.py`).
     languages: what the model speaks; `auto` gives ideographs to these only.
+    marked: the language of each placeholder in the text (see `timbral.text.markup`).
 
     Raises TextError for an unknown mode.
     """
     if mode not in MODES:
         raise TextError(f"unknown language {mode!r}: use one of {', '.join(MODES)}")
     named = None if mode.startswith("auto") else cast(Language, mode.removeprefix("all_"))
-    tokens = _tokens(text)
+    with_figures = named in ("ja", "ko") or (named is None and _KANA_OR_HANGUL.search(text))
+    tokens = _tokens(text, _TOKEN_OR_FIGURE if with_figures else _TOKEN)
     if not tokens:
         return [Span(named or "zh", text)] if text else []
+    for token, language in zip((token for token in tokens if token.kind == "mark"), marked, strict=False):
+        token.language = language
     if mode.startswith("all_"):
         for token in tokens:
-            token.language = "en" if token.kind == "letters" else named
+            token.language = token.language or ("en" if token.kind == "letters" else named)
     else:
         _settle_scripts(tokens, mode, languages)
+        for sentence in _cut_after(tokens, _SENTENCE_END) if with_figures else ():
+            _settle_figures(sentence, named)
         if mode == "en":
             for token in tokens:
                 token.language = token.language or "en"
+        elif named is None:
+            for sentence in _cut_after(tokens, _SENTENCE_END):
+                _settle_labelled_numbers(sentence)
     return _settle_numbers(tokens, named)

@@ -24,7 +24,7 @@ _MARKS = "。｡．.！!？?…，,；;：:、—–~～"
 _CLOSING = "”’」』）)\\]】》〉\"'»"
 _ALNUM = f"{LATIN}0-9"
 _ATOM = re.compile(
-    r"(?P<core>(?:https?://|www\.)[!-~]{0,200}[A-Za-z0-9/]"
+    r"(?P<core>\[[^\[\]|\n]{1,200}\|[^\[\]|\n]{1,200}\]|(?:https?://|www\.)[!-~]{0,200}[A-Za-z0-9/]"
     rf"|[{_ALNUM}]{{1,60}}(?:(?:['’._@&+/\-]|(?<=[0-9])[,:](?=[0-9]))[{_ALNUM}]{{1,60}}){{0,20}}"
     rf"(?:(?<=[0-9])[%℃℉°]?[{HAN}]?)?|[{HANGUL}]{{1,30}}|[^\s{_MARKS}{_CLOSING}]|)"
     rf"(?P<marks>[{_MARKS}{_CLOSING}]*)(?P<space>\s*)"
@@ -142,8 +142,9 @@ def _atoms(text: str, longest: float) -> Iterator[_Atom]:
         if not match[0]:
             continue
         after = _break_after(core, marks, space, text[match.end() : match.end() + 1])
-        seconds = _spoken_seconds(core, marks)
-        if seconds <= longest:
+        is_mark = core.startswith("[") and len(core) > 1
+        seconds = _spoken_seconds(core.partition("|")[0] if is_mark else core, marks)
+        if seconds <= longest or is_mark:
             yield _Atom(match[0], seconds, after)
         else:
             yield from (_Atom(c, _spoken_seconds(c, ""), _Break.INSIDE) for c in match[0][:-1])

@@ -1,5 +1,24 @@
-"""Voices: the file format, consent, and the user's store of named voices."""
+"""Speakers: the voice file, consent, and the user's voices by name.
 
-from timbral.voices.voice import SUFFIX, Consent, Prompt, Voice
+voice = timbral.voices.load("me")      # or `default`, which comes with the package
+timbral.voices.save(voice, "me too")
+"""
 
-__all__ = ["SUFFIX", "Consent", "Prompt", "Voice"]
+from timbral.voices.store import DEFAULT, infos, load, names, remove, rename, restore, save
+from timbral.voices.voice import SUFFIX, Consent, Prompt, Voice, VoiceInfo
+
+__all__ = [
+    "DEFAULT",
+    "SUFFIX",
+    "Consent",
+    "Prompt",
+    "Voice",
+    "VoiceInfo",
+    "infos",
+    "load",
+    "names",
+    "remove",
+    "rename",
+    "restore",
+    "save",
+]

@@ -1,8 +1,10 @@
-"""What a model knows of a speaker, as a file: safetensors with JSON metadata, which cannot carry code."""
+"""Voices and their file: safetensors with JSON metadata, which cannot carry code."""
 
 import json
-import secrets
-from collections.abc import Mapping
+import math
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,6 +19,7 @@ from safetensors.numpy import save as to_bytes
 from timbral.errors import VoiceError
 from timbral.models import Manifest
 from timbral.models.weights import Adapter
+from timbral.paths import atomic_write, describe_error
 
 SUFFIX = ".voice"
 STATEMENT = "The speaker has agreed that their voice is cloned from this recording."
@@ -24,6 +27,8 @@ STATEMENT = "The speaker has agreed that their voice is cloned from this recordi
 _KEY = "timbral_voice"
 _LARGEST = 64 << 20
 _MOST_TOKENS, _LARGEST_TIMBRE = 10_000, 65_536
+_LARGEST_VALUE = 1000.0
+"""Beyond what any network gives, and within what all of them can compute with."""
 _FEATURES, _BANDS = 1024, 100
 """Width of BERT features, and bands of mel, in all official families."""
 
@@ -74,7 +79,7 @@ class Prompt:
     mel: NDArray[np.float32] | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Voice:
     """A speaker, as one family of models hears them.
 
@@ -82,10 +87,11 @@ class Voice:
     ids of its phones, int64 [m]; both are empty where no transcript was given, and then the prompt's manner
     of speaking is not imitated. prompt_features: BERT features of these phones, float16 [m, 1024], where the
     model has a BERT. mel: of the first recording, normalised, float32 [100, R], where stage two goes on from
-    it. residuals: what the embedded model's stage two lacks of the voice, float16 [sounds, 2, points], of each
-    sound of the recordings the shape of its envelope and what to add. family, version, symbols: the models that
-    it fits; model: which one made it. sources: file names of the recordings. adapter: what fine-tuning changes
-    in the weights of the model whose `Manifest.base` is `base`; None, and "", for a voice that was only heard.
+    it. residuals: what the embedded model's stage two lacks of the voice, float16 [sounds, 2, points], of
+    each sound of the recordings the shape of its envelope and what to add. family, version, symbols: the
+    models that it fits; model: which one made it. sources: file names of the recordings. adapter: what
+    fine-tuning changes in the weights of the model whose `Manifest.base` is `base`; None, and "", for a voice
+    that was only heard.
     """
 
     timbre: NDArray[np.float32]
@@ -128,8 +134,10 @@ class Voice:
         if path.suffix != SUFFIX:
             raise VoiceError(f"{path}: the name of a voice file has to end in {SUFFIX}")
         known = _Metadata.model_fields.keys() - {"format"}
+        described = {name: getattr(self, name) for name in known}
+        described["sources"] = tuple(name.encode(errors="replace").decode() for name in self.sources)
         try:
-            metadata = _Metadata(**{name: getattr(self, name) for name in known})
+            metadata = _Metadata(**described)
         except ValidationError as error:
             raise VoiceError(f"{path}: {error.errors()[0]['loc'][0]} is too long for a voice file") from None
         held = {name: getattr(self, name) for name in _TENSORS}
@@ -137,37 +145,32 @@ class Voice:
         if self.adapter is not None:
             changes = self.adapter.tensors().items()
             tensors |= {_ADAPTER + name: np.ascontiguousarray(array) for name, array in changes}
-        part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
         try:
-            part.write_bytes(to_bytes(tensors, {_KEY: metadata.model_dump_json()}))
-            part.replace(path)
-        except OSError as error:
-            raise VoiceError(f"{path}: cannot be written ({error.strerror})") from None
-        finally:
-            part.unlink(missing_ok=True)
+            with atomic_write(path) as part:
+                part.write_bytes(to_bytes(tensors, {_KEY: metadata.model_dump_json()}))
+        except (OSError, ValueError) as error:
+            raise _unusable(path, "written", error) from None
 
     @staticmethod
     def load(path: str | Path) -> "Voice":
         """Reads a .voice file. Raises VoiceError: no such file, not a voice, damaged, of a newer format."""
         path = Path(path)
-        try:
-            if path.stat().st_size > _LARGEST:
-                raise VoiceError(f"{path}: too large for a voice file")
-            with safe_open(path, "numpy") as file:
-                names, metadata = set(file.keys()), file.metadata() or {}
-                changes = {name for name in names if name.startswith(_ADAPTER)}
-                known = _TENSORS.keys() - _OPTIONAL <= names - changes <= _TENSORS.keys()
-                _expect(path, known and _KEY in metadata, "not a Timbral voice file")
-                tensors = {name: file.get_tensor(name) for name in names - changes}
-                adapter = {name.removeprefix(_ADAPTER): file.get_tensor(name) for name in changes}
-        except (OSError, SafetensorError) as error:
-            cause = error.strerror if isinstance(error, OSError) and error.strerror else "not a voice file"
-            raise VoiceError(f"{path}: cannot be read ({cause.lower()}); clone the voice again") from None
-        described = _described(path, metadata[_KEY])
+        with _opened(path) as (file, metadata):
+            names = set(file.keys())
+            changes = {name for name in names if name.startswith(_ADAPTER)}
+            known = _TENSORS.keys() - _OPTIONAL <= names - changes <= _TENSORS.keys()
+            _expect(path, known, "not a Timbral voice file")
+            tensors = {name: file.get_tensor(name) for name in names - changes}
+            adapter = {name.removeprefix(_ADAPTER): file.get_tensor(name) for name in changes}
+        described = _described(path, metadata)
         _expect(
             path, bool(adapter) == bool(described["base"]), "its changes and its model do not belong together"
         )
         return Voice(**_checked(path, tensors), **described, adapter=_adapter(path, adapter))
+
+    def __repr__(self) -> str:
+        tuned = ", fine-tuned" if self.adapter else ""
+        return f"Voice({', '.join(self.sources) or 'no recording'}; for {self.family} {self.version}{tuned})"
 
     def check_fit(self, manifest: Manifest) -> None:
         """Raises VoiceError where a model cannot speak with this voice."""
@@ -197,6 +200,29 @@ class Voice:
             )
 
 
+@dataclass(frozen=True)
+class VoiceInfo:
+    """What a voice file says of itself, read without its tensors. bytes: size of the file."""
+
+    path: Path
+    bytes: int
+    family: str
+    version: str
+    model: str
+    created: datetime
+    consent: Consent | None
+    fine_tuned: bool
+
+    @staticmethod
+    def read(path: Path) -> "VoiceInfo":
+        """Raises VoiceError as `Voice.load` does, but does not look at tensors."""
+        with _opened(path) as (_, metadata):
+            described = _described(path, metadata)
+        names = ("family", "version", "model", "created", "consent")
+        facts = {name: described[name] for name in names}
+        return VoiceInfo(path, path.stat().st_size, **facts, fine_tuned=bool(described["base"]))
+
+
 _TENSORS: Mapping[str, tuple[Any, int, int]] = {
     "timbre": (np.float32, 1, _LARGEST_TIMBRE),
     "prompt_tokens": (np.int64, 1, _MOST_TOKENS),
@@ -211,7 +237,34 @@ _ADAPTER = "adapter/"
 """Before the names of what fine-tuning changes."""
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, str]]:
+    """A voice file and its metadata as JSON. Raises VoiceError: unreadable, also within the block."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise VoiceError(f"{path}: a folder, a pipe or a device; a voice file is needed")
+        _expect(path, status.st_size <= _LARGEST, "too large for a voice file")
+        with safe_open(path, "numpy") as file:
+            metadata = file.metadata() or {}
+            _expect(path, _KEY in metadata, "not a Timbral voice file")
+            yield file, metadata[_KEY]
+    except (OSError, ValueError, SafetensorError) as error:
+        raise _unusable(path, "read", error) from None
+
+
+def _unusable(path: Path, verb: str, error: Exception) -> VoiceError:
+    if isinstance(error, OSError) and error.strerror:
+        return VoiceError(f"{describe_error(error, path)}; the voice cannot be {verb}")
+    if isinstance(error, SafetensorError):
+        return VoiceError(f"{path}: not a voice file, or damaged; clone the voice again")
+    return VoiceError(f"{str(path)[:80]!r}: cannot be {verb}; choose another path")
+
+
 def _adapter(path: Path, tensors: dict[str, NDArray[Any]]) -> Adapter | None:
+    for name, tensor in tensors.items():
+        small = tensor.dtype != np.float16 or not (np.abs(tensor) > _LARGEST_VALUE).any()
+        _expect(path, small, f"{name[:80]} is out of range")
     try:
         return Adapter.of(tensors) if tensors else None
     except ValueError as error:
@@ -227,8 +280,8 @@ def _checked(path: Path, tensors: dict[str, NDArray[Any]]) -> dict[str, Any]:
         if dtype is np.int64:
             _expect(path, tensor.min(initial=0) >= 0, f"{name} holds negative numbers")
         else:
-            sound = tensor.size > 0 and bool(np.isfinite(tensor).all())
-            _expect(path, sound, f"{name} is empty or not finite")
+            largest = float(np.abs(tensor).max(initial=0)) if tensor.size else math.nan
+            _expect(path, largest <= _LARGEST_VALUE, f"{name} is empty, not finite or out of range")
     tokens, phones = tensors["prompt_tokens"], tensors["prompt_phones"]
     _expect(path, bool(len(tokens)) == bool(len(phones)), "prompt tokens and phones do not belong together")
     features, mel = tensors.get("prompt_features"), tensors.get("mel")

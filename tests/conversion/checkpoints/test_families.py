@@ -77,7 +77,7 @@ class Official:
     def __init__(self, family: str, prompted: bool = True) -> None:
         self.family = family
         rates = {"v3": (24000,), "v4": ()}.get(family, ())
-        sounds = read_reference(CHINESE, 16000, 32000, *rates, whole=prompted).sounds
+        sounds = read_reference(CHINESE, 16000, 32000, *rates).sounds
         self.sounds = {rate: torch.from_numpy(samples)[None] for rate, samples in sounds.items()}
         prompt = to_phones(with_mark(TRANSCRIPT))
         self.prompt_phones = torch.from_numpy(prompt.ids)[None][:, : None if prompted else 0]

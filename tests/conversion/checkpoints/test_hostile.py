@@ -1,5 +1,6 @@
 """Files that want to run something, to fill the memory, or that are damaged: one clear error, nothing else."""
 
+import encodings.cp437  # noqa: F401  (zipfile imports it for the first name that it reads)
 import io
 import os
 import pickle
@@ -378,3 +379,39 @@ def test_any_damage_is_a_clear_error_or_harmless(damaged: Path, sample: bytes, d
     damaged.write_bytes(changed)
     with nothing_runs(damaged), suppress(CheckpointError):
         identify(read_checkpoint(damaged))
+
+
+def test_many_tensors_of_one_storage(tmp_path: Path) -> None:
+    """A small file in which 600 layers view one storage would take thousands of times its size."""
+    shared = torch.zeros(500, 1_000).half()
+    layers = {f"h.layers.{n}.weight": shared for n in range(600)}
+    for legacy in (False, True):
+        assert "share storages" in refusal(tmp_path / "a.pth", saved({"weight": layers}, legacy=legacy))
+
+
+def test_an_embedding_may_share_the_storage_of_its_decoder(tmp_path: Path) -> None:
+    shared = torch.ones(50, 1_000)
+    (tmp_path / "a.pth").write_bytes(saved({"embedding": shared, "decoder": shared}))
+    assert read_checkpoint(tmp_path / "a.pth").tensors.keys() == {"embedding", "decoder"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes and devices among its files")
+def test_pipes_devices_and_odd_paths_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.pth")
+    (tmp_path / "endless.pth").symlink_to("/dev/zero")
+    for path in (
+        tmp_path / "pipe.pth",
+        tmp_path / "endless.pth",
+        tmp_path / "a\0b",
+        tmp_path / ("x" * 5_000),
+    ):
+        with pytest.raises(CheckpointError, match=r"cannot be read|is no path") as error:
+            read_checkpoint(path)
+        assert "\n" not in str(error.value)
+
+
+def test_control_characters_of_a_file_are_escaped(tmp_path: Path) -> None:
+    (tmp_path / "a.pth").write_bytes(saved({"\x1b[2Jevil\r\n": torch.ones(2)}))
+    with pytest.raises(CheckpointError, match="no network that is known") as error:
+        identify(read_checkpoint(tmp_path / "a.pth"))
+    assert str(error.value).isprintable()

@@ -245,3 +245,52 @@ def test_whole_numbers_are_no_weights() -> None:
     tensors = {**whole.tensors, "conv_post.bias": np.zeros(1, np.int64)}
     with pytest.raises(CheckpointError, match="int64"):
         identify(replace(whole, tensors=tensors))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_refused_by_name(value: float) -> None:
+    for name, given in (("s2_v2", {}), ("s2_v3_v4_lora_r32_trained_keys", {"version": "v3"})):
+        whole = checkpoint(official(name))
+        broken = next(key for key in whole.tensors if "enc_p" in key or "lora_A" in key)
+        tensor = np.zeros(whole.tensors[broken].shape, np.float32)
+        tensor.flat[-1] = value
+        with pytest.raises(CheckpointError, match=r"has 1 values that are infinite or no numbers"):
+            identify(replace(whole, tensors={**whole.tensors, broken: tensor}), **given)
+
+
+def test_numbers_beyond_float32_are_refused() -> None:
+    whole = checkpoint(official("vocoder_v4_no_weight_norm"))
+    tensors = {**whole.tensors, "conv_post.bias": np.full(1, 1e300)}
+    with pytest.raises(CheckpointError, match=r"conv_post\.bias"):
+        identify(replace(whole, tensors=tensors))
+
+
+@pytest.mark.parametrize("wrapper", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_names_under_the_prefix_of_a_wrapper(tmp_path: Path, wrapper: str) -> None:
+    expected = acoustic_checkpoint()
+    weight = {f"{wrapper}{name}": tensor for name, tensor in expected["weight"].items()}
+    (tmp_path / "s2.pth").write_bytes(saved({**expected, "weight": weight}))
+    assert identify(read_checkpoint(tmp_path / "s2.pth")).version == "v2"
+
+
+def test_a_stage_two_whose_phones_were_cut_is_not_of_v1() -> None:
+    cut = {**official("s2_v2"), "enc_p.text_embedding.weight": (322, 192)}
+    with pytest.raises(CheckpointError, match=r"322 phones of v1, but .* 704 bins instead of 1025"):
+        identify(checkpoint(cut))
+    cut = {**official("s2_v3_v4"), "enc_p.text_embedding.weight": (322, 192)}
+    with pytest.raises(CheckpointError, match="322 phones of v1"):
+        identify(checkpoint(cut), version="v3")
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"phoneme_vocab_size": 512}, "phoneme_vocab_size is 732, and 512 in its configuration"),
+        ({"n_layer": 25}, "n_layer is 24, and 25"),
+        ({"vocab_size": 1024}, "vocab_size is 1025, and 1024"),
+    ],
+)
+def test_a_stage_one_that_was_cut_contradicts_its_configuration(entry: dict[str, int], says: str) -> None:
+    beside = {"metadata": {"config": {"model": entry}}}
+    with pytest.raises(CheckpointError, match=says):
+        identify(checkpoint(official("s1_s1longer-v2"), **beside))

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tests.helpers.nets_weights import fill, golden_arrays, random_floats, relative_error
-from timbral.conversion.export.acoustic import LATENT, TIMBRE, VOCODER, WEIGHTS, _timbre, export_acoustic
+from timbral.conversion.export.acoustic import WEIGHTS, _timbre, export_acoustic
+from timbral.models.files import LATENT, TIMBRE, VOCODER
 from timbral.nets.acoustic import FAMILIES, AcousticNetwork
 from timbral.nets.spectrogram import linear_spectrogram
 

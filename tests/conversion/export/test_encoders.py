@@ -7,15 +7,9 @@ import torch
 from torch import Tensor
 
 from tests.helpers.nets_weights import fill, golden_arrays, random_floats, relative_error
-from timbral.conversion.export.encoders import (
-    BERT,
-    CONTENT,
-    SPEAKER,
-    export_bert,
-    export_content,
-    export_speaker,
-)
+from timbral.conversion.export.encoders import export_bert, export_content, export_speaker
 from timbral.inference.sessions import Graph, SessionOptions
+from timbral.models.files import BERT, CONTENT, SPEAKER
 from timbral.nets.acoustic import FAMILIES, AcousticNetwork
 from timbral.nets.bert import Bert, BertConfig
 from timbral.nets.eres2net import SpeakerConfig, SpeakerNetwork

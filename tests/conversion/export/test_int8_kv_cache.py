@@ -9,10 +9,11 @@ import torch
 from tests.helpers.nets_weights import fill
 from timbral.conversion.export.int8_kv_cache import cache_scales
 from timbral.conversion.export.quantization_error import relative_error, teacher_forced
-from timbral.conversion.export.semantic import NARROW_PREFILL, NARROW_STEP, PREFILL, STEP, export_semantic
+from timbral.conversion.export.semantic import export_semantic
 from timbral.inference.semantic import onnx_backend as engine
 from timbral.inference.semantic.onnx_backend import OnnxBackend
 from timbral.inference.sessions import SessionOptions
+from timbral.models.files import SEMANTIC_PREFILL, SEMANTIC_STEP, variant
 from timbral.nets.semantic import BERT_CHANNELS, SemanticConfig, SemanticTransformer
 
 CONFIG = SemanticConfig(hidden=64, layers=2, heads=4, feed_forward=256)
@@ -26,14 +27,14 @@ def network() -> SemanticTransformer:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("narrow")
+    path = tmp_path_factory.mktemp("int8_cache")
     export_semantic(network(), path, "int8")
     return path
 
 
 def open_backend(folder: Path) -> OnnxBackend:
     options = SessionOptions(device="cpu", threads=1)
-    return OnnxBackend.open(folder / PREFILL, folder / STEP, options, slots=1, capacity=200)
+    return OnnxBackend.open(folder / SEMANTIC_PREFILL, folder / SEMANTIC_STEP, options, slots=1, capacity=200)
 
 
 def test_logits_stay_close_to_those_of_float_caches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,16 +45,18 @@ def test_logits_stay_close_to_those_of_float_caches(folder: Path, monkeypatch: p
         rng.integers(0, 1024, 90),
         20,
     )
-    narrow = teacher_forced(open_backend(folder), *line)
+    quantized = teacher_forced(open_backend(folder), *line)
     monkeypatch.setattr(engine, "NARROW_SINCE", (99, 0))
     wide = teacher_forced(open_backend(folder), *line)
-    assert 0 < relative_error(wide, narrow) < 0.02
+    assert 0 < relative_error(wide, quantized) < 0.02
 
 
-def test_only_small_precisions_have_narrow_caches(folder: Path, tmp_path: Path) -> None:
+def test_only_small_precisions_have_int8_caches(folder: Path, tmp_path: Path) -> None:
     export_semantic(network(), tmp_path, "fp32")
-    assert {NARROW_PREFILL, NARROW_STEP} <= {path.name for path in folder.iterdir()}
-    assert not list(tmp_path.glob("*narrow*"))
+    assert {variant(SEMANTIC_PREFILL, "int8_cache"), variant(SEMANTIC_STEP, "int8_cache")} <= {
+        path.name for path in folder.iterdir()
+    }
+    assert not list(tmp_path.glob("*int8_cache*"))
 
 
 def test_keys_without_a_range_stay_float(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tests.helpers.mel_acoustic_models import golden_of, small_network, small_vocoder
 from tests.helpers.nets_weights import golden_arrays, random_floats, relative_error
-from timbral.conversion.export.mel_acoustic import CONDITION, FEATURES, FLOW, MEL, TIMBRE, VOCODER
+from timbral.models.files import CONDITION, FEATURES, FLOW, MEL, TIMBRE, VOCODER
 from timbral.nets.mel_acoustic import MEL_FAMILIES, mel_places
 from timbral.nets.spectrogram import (
     denormalized,

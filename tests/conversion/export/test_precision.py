@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from tests.helpers.nets_weights import fill
-from timbral.conversion.export import quantization_error as losses
-from timbral.conversion.export.fp16 import in_half
+from timbral.conversion.export import quantization_error
+from timbral.conversion.export.fp16 import to_fp16
 from timbral.conversion.export.precision import Precision
-from timbral.conversion.export.semantic import HALF_STEP, PREFILL, STEP, WEIGHTS, export_semantic
+from timbral.conversion.export.semantic import WEIGHTS, export_semantic
 from timbral.conversion.export.weights import write_graphs
 from timbral.inference.semantic.onnx_backend import OnnxBackend
 from timbral.inference.sessions import Device, SessionOptions
+from timbral.models.files import SEMANTIC_PREFILL, SEMANTIC_STEP, variant
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
 
 ERROR: dict[Precision, float] = {"fp32": 0.0, "fp16": 0.002, "int8": 0.03, "int4": 0.2}
@@ -35,7 +36,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[Precision, Path]:
     export_semantic(model, found["fp32"])
     for precision in ("fp16", "int8", "int4"):
         found[precision] = tmp_path_factory.mktemp(precision)
-        graphs = {name: onnx.load(found["fp32"] / name) for name in (PREFILL, STEP)}
+        graphs = {name: onnx.load(found["fp32"] / name) for name in (SEMANTIC_PREFILL, SEMANTIC_STEP)}
         write_graphs(found[precision], graphs, WEIGHTS, precision)
     return found
 
@@ -43,9 +44,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[Precision, Path]:
 def logits(folder: Path, device: Device = "cpu") -> NDArray[np.float32]:
     rng = np.random.default_rng(0)
     options = SessionOptions(device=device, threads=1)
-    runner = OnnxBackend.open(folder / PREFILL, folder / STEP, options, slots=1, capacity=100)
+    runner = OnnxBackend.open(
+        folder / SEMANTIC_PREFILL, folder / SEMANTIC_STEP, options, slots=1, capacity=100
+    )
     features = rng.standard_normal((20, 1024)).astype(np.float32)
-    return losses.teacher_forced(
+    return quantization_error.teacher_forced(
         runner, rng.integers(0, 732, 20), features, rng.integers(0, 1024, 50), prompt=10
     )
 
@@ -54,8 +57,8 @@ def logits(folder: Path, device: Device = "cpu") -> NDArray[np.float32]:
 def test_near_float32_and_small(folders: dict[Precision, Path], precision: Precision) -> None:
     reference, found = logits(folders["fp32"]), logits(folders[precision])
     assert found.shape == (41, 1025)
-    assert 0 < losses.relative_error(reference, found) < ERROR[precision]
-    assert losses.argmax_agreement(reference, found) > AGREEMENT[precision]
+    assert 0 < quantization_error.relative_error(reference, found) < ERROR[precision]
+    assert quantization_error.argmax_agreement(reference, found) > AGREEMENT[precision]
     sizes = [(folders[name] / WEIGHTS).stat().st_size for name in ("fp32", precision)]
     assert sizes[1] / sizes[0] < SIZE[precision]
 
@@ -63,7 +66,7 @@ def test_near_float32_and_small(folders: dict[Precision, Path], precision: Preci
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8", "int4"])
 def test_both_graphs_point_to_the_same_weights(folders: dict[Precision, Path], precision: Precision) -> None:
     places = []
-    for name in (PREFILL, STEP):
+    for name in (SEMANTIC_PREFILL, SEMANTIC_STEP):
         model = onnx.load(folders[precision] / name, load_external_data=False)
         places.append(
             {
@@ -74,7 +77,7 @@ def test_both_graphs_point_to_the_same_weights(folders: dict[Precision, Path], p
         )
     assert len(places[1]) > 8
     assert places[1] <= places[0], "prefill has all that step has, and bert_proj"
-    stored = sum((folders[precision] / name).stat().st_size for name in (PREFILL, STEP))
+    stored = sum((folders[precision] / name).stat().st_size for name in (SEMANTIC_PREFILL, SEMANTIC_STEP))
     assert stored < 0.1 * (folders["fp32"] / WEIGHTS).stat().st_size
 
 
@@ -92,15 +95,15 @@ def test_on_cuda_stage_one_computes_in_half_over_the_same_weights(
         "timbral.inference.semantic.onnx_backend.on_cuda", lambda options: options.device != "cpu"
     )
     found = logits(tmp_path, device="auto")
-    assert 0 < losses.relative_error(on_cpu, found) < 0.01
-    half = onnx.load(tmp_path / HALF_STEP, load_external_data=False)
+    assert 0 < quantization_error.relative_error(on_cpu, found) < 0.01
+    half = onnx.load(tmp_path / variant(SEMANTIC_STEP, "fp16"), load_external_data=False)
     types = {item.name: item.type.tensor_type.elem_type for item in (*half.graph.input, *half.graph.output)}
     assert types["logits"] == TensorProto.FLOAT
     assert types["key_0"] == types["value_1_next"] == TensorProto.FLOAT16
 
 
 def test_prefill_computes_in_half(folders: dict[Precision, Path]) -> None:
-    model = onnx.load(folders["fp32"] / PREFILL)
+    model = onnx.load(folders["fp32"] / SEMANTIC_PREFILL)
     rng = np.random.default_rng(0)
     inputs = {
         "phones": rng.integers(0, 732, (1, 20)),
@@ -111,9 +114,9 @@ def test_prefill_computes_in_half(folders: dict[Precision, Path]) -> None:
     }
     reference, found = (
         onnxruntime.InferenceSession(graph.SerializeToString()).run(["logits"], inputs)[0]
-        for graph in (model, in_half(model))
+        for graph in (model, to_fp16(model))
     )
-    assert losses.relative_error(reference, found) < 0.01
+    assert quantization_error.relative_error(reference, found) < 0.01
 
 
 def test_quantising_leaves_logging_alone(folders: dict[Precision, Path]) -> None:
@@ -127,8 +130,11 @@ def test_measures_of_waveforms() -> None:
     rng = np.random.default_rng(0)
     sound = rng.standard_normal(32_000).astype(np.float32)
     noise = rng.standard_normal(32_000).astype(np.float32)
-    assert losses.signal_to_noise(sound, sound) == np.inf
-    assert losses.signal_to_noise(sound, sound + 0.01 * noise) == pytest.approx(40, abs=0.2)
-    assert losses.log_mel_distance(sound, sound, 32_000) == 0
-    assert losses.log_mel_distance(sound, 10 * sound, 32_000) == pytest.approx(20, abs=0.01)
-    assert losses.argmax_agreement(np.eye(4, dtype=np.float32), np.eye(4, dtype=np.float32)[::-1]) == 0
+    assert quantization_error.signal_to_noise(sound, sound) == np.inf
+    assert quantization_error.signal_to_noise(sound, sound + 0.01 * noise) == pytest.approx(40, abs=0.2)
+    assert quantization_error.log_mel_distance(sound, sound, 32_000) == 0
+    assert quantization_error.log_mel_distance(sound, 10 * sound, 32_000) == pytest.approx(20, abs=0.01)
+    assert (
+        quantization_error.argmax_agreement(np.eye(4, dtype=np.float32), np.eye(4, dtype=np.float32)[::-1])
+        == 0
+    )

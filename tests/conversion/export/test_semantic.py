@@ -13,7 +13,8 @@ from onnxruntime import OrtValue
 from torch import Tensor
 
 from tests.helpers.nets_weights import fill, golden_arrays, greedy, relative_error
-from timbral.conversion.export.semantic import PREFILL, STEP, WEIGHTS, export_semantic
+from timbral.conversion.export.semantic import WEIGHTS, export_semantic
+from timbral.models.files import SEMANTIC_PREFILL, SEMANTIC_STEP
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
 
 SMALL = SemanticConfig(hidden=64, layers=2, heads=4, feed_forward=256)
@@ -37,8 +38,8 @@ class Decoder:
     """Decodes as an engine would: buffers of fixed capacity, bound as inputs and as outputs."""
 
     def __init__(self, folder: Path) -> None:
-        self.prefill = onnxruntime.InferenceSession(folder / PREFILL)
-        self.step = onnxruntime.InferenceSession(folder / STEP)
+        self.prefill = onnxruntime.InferenceSession(folder / SEMANTIC_PREFILL)
+        self.step = onnxruntime.InferenceSession(folder / SEMANTIC_STEP)
         self.names = [
             item.name for item in self.step.get_inputs() if item.name.startswith(("key_", "value_"))
         ]
@@ -151,11 +152,11 @@ def test_buffers_are_updated_in_place(folder: Path) -> None:
 def test_each_weight_is_stored_once(folder: Path) -> None:
     weights = sum(tensor.numel() * 4 for tensor in small().state_dict().values())
     assert (folder / WEIGHTS).stat().st_size < 1.1 * weights
-    assert sum((folder / name).stat().st_size for name in (PREFILL, STEP)) < 200_000
+    assert sum((folder / name).stat().st_size for name in (SEMANTIC_PREFILL, SEMANTIC_STEP)) < 200_000
 
 
 def test_graphs_hold_nothing_of_the_machine_that_made_them(folder: Path) -> None:
-    for name in (PREFILL, STEP):
+    for name in (SEMANTIC_PREFILL, SEMANTIC_STEP):
         data = (folder / name).read_bytes()
         assert b".py" not in data
         onnx.checker.check_model(str(folder / name), skip_opset_compatibility_check=True)
@@ -164,5 +165,5 @@ def test_graphs_hold_nothing_of_the_machine_that_made_them(folder: Path) -> None
 def test_a_model_without_bert(tmp_path: Path) -> None:
     config = SemanticConfig(hidden=32, layers=1, heads=2, feed_forward=64, phonemes=50, bert=False)
     export_semantic(SemanticTransformer(config), tmp_path)
-    session = onnxruntime.InferenceSession(tmp_path / PREFILL)
+    session = onnxruntime.InferenceSession(tmp_path / SEMANTIC_PREFILL)
     assert "bert" not in {item.name for item in session.get_inputs()}

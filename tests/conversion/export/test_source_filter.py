@@ -87,7 +87,7 @@ def test_what_stage_two_would_say_of_a_recording(
         "timbre": timbre(),
         "f0": (100 + 100 * torch.rand(1, FRAMES)) * voiced,
     }
-    assert_same(acoustic / "recalled.onnx", lambda *given: (both(*given),), inputs)
+    assert_same(acoustic / "envelope.onnx", lambda *given: (both(*given),), inputs)
 
 
 def test_recordings_of_any_length_are_heard(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import tempfile
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,14 +19,15 @@ from safetensors.numpy import load_file, save_file
 import timbral
 from tests.helpers.nets_weights import SMALL_ACOUSTIC, fill
 from tests.helpers.traced_once import kept_in, traced_once
-from timbral.conversion.export.acoustic import VOCODER, Utterance, export_acoustic
+from timbral.conversion.export.acoustic import Utterance, export_acoustic
 from timbral.conversion.export.quantization_error import relative_error
-from timbral.conversion.export.semantic import PREFILL, STEP, export_semantic
+from timbral.conversion.export.semantic import export_semantic
 from timbral.errors import BundleError, VoiceError
 from timbral.inference.semantic.backend import Backend, open_backend
 from timbral.inference.semantic.onnx_backend import OnnxBackend
 from timbral.inference.sessions import Graph, SessionOptions
 from timbral.models import Precision, open_bundle
+from timbral.models.files import SEMANTIC_PREFILL, SEMANTIC_STEP, VOCODER
 from timbral.models.weights import Adapter, LowRank, read_parameters
 from timbral.nets.acoustic import AcousticNetwork
 from timbral.nets.normalization import fold_weight_norm
@@ -77,7 +79,9 @@ def folders(network: SemanticTransformer, tmp_path_factory: pytest.TempPathFacto
 def test_a_network_is_read_back_from_its_graphs(
     network: SemanticTransformer, folders: dict[Precision, Path], precision: Precision
 ) -> None:
-    held = read_parameters(folders[precision] / STEP) | read_parameters(folders[precision] / PREFILL)
+    held = read_parameters(folders[precision] / SEMANTIC_STEP) | read_parameters(
+        folders[precision] / SEMANTIC_PREFILL
+    )
     for name, tensor in network.state_dict().items():
         value = held[name].read()
         assert value.shape == tensor.shape
@@ -90,10 +94,12 @@ def test_equal_weights_keep_their_own_names(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = SemanticTransformer(SemanticConfig(hidden=64, layers=2, heads=2, feed_forward=128)).eval()
     export_semantic(model, tmp_path)
-    held = read_parameters(tmp_path / STEP) | read_parameters(tmp_path / PREFILL)
+    held = read_parameters(tmp_path / SEMANTIC_STEP) | read_parameters(tmp_path / SEMANTIC_PREFILL)
     for name, tensor in model.state_dict().items():
         np.testing.assert_array_equal(held[name].read().reshape(tensor.shape), tensor.numpy())
-    runner = OnnxBackend.open(tmp_path / PREFILL, tmp_path / STEP, CPU, slots=1, capacity=40)
+    runner = OnnxBackend.open(
+        tmp_path / SEMANTIC_PREFILL, tmp_path / SEMANTIC_STEP, CPU, slots=1, capacity=40
+    )
     runner.prefill(0, np.arange(10), None, np.arange(5))
     assert np.isfinite(runner.step(np.array([7]))).all()
 
@@ -102,7 +108,7 @@ def test_equal_weights_keep_their_own_names(tmp_path: Path) -> None:
 def test_packing_what_was_read_gives_what_was_stored(
     folders: dict[Precision, Path], precision: Precision
 ) -> None:
-    for parameter in read_parameters(folders[precision] / STEP).values():
+    for parameter in read_parameters(folders[precision] / SEMANTIC_STEP).values():
         for name, constant in parameter.packed(parameter.read()).items():
             stored = parameter.stored if name == parameter.constant else parameter.stored_scales
             np.testing.assert_array_equal(constant, stored.read())
@@ -129,7 +135,7 @@ def test_a_graph_with_exchanged_weights_is_that_of_the_changed_network(
     adapter = Adapter({"semantic": changes})
 
     def logits(folder: Path, options: SessionOptions) -> np.ndarray:
-        runner = opened(folder / PREFILL, folder / STEP, options, slots=1, capacity=40)
+        runner = opened(folder / SEMANTIC_PREFILL, folder / SEMANTIC_STEP, options, slots=1, capacity=40)
         runner.prefill(0, np.arange(10), None, np.arange(5))
         return runner.step(np.array([7])).copy()
 
@@ -206,7 +212,7 @@ def test_a_cut_graph_is_refused_or_read(cut: int) -> None:
 def test_a_graph_that_points_out_of_its_folder_is_refused(
     folders: dict[Precision, Path], tmp_path: Path
 ) -> None:
-    model = onnx.load(folders["fp32"] / STEP, load_external_data=False)
+    model = onnx.load(folders["fp32"] / SEMANTIC_STEP, load_external_data=False)
     for tensor in model.graph.initializer:
         for entry in tensor.external_data:
             if entry.key == "location":
@@ -314,3 +320,50 @@ def test_damaged_changes_are_refused(
     save_file(spoiled(tensors), path, metadata)
     with pytest.raises(VoiceError, match=message):
         timbral.Voice.load(path)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[SemanticTransformer, dict[Precision, Path]]:
+    """A network whose weights and scales have far less than a page, in all precisions."""
+    model = SemanticTransformer(SemanticConfig(hidden=32, layers=1, heads=2, feed_forward=48)).eval()
+    fill(model, seed=1)
+    folders = {precision: tmp_path_factory.mktemp(precision) for precision in PRECISIONS}
+    for precision, folder in folders.items():
+        export_semantic(model, folder, precision)
+    return model, folders
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_voice_fits_every_precision_of_a_model_however_small(
+    small: tuple[SemanticTransformer, dict[Precision, Path]], precision: Precision
+) -> None:
+    model, folders = small
+    matrices = {name: weight for name, weight in model.named_parameters() if weight.ndim > 1}
+    changes = {name: change(*weight.shape, 0.01) for name, weight in matrices.items()}
+    options = replace(CPU, adapter=Adapter({"semantic": changes}))
+    folder = folders[precision]
+    held = read_parameters(folder / SEMANTIC_STEP) | read_parameters(folder / SEMANTIC_PREFILL)
+    assert all(held[name].exchangeable for name in matrices)
+    runner = OnnxBackend.open(folder / SEMANTIC_PREFILL, folder / SEMANTIC_STEP, options, rows=1, capacity=40)
+    runner.prefill(0, np.arange(10), None, np.arange(5))
+    assert np.isfinite(runner.step(np.array([7]))).all()
+
+
+def test_a_change_of_another_shape_is_not_multiplied(folders: dict[Precision, Path]) -> None:
+    """A file of 200 kB would ask for 10 GB."""
+    sides = np.ones((1, 50_000), np.float16)
+    adapter = Adapter({"semantic": {CHANGED[0]: LowRank(sides, sides.T)}})
+    tracemalloc.start()
+    try:
+        with pytest.raises(VoiceError, match="another shape"):
+            adapter.constants(folders["int8"] / SEMANTIC_STEP)
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_change_that_half_precision_cannot_hold_is_refused(folders: dict[Precision, Path]) -> None:
+    name = "ar_text_embedding.word_embeddings.weight"
+    huge = LowRank(np.full((1, 256), 6e4, np.float16), np.full((732, 1), 6e4, np.float16))
+    with pytest.raises(VoiceError, match="cannot hold"):
+        Adapter({"semantic": {name: huge}}).constants(folders["fp16"] / SEMANTIC_PREFILL)

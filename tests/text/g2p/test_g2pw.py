@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 from numpy.typing import NDArray
+from pypinyin import Style, lazy_pinyin
 
 from tests.helpers.g2pw_model import CHARACTERS, write_model
 from tests.helpers.paths import DATA
 from timbral.errors import BundleError
 from timbral.inference.g2pw import open_g2pw
 from timbral.inference.sessions import Graph, SessionOptions
+from timbral.text.g2p.chinese import pronounce
 from timbral.text.g2p.chinese.g2pw import G2PW, INPUTS, OUTPUT, G2PWTables
-from timbral.text.g2p.chinese.pronounce import pronounce, pronounce_officially
 from timbral.text.g2p.chinese.taiwanese import to_taiwanese
 from timbral.text.word_pieces import WordPieces
 
-GOLDENS = DATA / "goldens"
 CPU = SessionOptions(device="cpu")
 
 
@@ -76,18 +76,16 @@ def test_what_the_network_is_shown(folder: Path) -> None:
 
 
 def test_the_front_end_reads_with_it(reader: G2PW) -> None:
-    for read in (pronounce, pronounce_officially):
-        assert " ".join(read("他行走。", "v2", reader).phones) == "t a1 x ing2 z ou3 ."
-    assert " ".join(pronounce_officially("行", "v2", reader).phones) == "h ang2"
+    assert " ".join(pronounce("他行走.", "v2", reader).phones) == "t a1 x ing2 z ou3 ."
+    assert " ".join(pronounce("行", "v2", reader).phones) == "h ang2"
 
 
-def test_where_the_network_is_silent_the_official_front_end_is_the_dictionary(folder: Path) -> None:
-    """The goldens were made with pypinyin in the place of the model."""
+def test_where_the_network_is_silent_the_dictionary_reads(folder: Path) -> None:
     tables = G2PWTables.read(folder)
     silent = G2PW(lambda _: (), G2PWTables(tables.labels, {}, {}), WordPieces.read(folder / "vocab.txt"))
-    for entry in json.loads((GOLDENS / "text_zh_v2_g2pw_stub.json").read_text("utf-8")):
-        spoken = pronounce_officially(entry["text"], "v2", silent)
-        assert " ".join(spoken.phones) == entry["phones"], entry["text"]
+    for entry in json.loads((DATA / "goldens" / "text_zh_jieba.json").read_text("utf-8")):
+        by_dictionary = lazy_pinyin(entry["clause"], Style.TONE3, neutral_tone_with_five=True, errors=list)
+        assert silent(entry["clause"]) == by_dictionary
 
 
 def test_traditional_characters_by_word() -> None:

@@ -1,4 +1,4 @@
-"""Stage two of v1, v2, v2Pro and v2ProPlus as its checkpoints hold it, less the posterior encoder `enc_q`.
+"""Tensors of a stage two checkpoint of v1, v2, v2Pro and v2ProPlus, without the posterior encoder `enc_q`.
 
 Published checkpoints do not have `enc_q`, which only training needs.
 """
@@ -6,17 +6,15 @@ Published checkpoints do not have `enc_q`, which only training needs.
 from dataclasses import asdict, dataclass
 
 from timbral.conversion.checkpoints import prior
-from timbral.conversion.checkpoints.defects import DefectError
+from timbral.conversion.checkpoints.defects import DAMAGED, DefectError
 from timbral.conversion.checkpoints.prior import PriorSizes, wavenet
-from timbral.conversion.checkpoints.shapes import Ruler, Shapes, layer, normed
-from timbral.conversion.checkpoints.vocoders import GeneratorSizes, channels, measure_generator, upsamplings
+from timbral.conversion.checkpoints.shapes import ShapeReader, Shapes, layer, normed
+from timbral.conversion.checkpoints.vocoders import GeneratorSizes, channels, infer_generator, upsamplings
 
-LANDMARK = "dec.cond.weight"
+SIGNATURE = "dec.cond.weight"
 
 _FLOWS = (0, 2, 4, 6)
 _FLOW_LAYERS = 4
-_V1_PHONEMES = 322
-_V2_PHONEMES = 732
 _PLUS_KERNEL = 20
 
 
@@ -30,22 +28,23 @@ class AcousticSizes(GeneratorSizes, PriorSizes):
     speaker: int
 
 
-def measure(ruler: Ruler) -> AcousticSizes:
+def infer_sizes(reader: ShapeReader) -> AcousticSizes:
     """Sizes by the tensors. Raises DefectError."""
     return AcousticSizes(
-        **asdict(prior.measure(ruler)),
-        **asdict(measure_generator(ruler, "dec.", "ups.{}", "weight_v")),
-        speaker=ruler.length("sv_emb.weight", 1) if ruler.has("prelu.weight") else 0,
+        **asdict(prior.infer_sizes(reader)),
+        **asdict(infer_generator(reader, "dec.", "ups.{}", "weight_v")),
+        speaker=reader.length("sv_emb.weight", 1) if reader.has("prelu.weight") else 0,
     )
 
 
 def version_of(sizes: AcousticSizes) -> str:
     """The family: v1 by its phones; the Pro ones by the speaker embedding, Plus by the first upsampling."""
-    if sizes.phonemes not in (_V1_PHONEMES, _V2_PHONEMES):
-        raise DefectError(f"its {sizes.phonemes} phones are neither those of v1 (322) nor of v2 (732)")
-    if sizes.speaker:
-        return "v2ProPlus" if sizes.upsample_kernels[0] == _PLUS_KERNEL else "v2Pro"
-    return "v1" if sizes.phonemes == _V1_PHONEMES else "v2"
+    symbols = prior.symbols_of(sizes)
+    if not sizes.speaker:
+        return symbols
+    if symbols == "v1":
+        raise DefectError(f"it has the phones of v1 and a speaker embedding, which only v2 has; {DAMAGED}")
+    return "v2ProPlus" if sizes.upsample_kernels[0] == _PLUS_KERNEL else "v2Pro"
 
 
 def shapes(sizes: AcousticSizes) -> Shapes:

@@ -1,34 +1,31 @@
-"""The zip archives of torch.save, read strictly: stored members in one folder, nothing hidden between them.
+"""The zip archives of torch.save, read strictly: stored members in one folder that do not overlap.
 
-Not `zipfile`, which is made to read as much as it can: here anything that torch does not write is refused,
-and the directory has a limit. Nothing is ever extracted to disk.
+`zipfile` reads the directory. What torch does not write is refused: compression, encryption, names that leave the folder,
+two members at one place, anything before or behind the archive. Nothing is extracted to disk.
 
-GPT-SoVITS writes a mark over the first two bytes of some files (`03` for a LoRA of v3, ...), which are `PK`
-in every zip. These are only looked at in the first member's header, so such files need no repair.
+GPT-SoVITS overwrites the first two bytes of some files, which are `PK` in every zip, by a mark (`03` for a LoRA of v3, ...).
 """
 
 import re
 import struct
-from collections.abc import Iterator
+import zipfile
 from dataclasses import dataclass
 from io import BufferedReader
+from typing import IO, cast
 
-from timbral.conversion.checkpoints.defects import DAMAGED, RESAVE, UNSAFE, DefectError, shown
-from timbral.conversion.checkpoints.pickles import LONGEST, unpickle
+from timbral.conversion.checkpoints.defects import DAMAGED, RESAVE, UNSAFE, DefectError, quoted
+from timbral.conversion.checkpoints.pickles import MAX_BYTES, unpickle
 from timbral.conversion.checkpoints.tensors import Span, read_bytes
 
 MARKS = frozenset(f"0{n}" for n in range(7))
-"""What GPT-SoVITS writes over `PK`: v1, v2, v3, LoRA of v3, LoRA of v4, v2Pro, v2ProPlus."""
+"""v1, v2, v3, LoRA of v3, LoRA of v4, v2Pro, v2ProPlus."""
 
-_LOCAL = struct.Struct("<4s5H3I2H")
-_ENTRY = struct.Struct("<4s6H3I5H2I")
-_END = struct.Struct("<4s4H2IH")
-_END_64 = struct.Struct("<4sQ2H2I4Q")
-_LOCATOR_64 = struct.Struct("<4sIQI")
-
-_LARGEST_DIRECTORY = 16 << 20
-_ENCRYPTED = 1
-_PLAIN = re.compile(r"[^/\\\x00-\x1f]+(/[^/\\\x00-\x1f]+)+")
+_HEADER = struct.Struct("<4s5H3I2H")
+_END_SIZE = 22
+_MAX_DIRECTORY = 4 << 20
+"""Bytes; the largest official files have 0.2 MB."""
+_ENCRYPTED, _UTF8 = 0x1, 0x800
+_MEMBER = re.compile(r"[^/\\\x00-\x1f]+(/[^/\\\x00-\x1f]+)+")
 
 
 @dataclass(frozen=True)
@@ -57,16 +54,16 @@ def read_archive(file: BufferedReader, size: int) -> Archive:
         raise DefectError(
             "it is a TorchScript program, not a checkpoint; choose the file that it was made from"
         )
-    version = _small(file, members, f"{folder}/version").strip()
+    version = _word(file, members, f"{folder}/version").strip()
     if version not in [str(n) for n in range(1, 11)]:
-        raise DefectError(f"its format has the unknown version {shown(version)}; {RESAVE}")
+        raise DefectError(f"its format has the unknown version {quoted(version)}; {RESAVE}")
     byteorder = "little"
     if f"{folder}/byteorder" in members:
-        byteorder = _small(file, members, f"{folder}/byteorder")
+        byteorder = _word(file, members, f"{folder}/byteorder")
     if byteorder not in ("little", "big"):
-        raise DefectError(f"its byte order is {shown(byteorder)}; {DAMAGED}")
+        raise DefectError(f"its byte order is {quoted(byteorder)}; {DAMAGED}")
     pickle = members[f"{folder}/data.pkl"]
-    if pickle.size > LONGEST:
+    if pickle.size > MAX_BYTES:
         raise DefectError(f"its pickle of {pickle.size} bytes is far too long; {UNSAFE}")
     value = unpickle(read_bytes(file, pickle).tobytes()).value
     data = f"{folder}/data/"
@@ -74,7 +71,7 @@ def read_archive(file: BufferedReader, size: int) -> Archive:
     return Archive(value, spans, byteorder)
 
 
-def _small(file: BufferedReader, members: dict[str, Span], name: str) -> str:
+def _word(file: BufferedReader, members: dict[str, Span], name: str) -> str:
     """The text of a member that is a word."""
     if name not in members or members[name].size > 16:
         raise DefectError(f"it has no valid {name}; {RESAVE}")
@@ -83,104 +80,76 @@ def _small(file: BufferedReader, members: dict[str, Span], name: str) -> str:
 
 def _members(file: BufferedReader, size: int) -> dict[str, Span]:
     """Where the bytes of every member lie, by name."""
-    start, directory = _directory(file, size)
+    directory, entries = _directory(file, size)
     members: dict[str, Span] = {}
-    headers: dict[int, str] = {}
-    for name, header, member in _entries(directory):
-        if name in members or header in headers:
-            raise DefectError(f"its member {shown(name)} is there twice; {UNSAFE}")
-        members[name] = member
-        headers[header] = name
+    end = 0
+    for entry in sorted(entries, key=lambda entry: entry.header_offset):
+        name = entry.orig_filename
+        if not _MEMBER.fullmatch(name) or {".", ".."} & set(name.split("/")):
+            raise DefectError(f"it has a member with the name {quoted(name)}; {UNSAFE}")
+        if name in members:
+            raise DefectError(f"its member {quoted(name)} is there twice; {UNSAFE}")
+        if entry.compress_type or entry.flag_bits & _ENCRYPTED or entry.compress_size != entry.file_size:
+            raise DefectError(f"its member {quoted(name)} is compressed or encrypted; {UNSAFE}")
+        offset = _data_offset(file, entry, directory)
+        if (
+            entry.header_offset < end
+            or offset + entry.file_size > directory
+            or (entry.header_offset and not end)
+        ):
+            raise DefectError(
+                f"its member {quoted(name)} overlaps another or reaches beyond the file; {UNSAFE}"
+            )
+        end = offset + entry.file_size
+        members[name] = Span(offset, entry.file_size, entry.CRC)
     if not members:
         raise DefectError(f"it is empty; {DAMAGED}")
-    end = 0
-    for header in sorted(headers):
-        name = headers[header]
-        offset = _data_offset(file, header, name, start)
-        if header < end or offset + members[name].size > start:
-            raise DefectError(
-                f"its member {shown(name)} overlaps another or reaches beyond the file; {UNSAFE}"
-            )
-        end = offset + members[name].size
-        members[name] = Span(offset, members[name].size, members[name].crc)
     return members
 
 
-def _directory(file: BufferedReader, size: int) -> tuple[int, bytes]:
-    """Offset and bytes of the central directory, which the end of the file tells."""
-    tail_size = min(size, _END.size + _LOCATOR_64.size + _END_64.size)
-    file.seek(size - tail_size)
-    tail = file.read(tail_size)
-    if len(tail) < _END.size or tail[-_END.size :][:4] != b"PK\x05\x06":
+class _Bounded:
+    """A file for `zipfile`, which reads as much as the end of the archive asks for."""
+
+    def __init__(self, file: BufferedReader) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        if size > _MAX_DIRECTORY:
+            raise DefectError(f"its zip directory of {size} bytes is not where it should be; {DAMAGED}")
+        return self._file.read(_MAX_DIRECTORY if size < 0 else size)
+
+
+def _directory(file: BufferedReader, size: int) -> tuple[int, list[zipfile.ZipInfo]]:
+    """Offset of the archive's directory, and its entries."""
+    file.seek(max(0, size - _END_SIZE))
+    if file.read(4) != b"PK\x05\x06":
         raise DefectError(f"the end of its zip archive is missing; {DAMAGED}")
-    _, _, _, _, count, length, start, _ = _END.unpack(tail[-_END.size :])
-    end = size - _END.size
-    if count == 0xFFFF or 0xFFFFFFFF in (length, start):
-        if len(tail) < tail_size or tail[:4] != b"PK\x06\x06":
-            raise DefectError(f"the end of its zip archive is missing; {DAMAGED}")
-        *_, length, start = _END_64.unpack(tail[: _END_64.size])
-        end = size - tail_size
-    if length > _LARGEST_DIRECTORY or start + length > end:
-        raise DefectError(f"its zip directory of {length} bytes is not where it should be; {DAMAGED}")
-    file.seek(start)
-    return start, file.read(length)
+    try:
+        archive = zipfile.ZipFile(cast(IO[bytes], _Bounded(file)))
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        ValueError,
+        OverflowError,
+        struct.error,
+        OSError,
+    ) as error:
+        raise DefectError(f"its zip directory cannot be read ({quoted(str(error))}); {DAMAGED}") from None
+    return archive.start_dir, archive.infolist()
 
 
-def _entries(directory: bytes) -> Iterator[tuple[str, int, Span]]:
-    """Name, offset of the header, and size and CRC of every member."""
-    position = 0
-    while position < len(directory):
-        if position + _ENTRY.size > len(directory):
-            raise DefectError(f"its zip directory breaks off; {DAMAGED}")
-        fields = _ENTRY.unpack_from(directory, position)
-        signature, flags, method, crc, packed, size, name_length, extra_length, comment_length, header = (
-            fields[i] for i in (0, 3, 4, 7, 8, 9, 10, 11, 12, 16)
-        )
-        position += _ENTRY.size
-        name = _name(directory[position : position + name_length])
-        extra = directory[position + name_length :][:extra_length]
-        position += name_length + extra_length + comment_length
-        if signature != b"PK\x01\x02" or position > len(directory):
-            raise DefectError(f"its zip directory is broken; {DAMAGED}")
-        size, packed, header = _widened(extra, size, packed, header)
-        if method or flags & _ENCRYPTED or packed != size:
-            raise DefectError(f"its member {shown(name)} is compressed or encrypted; {UNSAFE}")
-        yield name, header, Span(0, size, crc)
-
-
-def _name(raw: bytes) -> str:
-    """A member's name, which has to be a plain path in a folder."""
-    name = raw.decode("utf-8", "backslashreplace")
-    if not _PLAIN.fullmatch(name) or {".", ".."} & set(name.split("/")):
-        raise DefectError(f"it has a member with the name {shown(name)}; {UNSAFE}")
-    return name
-
-
-def _widened(extra: bytes, *fields: int) -> list[int]:
-    """Replaces 32-bit fields that say "too large" by the 64-bit ones that follow, in the same order."""
-    values = list(fields)
-    wide = [i for i, value in enumerate(values) if value == 0xFFFFFFFF]
-    position = 0
-    while wide and position + 4 <= len(extra):
-        kind, length = struct.unpack_from("<2H", extra, position)
-        if kind == 1 and length >= 8 * len(wide) and position + 4 + length <= len(extra):
-            for i, value in zip(wide, struct.unpack_from(f"<{len(wide)}Q", extra, position + 4), strict=True):
-                values[i] = value
-            return values
-        position += 4 + length
-    return values
-
-
-def _data_offset(file: BufferedReader, header: int, name: str, limit: int) -> int:
+def _data_offset(file: BufferedReader, entry: zipfile.ZipInfo, limit: int) -> int:
     """Where the bytes of a member begin, from the header in front of them."""
-    if header + _LOCAL.size > limit:
-        raise DefectError(f"its member {shown(name)} reaches beyond the file; {DAMAGED}")
+    name, header = entry.orig_filename, entry.header_offset
+    if not 0 <= header <= limit - _HEADER.size:
+        raise DefectError(f"its member {quoted(name)} reaches beyond the file; {DAMAGED}")
     file.seek(header)
-    fields = _LOCAL.unpack(file.read(_LOCAL.size))
+    fields = _HEADER.unpack(file.read(_HEADER.size))
     signature, method, name_length, extra_length = (fields[i] for i in (0, 3, 9, 10))
     raw_name = file.read(name_length)
     if not is_archive(signature) or (header and signature[:2] != b"PK") or method:
-        raise DefectError(f"the header of its member {shown(name)} is broken; {DAMAGED}")
-    if raw_name.decode("utf-8", "backslashreplace") != name:
-        raise DefectError(f"its member {shown(name)} has two names; {UNSAFE}")
-    return header + _LOCAL.size + len(raw_name) + int(extra_length)
+        raise DefectError(f"the header of its member {quoted(name)} is broken; {DAMAGED}")
+    if raw_name.decode("utf-8" if entry.flag_bits & _UTF8 else "cp437", "replace") != name:
+        raise DefectError(f"its member {quoted(name)} has two names; {UNSAFE}")
+    return header + _HEADER.size + len(raw_name) + int(extra_length)

@@ -1,15 +1,16 @@
 """Reads a checkpoint of GPT-SoVITS, or of the networks that it needs, without running anything that is in it."""
 
 import hashlib
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
 from timbral.conversion.checkpoints.archive import MARKS, is_archive, read_archive
-from timbral.conversion.checkpoints.defects import DAMAGED, DefectError, shown
+from timbral.conversion.checkpoints.defects import DAMAGED, DefectError, quoted
 from timbral.conversion.checkpoints.legacy import read_stream
-from timbral.conversion.checkpoints.plain import NotPlainError, Plain, PlainReader
+from timbral.conversion.checkpoints.metadata import MetadataReader, NotPlainError, Value
 from timbral.conversion.checkpoints.safetensors import is_safe_file, read_safe_file
 from timbral.conversion.checkpoints.tensors import Array, Span, TensorView, read_tensors
 from timbral.errors import CheckpointError
@@ -17,6 +18,9 @@ from timbral.errors import CheckpointError
 _HEAD = 8192
 _SECTIONS = ("weight", "generator", "state_dict", "model")
 """Where checkpoints keep their tensors: GPT-SoVITS, BigVGAN, Lightning, GPT-SoVITS in training."""
+
+_WRAPPERS = ("module.", "_orig_mod.")
+"""What DistributedDataParallel and torch.compile put before every name."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Checkpoint:
 
     path: Path
     tensors: dict[str, Array]
-    metadata: dict[str, Plain]
+    metadata: dict[str, Value]
     mark: str | None
     fingerprint: str
 
@@ -49,17 +53,22 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     """Reads a file of torch.save, in its present and its old format, or of safetensors.
 
     The tensors are read into memory once; an optimizer's are left where they are. Nothing in the file is
-    run or imported, and the file is not changed. Raises CheckpointError: not there, not a checkpoint,
-    damaged, or unsafe.
+    run or imported, and the file is not changed. Raises CheckpointError: not there, not a regular file, not a
+    checkpoint, damaged, or unsafe.
     """
     path = Path(path)
     try:
+        # A pipe or a device would block, or never end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise DefectError("cannot be read (not a regular file); choose the .ckpt or .pth file")
         with path.open("rb") as file:
             return _read(path, file)
     except DefectError as defect:
         raise CheckpointError(f"{path}: {defect}") from None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
+    except ValueError as error:
+        raise CheckpointError(f"{quoted(str(path))} is no path ({error}); check it") from None
 
 
 def _read(path: Path, file: BufferedReader) -> Checkpoint:
@@ -89,11 +98,11 @@ def _content(file: BufferedReader, head: bytes, size: int) -> _Content:
     if is_safe_file(head):
         safe = read_safe_file(file, size)
         return _Content(safe.value, safe.spans, safe.metadata)
-    raise DefectError(_stranger(head))
+    raise DefectError(_unrecognized(head))
 
 
-def _stranger(head: bytes) -> str:
-    """What is said of a file that is no checkpoint."""
+def _unrecognized(head: bytes) -> str:
+    """Why a file is no checkpoint."""
     start = head.lstrip()[:200].lower()
     if not head:
         return f"the file is empty; {DAMAGED}"
@@ -125,14 +134,17 @@ def _named(tensors: Mapping[object, object], where: str) -> dict[str, TensorView
     named = {}
     for name, tensor in tensors.items():
         if not isinstance(name, str) or not isinstance(tensor, TensorView):
-            raise DefectError(f"{shown(name)} in its {where} is {shown(tensor)}, not a tensor; {DAMAGED}")
+            raise DefectError(f"{quoted(name)} in its {where} is {quoted(tensor)}, not a tensor; {DAMAGED}")
         named[name] = tensor
+    for wrapper in _WRAPPERS:
+        if all(name.startswith(wrapper) for name in named):
+            named = {name.removeprefix(wrapper): tensor for name, tensor in named.items()}
     return named
 
 
-def _metadata(entries: Mapping[object, object]) -> dict[str, Plain]:
-    reader = PlainReader()
-    plain: dict[str, Plain] = {}
+def _metadata(entries: Mapping[object, object]) -> dict[str, Value]:
+    reader = MetadataReader()
+    plain: dict[str, Value] = {}
     for name, entry in entries.items():
         try:
             plain[str(name)] = reader.read(entry)

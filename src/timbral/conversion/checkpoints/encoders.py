@@ -1,12 +1,12 @@
-"""The encoders beside the two stages: HuBERT (speech), RoBERTa (Chinese text), ERes2NetV2 (speakers)."""
+"""Tensors of the encoders' checkpoints: HuBERT (speech), RoBERTa (Chinese text), ERes2NetV2 (speakers)."""
 
 from dataclasses import dataclass
 
-from timbral.conversion.checkpoints.shapes import Ruler, Shapes, batch_norm, layer, layer_norm
+from timbral.conversion.checkpoints.shapes import ShapeReader, Shapes, batch_norm, layer, layer_norm
 
-HUBERT_LANDMARK = "feature_extractor.conv_layers.0.conv.weight"
-BERT_LANDMARK = "embeddings.word_embeddings.weight"
-SPEAKER_LANDMARK = "fuse34.local_att.0.weight"
+HUBERT_SIGNATURE = "feature_extractor.conv_layers.0.conv.weight"
+BERT_SIGNATURE = "embeddings.word_embeddings.weight"
+SPEAKER_SIGNATURE = "fuse34.local_att.0.weight"
 
 _HEAD_SIZE = 64
 
@@ -15,7 +15,7 @@ _HEAD_SIZE = 64
 class HubertSizes:
     """Sizes of HuBERT; kernels: of the convolutions on samples; heads have 64 channels.
 
-    position_kernel, position_groups: of the convolution that tells positions.
+    position_kernel, position_groups: of the positional convolution.
     weight_names: how its weight norm is named, which newer versions of torch do differently.
     """
 
@@ -30,24 +30,24 @@ class HubertSizes:
     weight_names: tuple[str, str]
 
 
-def measure_hubert(ruler: Ruler) -> HubertSizes:
+def infer_hubert(reader: ShapeReader) -> HubertSizes:
     """Sizes by the tensors. Raises DefectError."""
-    hidden = ruler.length("feature_projection.projection.weight", 0)
-    convolutions = ruler.count("feature_extractor.conv_layers.{}.conv.weight")
+    hidden = reader.length("feature_projection.projection.weight", 0)
+    convolutions = reader.count("feature_extractor.conv_layers.{}.conv.weight")
     new = ("parametrizations.weight.original0", "parametrizations.weight.original1")
     position = "encoder.pos_conv_embed.conv"
-    names = new if ruler.has(f"{position}.{new[1]}") else ("weight_g", "weight_v")
+    names = new if reader.has(f"{position}.{new[1]}") else ("weight_g", "weight_v")
     return HubertSizes(
         hidden=hidden,
-        layers=ruler.count("encoder.layers.{}.attention.q_proj.weight"),
+        layers=reader.count("encoder.layers.{}.attention.q_proj.weight"),
         heads=hidden // _HEAD_SIZE,
-        feed_forward=ruler.length("encoder.layers.0.feed_forward.intermediate_dense.weight", 0),
-        channels=ruler.length(HUBERT_LANDMARK, 0),
+        feed_forward=reader.length("encoder.layers.0.feed_forward.intermediate_dense.weight", 0),
+        channels=reader.length(HUBERT_SIGNATURE, 0),
         kernels=tuple(
-            ruler.length(f"feature_extractor.conv_layers.{i}.conv.weight", 2) for i in range(convolutions)
+            reader.length(f"feature_extractor.conv_layers.{i}.conv.weight", 2) for i in range(convolutions)
         ),
-        position_kernel=ruler.length(f"{position}.{names[1]}", 2),
-        position_groups=hidden // ruler.length(f"{position}.{names[1]}", 1),
+        position_kernel=reader.length(f"{position}.{names[1]}", 2),
+        position_groups=hidden // reader.length(f"{position}.{names[1]}", 1),
         weight_names=names,
     )
 
@@ -95,17 +95,17 @@ class BertSizes:
     types: int
 
 
-def measure_bert(ruler: Ruler) -> BertSizes:
+def infer_bert(reader: ShapeReader) -> BertSizes:
     """Sizes by the tensors. Raises DefectError."""
-    hidden = ruler.length(BERT_LANDMARK, 1)
+    hidden = reader.length(BERT_SIGNATURE, 1)
     return BertSizes(
         hidden=hidden,
-        layers=ruler.count("encoder.layer.{}.attention.self.query.weight"),
+        layers=reader.count("encoder.layer.{}.attention.self.query.weight"),
         heads=hidden // _HEAD_SIZE,
-        feed_forward=ruler.length("encoder.layer.0.intermediate.dense.weight", 0),
-        vocabulary=ruler.length(BERT_LANDMARK, 0),
-        positions=ruler.length("embeddings.position_embeddings.weight", 0),
-        types=ruler.length("embeddings.token_type_embeddings.weight", 0),
+        feed_forward=reader.length("encoder.layer.0.intermediate.dense.weight", 0),
+        vocabulary=reader.length(BERT_SIGNATURE, 0),
+        positions=reader.length("embeddings.position_embeddings.weight", 0),
+        types=reader.length("embeddings.token_type_embeddings.weight", 0),
     )
 
 
@@ -113,7 +113,7 @@ def bert_shapes(sizes: BertSizes) -> Shapes:
     """Every tensor of the network but the pooler's and the heads', which the features do not need."""
     hidden = sizes.hidden
     made: Shapes = {
-        BERT_LANDMARK: (sizes.vocabulary, hidden),
+        BERT_SIGNATURE: (sizes.vocabulary, hidden),
         "embeddings.position_embeddings.weight": (sizes.positions, hidden),
         "embeddings.token_type_embeddings.weight": (sizes.types, hidden),
         **layer_norm("embeddings.LayerNorm", hidden),
@@ -149,17 +149,17 @@ _FUSED_STAGE = 3
 _REDUCTION = 4
 
 
-def measure_speaker(ruler: Ruler) -> SpeakerSizes:
+def infer_speaker(reader: ShapeReader) -> SpeakerSizes:
     """Sizes by the tensors. Raises DefectError."""
-    channels = ruler.length("conv1.weight", 0)
+    channels = reader.length("conv1.weight", 0)
     return SpeakerSizes(
         channels=channels,
-        blocks=tuple(ruler.count(f"layer{stage}.{{}}.conv1.weight") for stage in range(1, 5)),
-        width=ruler.length("layer1.0.convs.0.weight", 0),
-        scale=ruler.count("layer1.0.convs.{}.weight"),
-        expansion=ruler.length("layer1.0.conv3.weight", 0) // channels,
-        embedding=ruler.length("seg_1.weight", 0),
-        pooled=ruler.length("seg_1.weight", 1),
+        blocks=tuple(reader.count(f"layer{stage}.{{}}.conv1.weight") for stage in range(1, 5)),
+        width=reader.length("layer1.0.convs.0.weight", 0),
+        scale=reader.count("layer1.0.convs.{}.weight"),
+        expansion=reader.length("layer1.0.conv3.weight", 0) // channels,
+        embedding=reader.length("seg_1.weight", 0),
+        pooled=reader.length("seg_1.weight", 1),
     )
 
 

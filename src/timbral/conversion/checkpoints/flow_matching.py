@@ -1,12 +1,13 @@
-"""Stage two of v3 and v4 as its checkpoints hold it: the prior, then flow matching towards a mel spectrogram."""
+"""Tensors of a stage two checkpoint of v3 and v4: the prior, then flow matching towards a mel spectrogram."""
 
 from dataclasses import asdict, dataclass
 
 from timbral.conversion.checkpoints import prior
+from timbral.conversion.checkpoints.defects import DAMAGED, DefectError
 from timbral.conversion.checkpoints.prior import PriorSizes, wavenet
-from timbral.conversion.checkpoints.shapes import Ruler, Shapes, layer, layer_norm, normed
+from timbral.conversion.checkpoints.shapes import ShapeReader, Shapes, layer, layer_norm, normed
 
-LANDMARK = "cfm.estimator.proj_out.weight"
+SIGNATURE = "cfm.estimator.proj_out.weight"
 ESTIMATOR = "cfm.estimator"
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 """The linear layers of an attention, which a LoRA changes."""
@@ -37,21 +38,27 @@ class FlowMatchingSizes(PriorSizes):
     condition_blocks: int
 
 
-def measure(ruler: Ruler) -> FlowMatchingSizes:
+def infer_sizes(reader: ShapeReader) -> FlowMatchingSizes:
     """Sizes by the tensors. Raises DefectError."""
     block = f"{ESTIMATOR}.transformer_blocks.0"
-    width = ruler.length(LANDMARK, 1)
+    width = reader.length(SIGNATURE, 1)
     return FlowMatchingSizes(
-        **asdict(prior.measure(ruler)),
-        mels=ruler.length(LANDMARK, 0),
-        condition=ruler.length("bridge.0.weight", 0),
+        **asdict(prior.infer_sizes(reader)),
+        mels=reader.length(SIGNATURE, 0),
+        condition=reader.length("bridge.0.weight", 0),
         width=width,
-        depth=ruler.count(f"{ESTIMATOR}.transformer_blocks.{{}}.attn.to_q.weight"),
-        attention_heads=ruler.length(f"{block}.attn.to_q.weight", 0) // _HEAD_SIZE,
+        depth=reader.count(f"{ESTIMATOR}.transformer_blocks.{{}}.attn.to_q.weight"),
+        attention_heads=reader.length(f"{block}.attn.to_q.weight", 0) // _HEAD_SIZE,
         head_size=_HEAD_SIZE,
-        expansion=ruler.length(f"{block}.ff.ff.0.0.weight", 0) // width,
-        condition_blocks=ruler.count(f"{ESTIMATOR}.text_embed.text_blocks.{{}}.norm.weight"),
+        expansion=reader.length(f"{block}.ff.ff.0.0.weight", 0) // width,
+        condition_blocks=reader.count(f"{ESTIMATOR}.text_embed.text_blocks.{{}}.norm.weight"),
     )
+
+
+def check_symbols(sizes: FlowMatchingSizes) -> None:
+    """Raises DefectError: not the symbol table of v2, which v3 and v4 have."""
+    if prior.symbols_of(sizes) != "v2":
+        raise DefectError(f"it has the phones of v1, which neither v3 nor v4 has; {DAMAGED}")
 
 
 def shapes(sizes: FlowMatchingSizes) -> Shapes:
@@ -73,7 +80,7 @@ def _estimator(sizes: FlowMatchingSizes) -> Shapes:
     made = {
         **layer(f"{ESTIMATOR}.input_embed.proj", width, 2 * sizes.mels + sizes.condition),
         **layer(f"{ESTIMATOR}.norm_out.linear", 2 * width, width),
-        **layer(LANDMARK.removesuffix(".weight"), sizes.mels, width),
+        **layer(SIGNATURE.removesuffix(".weight"), sizes.mels, width),
         f"{ESTIMATOR}.rotary_embed.inv_freq": (sizes.head_size // 2,),
     }
     for part in ("time_embed", "d_embed"):

@@ -9,13 +9,13 @@ from typing import Any, Literal, TypeAlias
 from timbral.conversion.checkpoints import acoustic, encoders, flow_matching, lora, semantic, vocoders
 from timbral.conversion.checkpoints.acoustic import AcousticSizes
 from timbral.conversion.checkpoints.checkpoint import Checkpoint
-from timbral.conversion.checkpoints.defects import DAMAGED, DefectError, shown
+from timbral.conversion.checkpoints.defects import DAMAGED, DefectError, quoted
 from timbral.conversion.checkpoints.encoders import BertSizes, HubertSizes, SpeakerSizes
 from timbral.conversion.checkpoints.flow_matching import FlowMatchingSizes
 from timbral.conversion.checkpoints.lora import LoraSizes
 from timbral.conversion.checkpoints.semantic import SemanticSizes
-from timbral.conversion.checkpoints.shapes import Ruler, Shape, Shapes
-from timbral.conversion.checkpoints.tensors import Array
+from timbral.conversion.checkpoints.shapes import Shape, ShapeReader, Shapes
+from timbral.conversion.checkpoints.tensors import Array, check_values
 from timbral.conversion.checkpoints.vocoders import VocoderSizes
 from timbral.errors import CheckpointError
 
@@ -63,15 +63,15 @@ class Network:
 
 @dataclass(frozen=True)
 class _Family:
-    """How a network is known and checked.
+    """How a network is recognised and checked.
 
-    landmark: a tensor that only this network has; prefix: what may stand before every name.
-    ignored: tensors that may be there and are left out.
+    signature: a tensor that only this network has; prefix: what every name may begin with.
+    ignored: optional tensors that are left out.
     """
 
     kind: Kind
-    landmark: str
-    measure: Callable[[Ruler], Any]
+    signature: str
+    infer_sizes: Callable[[ShapeReader], Any]
     shapes: Callable[[Any], Shapes]
     version: Callable[[Any], str | None]
     prefix: str = ""
@@ -84,42 +84,47 @@ def _none(_: object) -> None:
 
 _FAMILIES = (
     _Family(
-        "semantic", semantic.LANDMARK, semantic.measure, semantic.shapes, semantic.version_of, prefix="model."
+        "semantic",
+        semantic.SIGNATURE,
+        semantic.infer_sizes,
+        semantic.shapes,
+        semantic.version_of,
+        prefix="model.",
     ),
     _Family(
         "acoustic",
-        acoustic.LANDMARK,
-        acoustic.measure,
+        acoustic.SIGNATURE,
+        acoustic.infer_sizes,
         acoustic.shapes,
         acoustic.version_of,
         ignored=re.compile(r"enc_q\."),
     ),
     _Family(
         "flow-matching",
-        flow_matching.LANDMARK,
-        flow_matching.measure,
+        flow_matching.SIGNATURE,
+        flow_matching.infer_sizes,
         flow_matching.shapes,
-        _none,
+        flow_matching.check_symbols,
         ignored=re.compile(r"enc_q\."),
     ),
     _Family(
         "vocoder",
-        vocoders.HIFIGAN_LANDMARK,
-        vocoders.measure_hifigan,
+        vocoders.HIFIGAN_SIGNATURE,
+        vocoders.infer_hifigan,
         vocoders.hifigan_shapes,
         lambda _: "v4",
     ),
     _Family(
         "vocoder",
-        vocoders.BIGVGAN_LANDMARK,
-        vocoders.measure_bigvgan,
+        vocoders.BIGVGAN_SIGNATURE,
+        vocoders.infer_bigvgan,
         vocoders.bigvgan_shapes,
         lambda _: "v3",
     ),
     _Family(
         "hubert",
-        encoders.HUBERT_LANDMARK,
-        encoders.measure_hubert,
+        encoders.HUBERT_SIGNATURE,
+        encoders.infer_hubert,
         encoders.hubert_shapes,
         _none,
         prefix="hubert.",
@@ -127,8 +132,8 @@ _FAMILIES = (
     ),
     _Family(
         "bert",
-        encoders.BERT_LANDMARK,
-        encoders.measure_bert,
+        encoders.BERT_SIGNATURE,
+        encoders.infer_bert,
         encoders.bert_shapes,
         _none,
         prefix="bert.",
@@ -136,8 +141,8 @@ _FAMILIES = (
     ),
     _Family(
         "speaker",
-        encoders.SPEAKER_LANDMARK,
-        encoders.measure_speaker,
+        encoders.SPEAKER_SIGNATURE,
+        encoders.infer_speaker,
         encoders.speaker_shapes,
         _none,
         ignored=re.compile(r".*\.num_batches_tracked$"),
@@ -148,39 +153,39 @@ _FAMILIES = (
 def identify(checkpoint: Checkpoint, *, version: MelVersion | None = None) -> Network:
     """What network a checkpoint holds, its version and sizes.
 
-    The tensors decide, never a file's name or size. One thing they cannot decide: v3 and v4 have the same
-    tensors. There the mark over the beginning of the file counts (every LoRA has one), then `model.version`
-    in the configuration, then the fingerprint of the two files that GPT-SoVITS published; `version` says it
-    for a file that has none of these, and is ignored for other kinds.
+    The tensors decide, never a file's name or size. v3 and v4 have the same tensors: there the mark over the beginning of
+    the file decides (every LoRA has one), then `model.version` in the configuration, then the fingerprint of the two
+    published files. `version` is for a file with none of these, and ignored for other kinds.
 
-    Raises CheckpointError: a network that is not known, or tensors that are missing, too many or of the
-    wrong shape.
+    Raises CheckpointError: an unknown network, tensors that are missing, too many, of the wrong shape, or not finite, and
+    sizes that contradict the configuration.
     """
     try:
         if lora.is_lora(checkpoint.tensors):
             sizes, tensors = lora.separate(checkpoint.tensors, checkpoint.metadata.get("lora_rank"))
+            check_values(tensors)
             return Network(checkpoint.path, "lora", _mel_version(checkpoint, version), sizes, tensors)
-        return _recognised(checkpoint, version)
+        return _recognized(checkpoint, version)
     except DefectError as defect:
         raise CheckpointError(f"{checkpoint.path}: {defect}") from None
     except ZeroDivisionError:
         raise CheckpointError(f"{checkpoint.path}: its shapes contradict each other; {DAMAGED}") from None
 
 
-def _recognised(checkpoint: Checkpoint, version: MelVersion | None) -> Network:
+def _recognized(checkpoint: Checkpoint, version: MelVersion | None) -> Network:
     for family in _FAMILIES:
-        if family.landmark in checkpoint.tensors or family.prefix + family.landmark in checkpoint.tensors:
+        if family.signature in checkpoint.tensors or family.prefix + family.signature in checkpoint.tensors:
             break
     else:
-        raise DefectError(_stranger(checkpoint.tensors))
+        raise DefectError(_unrecognized(checkpoint.tensors))
     tensors = _named(checkpoint.tensors, family)
     found = {name: tensor.shape for name, tensor in tensors.items()}
-    sizes = family.measure(Ruler(found, checkpoint.metadata.get("config")))
-    known = _mel_version(checkpoint, version) if family.kind == "flow-matching" else family.version(sizes)
+    sizes = family.infer_sizes(ShapeReader(found, checkpoint.metadata.get("config")))
     _compare(found, family.shapes(sizes))
-    for name, tensor in tensors.items():
-        if tensor.dtype.kind != "f":
-            raise DefectError(f"its tensor {name} holds {tensor.dtype} instead of fractions; {DAMAGED}")
+    known = family.version(sizes)
+    if family.kind == "flow-matching":
+        known = _mel_version(checkpoint, version)
+    check_values(tensors)
     return Network(checkpoint.path, family.kind, known, sizes, tensors)
 
 
@@ -191,7 +196,7 @@ def _named(tensors: Mapping[str, Array], family: _Family) -> dict[str, Array]:
         name = full.removeprefix(family.prefix)
         name = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
         if name in named:
-            raise DefectError(f"its tensor {shown(name)} is there twice; {DAMAGED}")
+            raise DefectError(f"its tensor {quoted(name)} is there twice; {DAMAGED}")
         if not family.ignored.match(name):
             named[name] = tensor
     return named
@@ -217,24 +222,24 @@ def _listed(names: list[str]) -> str:
     return ", ".join(ascii(name)[1:-1][:120] for name in names[:_SHOWN_NAMES]) + more
 
 
-def _stranger(tensors: Mapping[str, Array]) -> str:
+def _unrecognized(tensors: Mapping[str, Array]) -> str:
     if any(name.startswith("discriminators.") for name in tensors):
         return "it is a discriminator, which only training uses; choose the generator (s2G instead of s2D)"
     return f"it is of no network that is known here; its tensors are {_listed(list(tensors))}"
 
 
-def _mel_version(checkpoint: Checkpoint, told: MelVersion | None) -> MelVersion:
-    """v3 or v4, by what stands beside the tensors."""
-    config = Ruler({}, checkpoint.metadata.get("config"))
+def _mel_version(checkpoint: Checkpoint, declared: MelVersion | None) -> MelVersion:
+    """v3 or v4, which the tensors do not determine."""
+    config = ShapeReader({}, checkpoint.metadata.get("config"))
     written = config.setting("model", "version")
     known = (
         _MARKED.get(checkpoint.mark)
         or ("v3" if written == "v3" else "v4" if written == "v4" else None)
         or _PUBLISHED.get(checkpoint.fingerprint)
     )
-    if known and told and known != told:
-        raise DefectError(f"it is of {known}, not of {told} as was said; leave the version out")
-    version = known or told
+    if known and declared and known != declared:
+        raise DefectError(f"it is of {known}, not of {declared} as declared; leave the version out")
+    version = known or declared
     if version is None:
         raise DefectError("it does not say whether it is of v3 or v4, whose tensors are the same; say which")
     return version

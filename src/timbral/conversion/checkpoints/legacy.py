@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BufferedReader
 
-from timbral.conversion.checkpoints.defects import DAMAGED, RESAVE, UNSAFE, DefectError, shown
-from timbral.conversion.checkpoints.pickles import LONGEST, unpickle
+from timbral.conversion.checkpoints.defects import DAMAGED, RESAVE, UNSAFE, DefectError, quoted
+from timbral.conversion.checkpoints.pickles import MAX_BYTES, unpickle
 from timbral.conversion.checkpoints.tensors import Span, Storage
 
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -29,7 +29,7 @@ class Stream:
 def read_stream(file: BufferedReader, size: int) -> Stream:
     """Reads the pickles of a file of `size` bytes and finds its storages. Raises DefectError."""
     file.seek(0)
-    head = file.read(LONGEST)
+    head = file.read(MAX_BYTES)
     magic = unpickle(head)
     if magic.value != _MAGIC:
         raise DefectError(
@@ -37,7 +37,7 @@ def read_stream(file: BufferedReader, size: int) -> Stream:
         )
     version = unpickle(head, magic.end)
     if version.value != _VERSION:
-        raise DefectError(f"its format has the unknown version {shown(version.value)}; {RESAVE}")
+        raise DefectError(f"its format has the unknown version {quoted(version.value)}; {RESAVE}")
     machine = unpickle(head, version.end)
     content = unpickle(head, machine.end)
     keys = unpickle(head, content.end)
@@ -52,7 +52,7 @@ def _spans(
         raise DefectError(f"its list of storages is malformed; {UNSAFE}")
     for key in keys:
         if key not in storages:
-            raise DefectError(f"it has a storage {shown(key)} that no tensor uses; {UNSAFE}")
+            raise DefectError(f"it has a storage {quoted(key)} that no tensor uses; {UNSAFE}")
         wanted = storages[key]
         file.seek(position)
         count = file.read(_COUNT.size)
@@ -60,6 +60,6 @@ def _spans(
         if len(count) < _COUNT.size or position + wanted.size > size:
             raise DefectError(f"it ends too early; {DAMAGED}")
         if _COUNT.unpack(count)[0] != wanted.count:
-            raise DefectError(f"the storage {shown(key)} has another size than is said; {DAMAGED}")
+            raise DefectError(f"the storage {quoted(key)} has another size than its tensors state; {DAMAGED}")
         yield key, Span(position, wanted.size)
         position += wanted.size

@@ -1,4 +1,4 @@
-"""LoRA checkpoints of v3 and v4: small changes to the attention of the network that they were trained on.
+"""LoRA checkpoints of v3 and v4, which change the attention of the network that they were trained on.
 
 Such a file has two thin matrices A and B for each changed weight W, which becomes W + B A (GPT-SoVITS trains
 with alpha = rank, so there is no factor). It also has what was trained in full beside the attention, which
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from timbral.conversion.checkpoints.defects import DAMAGED, DefectError, shown
-from timbral.conversion.checkpoints.plain import Plain
+from timbral.conversion.checkpoints.defects import DAMAGED, DefectError, quoted
+from timbral.conversion.checkpoints.metadata import Value
 from timbral.conversion.checkpoints.tensors import Array
 
 _WRAPPED = "cfm.base_model.model."
@@ -32,7 +32,7 @@ def is_lora(names: Mapping[str, Array]) -> bool:
     return any(".lora_A." in name for name in names)
 
 
-def separate(tensors: Mapping[str, Array], rank: Plain) -> tuple[LoraSizes, dict[str, Array]]:
+def separate(tensors: Mapping[str, Array], rank: Value) -> tuple[LoraSizes, dict[str, Array]]:
     """Sizes of a LoRA and its tensors by the names in the base: `<weight>.A`, `<weight>.B`, or a replacement.
 
     rank: as the file says it, if it does. Raises DefectError.
@@ -42,17 +42,13 @@ def separate(tensors: Mapping[str, Array], rank: Plain) -> tuple[LoraSizes, dict
         name = full.replace(_WRAPPED, "cfm.", 1).replace(".base_layer.", ".")
         part = _PART.fullmatch(name)
         named[f"{part[1]}.weight.{part[2]}" if part else name] = tensor
-        if tensor.dtype.kind != "f":
-            raise DefectError(
-                f"its tensor {shown(name)} holds {tensor.dtype} instead of fractions; {DAMAGED}"
-            )
     if len(named) < len(tensors):
-        raise DefectError(f"two of its tensors have the same place; {DAMAGED}")
+        raise DefectError(f"two of its tensors have the same name in the base; {DAMAGED}")
     changed = sorted({name[:-2] for name in named if name.endswith((".weight.A", ".weight.B"))})
     ranks = {_rank(named, name) for name in changed}
     if len(ranks) != 1 or (rank is not None and ranks != {rank}):
         raise DefectError(
-            f"its matrices have the ranks {shown(str(sorted(ranks)))}, and it says {shown(rank)}; {DAMAGED}"
+            f"its matrices have the ranks {quoted(str(sorted(ranks)))}, and it says {quoted(rank)}; {DAMAGED}"
         )
     return LoraSizes(ranks.pop(), tuple(changed)), named
 
@@ -60,7 +56,7 @@ def separate(tensors: Mapping[str, Array], rank: Plain) -> tuple[LoraSizes, dict
 def _rank(named: Mapping[str, Array], name: str) -> int:
     down, up = named.get(f"{name}.A"), named.get(f"{name}.B")
     if down is None or up is None or down.ndim != 2 or up.ndim != 2 or down.shape[0] != up.shape[1]:
-        raise DefectError(f"its change to {shown(name)} is incomplete; {DAMAGED}")
+        raise DefectError(f"its change to {quoted(name)} is incomplete; {DAMAGED}")
     return int(down.shape[0])
 
 
@@ -72,9 +68,9 @@ def merged(
     Raises DefectError where they do not fit.
     """
     result = dict(base)
-    parts = {f"{name}.{part}" for name in changed for part in "AB"}
+    matrices = {f"{name}.{side}" for name in changed for side in "AB"}
     for name, replacement in lora.items():
-        if name not in parts and not name.startswith("enc_q."):
+        if name not in matrices and not name.startswith("enc_q."):
             _check_fit(base, name, replacement.shape)
             result[name] = replacement
     for name in changed:
@@ -87,10 +83,10 @@ def merged(
 def _check_fit(base: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> None:
     if name not in base:
         raise DefectError(
-            f"it changes {shown(name)}, which the base does not have; choose the base it was made for"
+            f"it changes {quoted(name)}, which the base does not have; choose the base it was made for"
         )
     if base[name].shape != shape:
         raise DefectError(
-            f"it changes {shown(name)} of shape {shape}, which in the base is {base[name].shape}; "
+            f"it changes {quoted(name)} of shape {shape}, which in the base is {base[name].shape}; "
             "choose the base it was made for"
         )

@@ -1,36 +1,44 @@
-"""Reads a pickle as data: an interpreter of the opcodes that checkpoints need, which cannot run anything.
+"""Reads a pickle as data: Python's unpickler, reduced to the opcodes that checkpoints need, which cannot run anything.
 
-Python's own Unpickler imports and calls what a file names, and has to be talked out of it for each of its
-ways (REDUCE, INST, OBJ, NEWOBJ, BUILD with `__setstate__`, the extension registry, ...); it also allocates
-what a few bytes ask for. Here there is nothing to talk out of: this module has no import by name, no
-`getattr` and no attribute assignment. A name is a word (`stand_ins.Name`); "calling" it looks the word up in
-a fixed table of functions that make plain values; every other opcode is refused.
-
-Every opcode, and every element that is copied, costs a step of a limited number: so work and memory are bounded.
+The unpickler of the standard library imports and calls what a file names. Here its table of opcodes holds only those that
+make plain values. A name becomes a word (`pickle_globals.Name`); a call looks that word up in a fixed table of functions
+that make plain values. Every other opcode is refused. Each read, and each element that a call copies, counts as a step of
+a limited number, so that work and memory are bounded. `docs/adr/010-reading-pickles.md` compares `torch.load`.
 """
 
+import io
+import pickle
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from timbral.conversion.checkpoints.defects import DAMAGED, UNSAFE, DefectError, shown
-from timbral.conversion.checkpoints.stand_ins import (
+from timbral.conversion.checkpoints.defects import DAMAGED, UNSAFE, DefectError, quoted
+from timbral.conversion.checkpoints.pickle_globals import (
     CALLS,
     KNOWN,
     NAMESPACES,
     Name,
     Namespace,
     ScalarType,
-    key,
-    stored,
+    dictionary_key,
+    storage_of,
 )
 from timbral.conversion.checkpoints.tensors import Storage
 
-LONGEST = 16 << 20
-"""Bytes that pickles of a checkpoint may have; those of the largest official files have under a megabyte."""
+MAX_BYTES = 16 << 20
+"""Length of a checkpoint's pickles; those of the largest official files have under a megabyte."""
 
-_MOST_STEPS = 300_000
-_LONGEST_NAME = 200
+_MAX_STEPS = 600_000
+_OPCODES = (
+    pickle.PROTO, pickle.STOP, pickle.MARK, pickle.NONE, pickle.NEWTRUE, pickle.NEWFALSE,
+    pickle.BININT, pickle.BININT1, pickle.BININT2, pickle.LONG1, pickle.BINFLOAT,
+    pickle.BINSTRING, pickle.SHORT_BINSTRING, pickle.BINUNICODE, pickle.SHORT_BINUNICODE, pickle.BINUNICODE8,
+    pickle.BINBYTES, pickle.SHORT_BINBYTES,
+    pickle.EMPTY_TUPLE, pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3, pickle.EMPTY_LIST, pickle.EMPTY_DICT,
+    pickle.BINPUT, pickle.LONG_BINPUT, pickle.MEMOIZE, pickle.BINGET, pickle.LONG_BINGET,
+    pickle.GLOBAL, pickle.STACK_GLOBAL, pickle.BINPERSID,
+)  # fmt: skip
+"""Opcodes that are left to the standard library."""
 
 
 class Pickle(NamedTuple):
@@ -43,223 +51,137 @@ class Pickle(NamedTuple):
 
 def unpickle(data: bytes, start: int = 0) -> Pickle:
     """The value of the pickle at `start`. Raises DefectError."""
-    machine = _Machine(data, start)
+    unpickler = _Unpickler(data, start)
     try:
-        return Pickle(machine.run(), machine.position, machine.storages)
-    except (struct.error, UnicodeDecodeError):
-        raise DefectError(f"its table of contents cannot be read; {DAMAGED}") from None
+        value = unpickler.load()
+    except (
+        pickle.UnpicklingError,
+        struct.error,
+        EOFError,
+        LookupError,
+        TypeError,
+        ValueError,
+        OverflowError,
+    ):
+        raise DefectError(f"its pickle is malformed; {DAMAGED}") from None
+    return Pickle(value, unpickler.file.tell(), unpickler.storages)
 
 
-class _Machine:
-    """The stack machine of one pickle."""
+class _File(io.BytesIO):
+    """The bytes of a pickle; counts how often it is read."""
 
-    def __init__(self, data: bytes, start: int) -> None:
-        self.data = data
-        self.position = start
-        self.stack: list[object] = []
-        self.marks: list[int] = []
-        self.memo: dict[int, object] = {}
-        self.storages: dict[str, Storage] = {}
-        self.steps = _MOST_STEPS
+    steps = _MAX_STEPS
 
-    def run(self) -> object:
-        while (opcode := self.take(1)) != b".":
-            self.spend(1)
-            step = _STEPS.get(opcode)
-            if step is None:
-                raise DefectError(f"its pickle uses the opcode {shown(opcode)}; {UNSAFE}")
-            step(self)
-        return self.pop()
+    def read(self, size: int | None = -1) -> bytes:
+        self.spend(1)
+        return super().read(size)
 
     def spend(self, steps: int) -> None:
-        """Accounts for work."""
+        """Counts work. Raises DefectError at the limit."""
         self.steps -= steps
         if self.steps < 0:
             raise DefectError(f"its pickle is far too long; {UNSAFE}")
 
-    def take(self, count: int) -> bytes:
-        """The next bytes."""
-        end = self.position + count
-        if end > len(self.data):
-            raise DefectError(f"its table of contents breaks off; {DAMAGED}")
-        taken = self.data[self.position : end]
-        self.position = end
-        return taken
 
-    def number(self, layout: str) -> int:
-        """The next number, in the notation of `struct`."""
-        value: int = struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
-        return value
+class _Opcodes(dict[int, Callable[[Any], None]]):
+    """What each opcode does; unknown ones are refused."""
 
-    def line(self) -> str:
-        """The next line, which is a name."""
-        end = self.data.find(b"\n", self.position, self.position + _LONGEST_NAME)
-        if end < 0:
-            raise DefectError(f"its pickle has a name without an end; {UNSAFE}")
-        return self.take(end - self.position + 1)[:-1].decode()
+    def __missing__(self, opcode: int) -> Callable[[Any], None]:
+        raise DefectError(f"its pickle uses the opcode {quoted(bytes([opcode]))}; {UNSAFE}")
 
-    def push(self, value: object) -> None:
-        self.stack.append(value)
 
-    def pop(self) -> object:
-        if len(self.stack) <= (self.marks[-1] if self.marks else 0):
-            raise DefectError(f"its pickle takes what is not there; {UNSAFE}")
-        return self.stack.pop()
+def _described(value: object) -> str:
+    return quoted(value.text if isinstance(value, Name) else value)
 
-    def top(self) -> object:
-        value = self.pop()
-        self.push(value)
-        return value
 
-    def popped(self, count: int) -> tuple[object, ...]:
-        return tuple([self.pop() for _ in range(count)][::-1])
+class _Unpickler(pickle._Unpickler):
+    stack: list[Any]
+    append: Callable[[object], None]
+    read: Callable[[int], bytes]
+    pop_mark: Callable[[], list[object]]
 
-    def since_mark(self) -> list[object]:
-        """Takes what was pushed since the last mark."""
-        if not self.marks:
-            raise DefectError(f"its pickle takes what is not there; {UNSAFE}")
-        mark = self.marks.pop()
-        values = self.stack[mark:]
-        del self.stack[mark:]
-        return values
+    def __init__(self, data: bytes, start: int) -> None:
+        self.file = _File(data)
+        self.file.seek(start)
+        self.storages: dict[str, Storage] = {}
+        super().__init__(self.file, encoding="utf-8")
 
-    def append(self, values: list[object]) -> None:
-        target = self.top()
-        if not isinstance(target, list):
-            raise DefectError(f"its pickle appends to what is no list; {UNSAFE}")
-        target.extend(values)
-
-    def set_items(self, values: list[object]) -> None:
-        target = self.top()
-        if not isinstance(target, dict) or len(values) % 2:
-            raise DefectError(f"its pickle sets items of what is no dictionary; {UNSAFE}")
-        for name, value in zip(values[::2], values[1::2], strict=True):
-            target[key(name)] = value
-
-    def name(self, module: object, attribute: object) -> None:
-        if not isinstance(module, str) or not isinstance(attribute, str):
-            raise DefectError(f"its pickle names {shown(module)}, {shown(attribute)}; {UNSAFE}")
-        text = f"{module}.{attribute}"
+    def find_class(self, module: str, name: str) -> Name:
+        """A word in place of what is named."""
+        text = f"{module}.{name}"
         if text not in KNOWN:
             raise DefectError(
-                f"it asks to run or load {shown(text)}, which no checkpoint of GPT-SoVITS needs; "
+                f"it asks to run or load {quoted(text)}, which no checkpoint of GPT-SoVITS needs; "
                 "nothing was run; do not use the file"
             )
-        self.push(Name(text))
+        return Name(text)
+
+    def persistent_load(self, identity: object) -> Storage:
+        storage = storage_of(identity)
+        self.storages[storage.key] = storage
+        return storage
+
+    def skip_frame(self) -> None:
+        """Frames only say how far a reader may read ahead."""
+        self.read(8)
 
     def call(self) -> None:
-        callee, arguments = self.popped(2)
+        arguments, callee = self.stack.pop(), self.stack.pop()
         if not isinstance(callee, Name) or callee.text not in CALLS or not isinstance(arguments, tuple):
-            what = callee.text if isinstance(callee, Name) else shown(callee)
-            raise DefectError(f"its pickle calls {what}; {UNSAFE}")
-        self.spend(sum(len(a) for a in arguments if isinstance(a, str | bytes | list | tuple)))
-        try:
-            made = CALLS[callee.text](*arguments)
-        except TypeError:
-            raise DefectError(f"its pickle calls {callee.text} with wrong arguments; {UNSAFE}") from None
-        self.push(made)
+            raise DefectError(f"its pickle calls {_described(callee)}; {UNSAFE}")
+        self.file.spend(sum(len(a) for a in arguments if isinstance(a, str | bytes | list | tuple)))
+        self.append(CALLS[callee.text](*arguments))
 
-    def make(self) -> None:
-        kind, arguments = self.popped(2)
+    def make_object(self) -> None:
+        arguments, kind = self.stack.pop(), self.stack.pop()
         if not isinstance(kind, Name) or kind.text not in NAMESPACES or arguments != ():
-            raise DefectError(f"its pickle makes an object of {shown(kind)}; {UNSAFE}")
-        self.push(Namespace())
+            raise DefectError(f"its pickle makes an object of {_described(kind)}; {UNSAFE}")
+        self.append(Namespace())
 
-    def build(self) -> None:
-        """Gives an object its state; attributes of a dictionary (`_metadata` of a state dict) say nothing."""
-        state = self.pop()
-        target = self.top()
+    def set_state(self) -> None:
+        """Gives an object its state; attributes of a dictionary (`_metadata` of a state dict) are ignored."""
+        state, target = self.stack.pop(), self.stack[-1]
         if isinstance(target, ScalarType):
-            target.order(state)
+            target.set_byte_order(state)
         elif not isinstance(target, dict) or not isinstance(state, dict):
-            raise DefectError(f"its pickle gives a state to {shown(type(target).__name__)}; {UNSAFE}")
+            raise DefectError(f"its pickle gives a state to {quoted(target)}; {UNSAFE}")
         elif isinstance(target, Namespace):
-            self.spend(len(state))
+            self.file.spend(len(state))
             target.update(state)
 
-    def refer(self) -> None:
-        storage = stored(self.pop())
-        self.storages[storage.key] = storage
-        self.push(storage)
+    def append_item(self) -> None:
+        self._extend([self.stack.pop()])
 
-    def recall(self, index: int) -> None:
-        if index not in self.memo:
-            raise DefectError(f"its pickle recalls what it has not noted; {UNSAFE}")
-        self.push(self.memo[index])
+    def append_items(self) -> None:
+        self._extend(self.pop_mark())
 
-    def note(self, index: int) -> None:
-        self.memo[index] = self.top()
+    def set_item(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._update([key, value])
 
-    def frame(self) -> None:
-        """Passes over how far a reader may read ahead."""
-        self.take(8)
+    def set_items(self) -> None:
+        self._update(self.pop_mark())
 
-    def version(self) -> None:
-        version = self.number("B")
-        if version > 5:
-            raise DefectError(f"its pickle has the unknown version {version}; {DAMAGED}")
+    def _extend(self, values: list[object]) -> None:
+        if not isinstance(self.stack[-1], list):
+            raise DefectError(f"its pickle appends to what is no list; {UNSAFE}")
+        self.stack[-1].extend(values)
 
+    def _update(self, values: list[object]) -> None:
+        target = self.stack[-1]
+        if not isinstance(target, dict):
+            raise DefectError(f"its pickle sets items of what is no dictionary; {UNSAFE}")
+        for key, value in zip(values[::2], values[1::2], strict=True):
+            target[dictionary_key(key)] = value
 
-def _text(layout: str) -> Callable[[_Machine], None]:
-    return lambda m: m.push(m.take(m.number(layout)).decode("utf-8", "surrogatepass"))
-
-
-def _raw(layout: str) -> Callable[[_Machine], None]:
-    return lambda m: m.push(m.take(m.number(layout)))
-
-
-def _constant(value: object) -> Callable[[_Machine], None]:
-    return lambda m: m.push(value)
-
-
-def _number(layout: str) -> Callable[[_Machine], None]:
-    return lambda m: m.push(m.number(layout))
-
-
-def _tuple(count: int) -> Callable[[_Machine], None]:
-    return lambda m: m.push(m.popped(count))
-
-
-_STEPS: dict[bytes, Callable[[_Machine], None]] = {
-    b"\x80": _Machine.version,  # PROTO
-    b"\x95": _Machine.frame,  # FRAME
-    b"(": lambda m: m.marks.append(len(m.stack)),  # MARK
-    b"N": _constant(None),  # NONE
-    b"\x88": _constant(True),  # NEWTRUE
-    b"\x89": _constant(False),  # NEWFALSE
-    b"J": _number("<i"),  # BININT
-    b"K": _number("<B"),  # BININT1
-    b"M": _number("<H"),  # BININT2
-    b"\x8a": lambda m: m.push(int.from_bytes(m.take(m.number("B")), "little", signed=True)),  # LONG1
-    b"G": _number(">d"),  # BINFLOAT
-    b"U": _text("<B"),  # SHORT_BINSTRING, of Python 2
-    b"T": _text("<I"),  # BINSTRING, of Python 2
-    b"\x8c": _text("<B"),  # SHORT_BINUNICODE
-    b"X": _text("<I"),  # BINUNICODE
-    b"\x8d": _text("<Q"),  # BINUNICODE8
-    b"C": _raw("<B"),  # SHORT_BINBYTES
-    b"B": _raw("<I"),  # BINBYTES
-    b")": _constant(()),  # EMPTY_TUPLE
-    b"\x85": _tuple(1),  # TUPLE1
-    b"\x86": _tuple(2),  # TUPLE2
-    b"\x87": _tuple(3),  # TUPLE3
-    b"t": lambda m: m.push(tuple(m.since_mark())),  # TUPLE
-    b"]": lambda m: m.push([]),  # EMPTY_LIST
-    b"a": lambda m: m.append([m.pop()]),  # APPEND
-    b"e": lambda m: m.append(m.since_mark()),  # APPENDS
-    b"}": lambda m: m.push({}),  # EMPTY_DICT
-    b"s": lambda m: m.set_items(list(m.popped(2))),  # SETITEM
-    b"u": lambda m: m.set_items(m.since_mark()),  # SETITEMS
-    b"q": lambda m: m.note(m.number("B")),  # BINPUT
-    b"r": lambda m: m.note(m.number("<I")),  # LONG_BINPUT
-    b"\x94": lambda m: m.note(len(m.memo)),  # MEMOIZE
-    b"h": lambda m: m.recall(m.number("B")),  # BINGET
-    b"j": lambda m: m.recall(m.number("<I")),  # LONG_BINGET
-    b"c": lambda m: m.name(m.line(), m.line()),  # GLOBAL
-    b"\x93": lambda m: m.name(*m.popped(2)),  # STACK_GLOBAL
-    b"Q": _Machine.refer,  # BINPERSID
-    b"R": _Machine.call,  # REDUCE
-    b"\x81": _Machine.make,  # NEWOBJ
-    b"b": _Machine.build,  # BUILD
-}
-"""What each opcode does to the machine; opcodes that are not here are refused."""
+    dispatch = _Opcodes({opcode[0]: pickle._Unpickler.dispatch[opcode[0]] for opcode in _OPCODES})
+    dispatch |= {
+        pickle.FRAME[0]: skip_frame,
+        pickle.REDUCE[0]: call,
+        pickle.NEWOBJ[0]: make_object,
+        pickle.BUILD[0]: set_state,
+        pickle.APPEND[0]: append_item,
+        pickle.APPENDS[0]: append_items,
+        pickle.SETITEM[0]: set_item,
+        pickle.SETITEMS[0]: set_items,
+    }

@@ -1,11 +1,14 @@
-"""What stage two has in all families: phones and tokens to frames (`enc_p`), timbre, codebook."""
+"""Modules of stage two that all families share: phones and tokens to frames (`enc_p`), timbre, codebook."""
 
 from dataclasses import dataclass
 
-from timbral.conversion.checkpoints.shapes import Ruler, Shapes, layer
+from timbral.conversion.checkpoints.defects import DAMAGED, DefectError
+from timbral.conversion.checkpoints.shapes import ShapeReader, Shapes, layer
 
-LANDMARK = "enc_p.text_embedding.weight"
+SIGNATURE = "enc_p.text_embedding.weight"
 
+_SYMBOLS = {322: ("v1", 1025), 732: ("v2", 704)}
+"""Symbol table, and bins of the spectrogram that the timbre is read off, by the number of phones."""
 _TIMBRE_HIDDEN = 128
 _MRTE_HEADS = 4
 _POSITIONS = 9
@@ -13,7 +16,7 @@ _POSITIONS = 9
 
 @dataclass(frozen=True)
 class PriorSizes:
-    """Sizes of the parts that all stages two share, named as in `timbral.nets.acoustic.AcousticConfig`."""
+    """Sizes of these modules, named as in `timbral.nets.acoustic.AcousticConfig`."""
 
     phonemes: int
     codes: int
@@ -30,28 +33,41 @@ class PriorSizes:
     timbre: int
 
 
-def measure(ruler: Ruler) -> PriorSizes:
-    """Sizes by the tensors; `mrte_heads`, which they do not tell, is 4 in all families. Raises DefectError."""
-    hidden = ruler.length(LANDMARK, 1)
+def infer_sizes(reader: ShapeReader) -> PriorSizes:
+    """Sizes by the tensors; `mrte_heads`, which they do not determine, is 4 in all families. Raises DefectError."""
+    hidden = reader.check(reader.length(SIGNATURE, 1), "model", "hidden_channels")
     return PriorSizes(
-        phonemes=ruler.length(LANDMARK, 0),
-        codes=ruler.length("quantizer.vq.layers.0._codebook.embed", 0),
-        features=ruler.length("ssl_proj.weight", 0),
-        timbre_bins=ruler.length("ref_enc.spectral.0.fc.weight", 1),
-        latent=ruler.length("enc_p.proj.weight", 0) // 2,
+        phonemes=reader.length(SIGNATURE, 0),
+        codes=reader.length("quantizer.vq.layers.0._codebook.embed", 0),
+        features=reader.length("ssl_proj.weight", 0),
+        timbre_bins=reader.length("ref_enc.spectral.0.fc.weight", 1),
+        latent=reader.length("enc_p.proj.weight", 0) // 2,
         hidden=hidden,
-        feed_forward=ruler.length("enc_p.encoder_text.ffn_layers.0.conv_1.weight", 0),
-        heads=hidden // ruler.length("enc_p.encoder_text.attn_layers.0.emb_rel_k", 2),
-        layers=ruler.count("enc_p.encoder_text.attn_layers.{}.emb_rel_k"),
-        kernel=ruler.length("enc_p.encoder_text.ffn_layers.0.conv_1.weight", 2),
-        mrte_hidden=ruler.length("enc_p.mrte.c_pre.weight", 0),
+        feed_forward=reader.length("enc_p.encoder_text.ffn_layers.0.conv_1.weight", 0),
+        heads=hidden // reader.length("enc_p.encoder_text.attn_layers.0.emb_rel_k", 2),
+        layers=reader.check(reader.count("enc_p.encoder_text.attn_layers.{}.emb_rel_k"), "model", "n_layers"),
+        kernel=reader.length("enc_p.encoder_text.ffn_layers.0.conv_1.weight", 2),
+        mrte_hidden=reader.length("enc_p.mrte.c_pre.weight", 0),
         mrte_heads=_MRTE_HEADS,
-        timbre=ruler.length("ref_enc.fc.fc.weight", 0),
+        timbre=reader.length("ref_enc.fc.fc.weight", 0),
     )
 
 
+def symbols_of(sizes: PriorSizes) -> str:
+    """The symbol table, v1 or v2. Raises DefectError: a number of phones, or of spectral bins, that neither has."""
+    if sizes.phonemes not in _SYMBOLS:
+        raise DefectError(f"its {sizes.phonemes} phones are neither those of v1 (322) nor of v2 (732)")
+    symbols, bins = _SYMBOLS[sizes.phonemes]
+    if sizes.timbre_bins != bins:
+        raise DefectError(
+            f"it has the {sizes.phonemes} phones of {symbols}, but a timbre encoder for {sizes.timbre_bins} bins instead "
+            f"of {bins}; {DAMAGED}"
+        )
+    return symbols
+
+
 def shapes(sizes: PriorSizes) -> Shapes:
-    """Every tensor of these parts."""
+    """Every tensor of these modules."""
     codebook = "quantizer.vq.layers.0._codebook"
     return {
         **layer("ssl_proj", sizes.features, sizes.features, 2),
@@ -76,7 +92,7 @@ def _timbre(sizes: PriorSizes) -> Shapes:
 def _text_encoder(sizes: PriorSizes) -> Shapes:
     hidden, wide = sizes.hidden, sizes.mrte_hidden
     made: Shapes = {
-        LANDMARK: (sizes.phonemes, hidden),
+        SIGNATURE: (sizes.phonemes, hidden),
         **layer("enc_p.ssl_proj", hidden, sizes.features, 1),
         **_encoder("enc_p.encoder_ssl", sizes, sizes.layers // 2),
         **_encoder("enc_p.encoder_text", sizes, sizes.layers),
@@ -107,7 +123,7 @@ def _encoder(name: str, sizes: PriorSizes, depth: int) -> Shapes:
 
 
 def wavenet(name: str, hidden: int, layers: int, timbre: int) -> Shapes:
-    """A WaveNet whose layers hear the timbre, less its weight norm."""
+    """A WaveNet conditioned on the timbre, without its weight norm."""
     made = layer(f"{name}.cond_layer", 2 * hidden * layers, timbre, 1)
     for index in range(layers):
         made |= layer(f"{name}.in_layers.{index}", 2 * hidden, hidden, 5)

@@ -10,7 +10,7 @@ from io import BufferedReader
 from itertools import pairwise
 from typing import Any
 
-from timbral.conversion.checkpoints.defects import DAMAGED, UNSAFE, DefectError, shown
+from timbral.conversion.checkpoints.defects import DAMAGED, UNSAFE, DefectError, quoted
 from timbral.conversion.checkpoints.tensors import Span, TensorView, is_sizes, storage, view
 
 _LONGEST_HEADER = 4 << 20
@@ -75,14 +75,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _tensor(name: str, entry: object, start: int) -> tuple[TensorView, Span]:
     if not isinstance(entry, dict):
-        raise DefectError(f"the entry of {shown(name)} is malformed; {DAMAGED}")
+        raise DefectError(f"the entry of {quoted(name)} is malformed; {DAMAGED}")
     kind, shape, offsets = (entry.get(field) for field in ("dtype", "shape", "data_offsets"))
     if not isinstance(kind, str) or kind not in _ELEMENTS:
-        raise DefectError(f"{shown(name)} has the element type {shown(kind)}; convert the file to float16")
+        raise DefectError(f"{quoted(name)} has the element type {quoted(kind)}; convert the file to float16")
     if not (isinstance(shape, list) and is_sizes(tuple(shape))):
-        raise DefectError(f"the shape of {shown(name)} is malformed; {DAMAGED}")
+        raise DefectError(f"the shape of {quoted(name)} is malformed; {DAMAGED}")
     if not (isinstance(offsets, list) and is_sizes(tuple(offsets)) and len(offsets) == 2):
-        raise DefectError(f"the place of {shown(name)} is malformed; {DAMAGED}")
+        raise DefectError(f"the offsets of {quoted(name)} is malformed; {DAMAGED}")
     strides: list[int] = []
     count = 1
     for length in reversed(shape):
@@ -91,13 +91,13 @@ def _tensor(name: str, entry: object, start: int) -> tuple[TensorView, Span]:
     source = storage(name, _ELEMENTS[kind], count)
     if offsets[1] - offsets[0] != source.size:
         raise DefectError(
-            f"{shown(name)} has {offsets[1] - offsets[0]} bytes instead of {source.size}; {DAMAGED}"
+            f"{quoted(name)} has {offsets[1] - offsets[0]} bytes instead of {source.size}; {DAMAGED}"
         )
     return view(source, 0, tuple(shape), tuple(strides)), Span(start + offsets[0], source.size)
 
 
-def _check_order(places: list[tuple[int, int]], size: int) -> None:
-    if any(end > start for (_, end), (start, _) in pairwise(places)):
+def _check_order(spans: list[tuple[int, int]], size: int) -> None:
+    if any(end > start for (_, end), (start, _) in pairwise(spans)):
         raise DefectError(f"its tensors overlap; {UNSAFE}")
-    if places and places[-1][1] > size:
+    if spans and spans[-1][1] > size:
         raise DefectError(f"it ends too early; {DAMAGED}")

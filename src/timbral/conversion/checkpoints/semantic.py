@@ -1,11 +1,11 @@
-"""Stage one as its checkpoints hold it."""
+"""Tensors of a stage one checkpoint."""
 
 from dataclasses import dataclass
 
 from timbral.conversion.checkpoints.defects import DAMAGED, DefectError
-from timbral.conversion.checkpoints.shapes import Ruler, Shapes, layer, layer_norm
+from timbral.conversion.checkpoints.shapes import ShapeReader, Shapes, layer, layer_norm
 
-LANDMARK = "ar_text_embedding.word_embeddings.weight"
+SIGNATURE = "ar_text_embedding.word_embeddings.weight"
 _OFFICIAL_HEADS = 16
 _PHONEMES = {512: "v1", 732: "v2"}
 
@@ -14,7 +14,7 @@ _PHONEMES = {512: "v1", 732: "v2"}
 class SemanticSizes:
     """Sizes of stage one, named as in `timbral.nets.semantic.SemanticConfig`.
 
-    heads: by the configuration in the file, else the official 16: shapes do not tell.
+    heads: by the configuration in the file, else the official 16: shapes do not determine them.
     """
 
     hidden: int
@@ -26,20 +26,20 @@ class SemanticSizes:
     bert: bool
 
 
-def measure(ruler: Ruler) -> SemanticSizes:
+def infer_sizes(reader: ShapeReader) -> SemanticSizes:
     """Sizes by the tensors. Raises DefectError."""
-    hidden = ruler.length(LANDMARK, 1)
-    heads = ruler.number("model", "head", default=_OFFICIAL_HEADS)
+    hidden = reader.check(reader.length(SIGNATURE, 1), "model", "embedding_dim")
+    heads = reader.number("model", "head", default=_OFFICIAL_HEADS)
     if hidden % (2 * heads):
         raise DefectError(f"its width {hidden} is no multiple of twice its {heads} heads; {DAMAGED}")
     return SemanticSizes(
         hidden=hidden,
-        layers=ruler.count("h.layers.{}.linear1.weight"),
+        layers=reader.check(reader.count("h.layers.{}.linear1.weight"), "model", "n_layer"),
         heads=heads,
-        feed_forward=ruler.length("h.layers.0.linear1.weight", 0),
-        vocabulary=ruler.length("ar_predict_layer.weight", 0),
-        phonemes=ruler.length(LANDMARK, 0),
-        bert=ruler.has("bert_proj.weight"),
+        feed_forward=reader.length("h.layers.0.linear1.weight", 0),
+        vocabulary=reader.check(reader.length("ar_predict_layer.weight", 0), "model", "vocab_size"),
+        phonemes=reader.check(reader.length(SIGNATURE, 0), "model", "phoneme_vocab_size"),
+        bert=reader.has("bert_proj.weight"),
     )
 
 
@@ -54,7 +54,7 @@ def shapes(sizes: SemanticSizes) -> Shapes:
     """Every tensor of the network."""
     hidden = sizes.hidden
     made: Shapes = {
-        LANDMARK: (sizes.phonemes, hidden),
+        SIGNATURE: (sizes.phonemes, hidden),
         "ar_audio_embedding.word_embeddings.weight": (sizes.vocabulary, hidden),
         "ar_text_position.alpha": (1,),
         "ar_audio_position.alpha": (1,),

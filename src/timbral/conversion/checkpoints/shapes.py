@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from timbral.conversion.checkpoints.defects import DAMAGED, DefectError, shown
-from timbral.conversion.checkpoints.plain import Plain
+from timbral.conversion.checkpoints.defects import DAMAGED, DefectError, quoted
+from timbral.conversion.checkpoints.metadata import Value
 
 Shape: TypeAlias = tuple[int, ...]
 Shapes: TypeAlias = dict[str, Shape]
@@ -44,10 +44,10 @@ def normed(plain: Shapes) -> Shapes:
     return made
 
 
-class Ruler:
-    """Reads sizes off the shapes of tensors, and what shapes do not tell off the configuration beside them."""
+class ShapeReader:
+    """Reads sizes off the shapes of tensors, and what shapes do not determine off the configuration beside them."""
 
-    def __init__(self, shapes: Mapping[str, Shape], config: Plain) -> None:
+    def __init__(self, shapes: Mapping[str, Shape], config: Value) -> None:
         self._shapes = shapes
         self._config = config
 
@@ -73,12 +73,21 @@ class Ruler:
             raise DefectError(f"it has no tensor {name.format(0)}; {DAMAGED}")
         return count
 
-    def setting(self, *path: str) -> Plain:
+    def setting(self, *path: str) -> Value:
         """An entry of the configuration, None where there is none."""
         value = self._config
         for name in path:
             value = value.get(name) if isinstance(value, dict) else None
         return value
+
+    def check(self, found: int, *path: str) -> int:
+        """A size by the tensors. Raises DefectError where the configuration has another one: tensors were cut."""
+        value = self.setting(*path)
+        if value is not None and value != found:
+            raise DefectError(
+                f"its {path[-1]} is {found}, and {quoted(value)} in its configuration; {DAMAGED}"
+            )
+        return found
 
     def number(self, *path: str, default: int) -> int:
         """A whole number of the configuration."""
@@ -95,7 +104,7 @@ class Ruler:
         return tuple(self._checked(item, path) for item in value)
 
     @staticmethod
-    def _checked(value: Plain, path: tuple[str, ...]) -> int:
+    def _checked(value: Value, path: tuple[str, ...]) -> int:
         if type(value) is not int or not 0 < value < _LARGEST_SETTING:
-            raise DefectError(f"its configuration of {'.'.join(path)} is {shown(value)}; {DAMAGED}")
+            raise DefectError(f"its configuration of {'.'.join(path)} is {quoted(value)}; {DAMAGED}")
         return value

@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
-from timbral.conversion.checkpoints.defects import DAMAGED, UNSAFE, DefectError, shown
+from timbral.conversion.checkpoints.defects import DAMAGED, UNSAFE, DefectError, quoted
 
 Array = npt.NDArray[Any]
 
@@ -30,6 +30,8 @@ ELEMENTS: Mapping[str, np.dtype[Any]] = {
 """How the bytes of each element type are read; `bfloat16` and `bool` are converted afterwards."""
 
 _LARGEST = 1 << 48
+_FREE_SHARING = 1 << 20
+"""Bytes that tensors may share in any case."""
 _MOST_DIMENSIONS = 8
 
 
@@ -69,7 +71,7 @@ class Span:
 def storage(key: object, element: str, count: object) -> Storage:
     """A storage of which only the types are known so far. Raises DefectError."""
     if not isinstance(key, str) or not is_size(count):
-        raise DefectError(f"a storage has the key {shown(key)} and the size {shown(count)}; {UNSAFE}")
+        raise DefectError(f"a storage has the key {quoted(key)} and the size {quoted(count)}; {UNSAFE}")
     return Storage(key, element, count)
 
 
@@ -107,6 +109,7 @@ def read_tensors(
 
     spans: where each storage lies, by key, not overlapping. bfloat16 becomes float32. Raises DefectError.
     """
+    _check_budget(views)
     storages: dict[Storage, Array] = {}
     tensors = {}
     for name, wanted in views.items():
@@ -120,13 +123,43 @@ def read_tensors(
     return tensors
 
 
+def check_values(tensors: Mapping[str, Array]) -> None:
+    """Raises DefectError with the first tensor that a network cannot have: not fractions, NaN, or beyond float32."""
+    for name, tensor in tensors.items():
+        if tensor.dtype.kind != "f":
+            raise DefectError(
+                f"its tensor {quoted(name)} holds {tensor.dtype} instead of fractions; {DAMAGED}"
+            )
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(tensor.astype(np.float32, copy=False))
+        if not finite.all():
+            raise DefectError(
+                f"its tensor {quoted(name)} has {finite.size - np.count_nonzero(finite)} values that are infinite or no "
+                f"numbers (NaN); its training has failed or {DAMAGED}"
+            )
+
+
+def _check_budget(views: Mapping[str, TensorView]) -> None:
+    """Raises DefectError where few storages stand for many large tensors, which a network would hold one by one.
+
+    Official files share storages at most between an embedding and the layer that predicts its entries.
+    """
+    storages = {view.storage for view in views.values()}
+    stored = sum(storage.size for storage in storages)
+    shared = sum(math.prod(view.shape) * ELEMENTS[view.storage.element].itemsize for view in views.values())
+    if shared > 2 * stored + _FREE_SHARING:
+        raise DefectError(
+            f"its tensors of {shared / 1e6:.0f} MB share storages of {stored / 1e6:.0f} MB; {UNSAFE}"
+        )
+
+
 def _read_storage(file: BufferedReader, wanted: Storage, spans: Mapping[str, Span], byteorder: str) -> Array:
     span = spans.get(wanted.key)
     if span is None:
-        raise DefectError(f"the storage {shown(wanted.key)} is missing; {DAMAGED}")
+        raise DefectError(f"the storage {quoted(wanted.key)} is missing; {DAMAGED}")
     if span.size != wanted.size:
         raise DefectError(
-            f"the storage {shown(wanted.key)} has {span.size} bytes where {wanted.size} are said; {DAMAGED}"
+            f"the storage {quoted(wanted.key)} has {span.size} bytes instead of {wanted.size}; {DAMAGED}"
         )
     raw = read_bytes(file, span)
     elements: Array = raw.view(ELEMENTS[wanted.element])

@@ -1,12 +1,12 @@
-"""HiFi-GAN generators: inside stage two of v1 to v2ProPlus, and apart as the vocoders of v3 (BigVGAN) and v4."""
+"""Tensors of HiFi-GAN generators: in stage two of v1 to v2ProPlus, and the vocoders of v3 (BigVGAN) and v4."""
 
 from dataclasses import dataclass
 
-from timbral.conversion.checkpoints.defects import DAMAGED, DefectError, shown
-from timbral.conversion.checkpoints.shapes import Ruler, Shapes, layer, normed, upsampling
+from timbral.conversion.checkpoints.defects import DAMAGED, DefectError, quoted
+from timbral.conversion.checkpoints.shapes import ShapeReader, Shapes, layer, normed, upsampling
 
-HIFIGAN_LANDMARK = "ups.0.weight"
-BIGVGAN_LANDMARK = "activation_post.act.alpha"
+HIFIGAN_SIGNATURE = "ups.0.weight"
+BIGVGAN_SIGNATURE = "activation_post.act.alpha"
 
 _RATES = {
     (16, 16, 8, 2, 2): (10, 8, 2, 2, 2),
@@ -22,7 +22,7 @@ class GeneratorSizes:
     """Sizes of a generator, named as in `timbral.nets.acoustic.AcousticConfig`.
 
     upsample_rates, block_dilations: by the configuration in the file, else the official ones: shapes do not
-    tell.
+    determine them.
     """
 
     upsample_channels: int
@@ -34,7 +34,7 @@ class GeneratorSizes:
 
 @dataclass(frozen=True)
 class VocoderSizes:
-    """Sizes of a generator that speaks mel spectrograms.
+    """Sizes of a mel vocoder.
 
     normed: whether the file keeps weight norm; output_bias: whether the last convolution has a bias.
     """
@@ -45,36 +45,36 @@ class VocoderSizes:
     output_bias: bool
 
 
-def measure_generator(ruler: Ruler, prefix: str, up: str, suffix: str) -> GeneratorSizes:
+def infer_generator(reader: ShapeReader, prefix: str, up: str, suffix: str) -> GeneratorSizes:
     """Sizes of the generator at `prefix`; up: name of an upsampling, with `{}` for its index. Raises DefectError.
 
     suffix: last part of the names of weights.
     """
-    ups = ruler.count(f"{prefix}{up}.{suffix}")
+    ups = reader.count(f"{prefix}{up}.{suffix}")
     block = f"{prefix}resblocks.{{}}.convs1.0.{suffix}"
-    blocks = ruler.count(block)
+    blocks = reader.count(block)
     if blocks % ups:
         raise DefectError(f"it has {blocks} residual blocks for {ups} upsamplings; {DAMAGED}")
-    kernels = tuple(ruler.length(f"{prefix}{up}.{suffix}".format(i), 2) for i in range(ups))
-    rates = ruler.numbers("model", "upsample_rates", count=ups) or _RATES.get(kernels)
+    kernels = tuple(reader.length(f"{prefix}{up}.{suffix}".format(i), 2) for i in range(ups))
+    rates = reader.numbers("model", "upsample_rates", count=ups) or _RATES.get(kernels)
     if rates is None:
         raise DefectError(
-            f"its upsamplings with the kernels {shown(str(kernels))} are of no official version"
+            f"its upsamplings with the kernels {quoted(str(kernels))} are of no official version"
         )
     per_stage = blocks // ups
-    depths = [ruler.count(f"{prefix}resblocks.{i}.convs1.{{}}.{suffix}") for i in range(per_stage)]
+    depths = [reader.count(f"{prefix}resblocks.{i}.convs1.{{}}.{suffix}") for i in range(per_stage)]
     return GeneratorSizes(
-        upsample_channels=ruler.length(f"{prefix}conv_pre.bias", 0),
+        upsample_channels=reader.length(f"{prefix}conv_pre.bias", 0),
         upsample_rates=rates,
         upsample_kernels=kernels,
-        block_kernels=tuple(ruler.length(block.format(i), 2) for i in range(per_stage)),
-        block_dilations=_dilations(ruler, depths),
+        block_kernels=tuple(reader.length(block.format(i), 2) for i in range(per_stage)),
+        block_dilations=_dilations(reader, depths),
     )
 
 
-def _dilations(ruler: Ruler, depths: list[int]) -> tuple[tuple[int, ...], ...]:
+def _dilations(reader: ShapeReader, depths: list[int]) -> tuple[tuple[int, ...], ...]:
     """Of each residual block of a stage; officially 1, 3, 5."""
-    given = ruler.setting("model", "resblock_dilation_sizes")
+    given = reader.setting("model", "resblock_dilation_sizes")
     if isinstance(given, list) and len(given) == len(depths):
         rows = [item if isinstance(item, list) else [] for item in given]
     else:
@@ -108,13 +108,13 @@ def channels(sizes: GeneratorSizes) -> list[int]:
     return [sizes.upsample_channels >> stage for stage in range(len(sizes.upsample_kernels))]
 
 
-def measure_hifigan(ruler: Ruler) -> VocoderSizes:
+def infer_hifigan(reader: ShapeReader) -> VocoderSizes:
     """Sizes of the vocoder of v4. Raises DefectError."""
     return VocoderSizes(
-        mels=ruler.length("conv_pre.weight", 1),
-        generator=measure_generator(ruler, "", "ups.{}", "weight"),
+        mels=reader.length("conv_pre.weight", 1),
+        generator=infer_generator(reader, "", "ups.{}", "weight"),
         normed=False,
-        output_bias=ruler.has("conv_post.bias"),
+        output_bias=reader.has("conv_post.bias"),
     )
 
 
@@ -128,15 +128,15 @@ def hifigan_shapes(sizes: VocoderSizes) -> Shapes:
     }
 
 
-def measure_bigvgan(ruler: Ruler) -> VocoderSizes:
+def infer_bigvgan(reader: ShapeReader) -> VocoderSizes:
     """Sizes of the vocoder of v3. Raises DefectError."""
-    normed_file = ruler.has("conv_pre.weight_v")
+    normed_file = reader.has("conv_pre.weight_v")
     suffix = "weight_v" if normed_file else "weight"
     return VocoderSizes(
-        mels=ruler.length(f"conv_pre.{suffix}", 1),
-        generator=measure_generator(ruler, "", "ups.{}.0", suffix),
+        mels=reader.length(f"conv_pre.{suffix}", 1),
+        generator=infer_generator(reader, "", "ups.{}.0", suffix),
         normed=normed_file,
-        output_bias=ruler.has("conv_post.bias"),
+        output_bias=reader.has("conv_post.bias"),
     )
 
 

@@ -1,10 +1,10 @@
-"""Static 8-bit convolutions for a vocoder: ranges from real inputs, and float where 8 bits would be heard.
+"""Static 8-bit quantisation of a vocoder's convolutions, calibrated on real inputs; some stay float.
 
-Dynamic 8-bit convolutions are slower than float32 ones; with ranges that are known beforehand onnxruntime fuses rounding and
-product (QLinearConv) and is two to three times as fast. Weights have a scale for each output channel, inputs and outputs one
-for each tensor. The ranges are those of least square error on the examples, which clip what is rare (Banner et al. 2019,
-https://arxiv.org/abs/1810.05723). Then each convolution is tried alone: noises of different layers nearly add up, so that those
-that make the most noise for the products that they save are left in float, until the whole is found to be good enough.
+Dynamic 8-bit convolutions are slower than float32 ones. With static ranges onnxruntime fuses rounding and product
+(QLinearConv) and is two to three times as fast. Weights have a scale per output channel, inputs and outputs one per tensor.
+Ranges minimise the square error on the examples, which clips rare values (Banner et al. 2019,
+https://arxiv.org/abs/1810.05723). Then each convolution is quantised alone: the noises of different layers nearly add up, so
+that those with the most noise per saved product stay float until the whole is good enough.
 """
 
 import copy
@@ -24,20 +24,20 @@ Example = Mapping[str, NDArray[Any]]
 """Inputs of the graph by name."""
 
 SIGNAL_TO_NOISE = 32.5
-"""Of the graph with 8-bit convolutions against the float one, in dB."""
-SAMPLE = 1 << 15
-"""Values of a tensor that an example contributes to its range."""
-TOGETHER = 24
-"""Tensors that are looked at in one run; more would take more memory."""
+"""Least signal-to-noise ratio of the quantised graph against the float one, in dB."""
+_SAMPLE = 1 << 15
+"""Values of a tensor that each example contributes to its range."""
+_TENSORS_PER_RUN = 24
+"""Tensors per run, which bounds memory."""
 
 
 def quantize_convolutions(
     model: onnx.ModelProto, examples: Iterable[Example], least: float = SIGNAL_TO_NOISE
 ) -> onnx.ModelProto:
-    """The graph with 8-bit convolutions, but for those that keep its signal-to-noise ratio under `least` dB.
+    """The graph with 8-bit convolutions, except those that would keep its signal-to-noise ratio under `least` dB.
 
-    examples: what the graph is given in use, a second or so each; ranges are read off all of them, layers are compared on the
-    first, and the whole is judged on all. The model has to have one output, and is not changed.
+    examples: inputs of a second or so each. All of them set the ranges and judge the whole; layers are compared on the
+    first. The model has one output, and is not changed.
     """
     examples = list(examples)
     if not examples:
@@ -53,17 +53,17 @@ def quantize_convolutions(
     allowed = 10 ** (-least / 10)
     budget = allowed
     while True:
-        quantized = _quantized(model, ranges, _bearable(noise, products, budget))
+        quantized = _quantized(model, ranges, _choose_layers(noise, products, budget))
         session = _session(quantized)
-        found = [_heard(session, example) for example in examples]
+        found = [_output(session, example) for example in examples]
         together = float(np.mean([_noise(*pair) for pair in zip(expected, found, strict=True)]))
         if together <= allowed:
             return quantized
         budget *= 0.98 * allowed / together
 
 
-def _bearable(noise: Mapping[str, float], products: Mapping[str, int], budget: float) -> list[str]:
-    """Layers whose noises add up to no more than the budget, those first that save most products for their noise."""
+def _choose_layers(noise: Mapping[str, float], products: Mapping[str, int], budget: float) -> list[str]:
+    """Layers whose noise adds up to the budget at most, those with the most saved products per noise first."""
     chosen, total = [], 0.0
     for layer in sorted(noise, key=lambda layer: noise[layer] / products[layer]):
         if total + noise[layer] <= budget:
@@ -73,15 +73,12 @@ def _bearable(noise: Mapping[str, float], products: Mapping[str, int], budget: f
 
 
 def _noise(expected: Floats, found: Floats) -> float:
-    """Power of the difference over that of what was expected."""
+    """Power of the difference over that of the expected output."""
     return float(10 ** (-signal_to_noise(expected, found) / 10))
 
 
 def _products(model: onnx.ModelProto, layers: Sequence[onnx.NodeProto]) -> dict[str, int]:
-    """Products of each convolution for a sample of the output: its weights times the steps that it takes there.
-
-    How often a layer runs is read off the upsampling behind it; the graph goes from low rates to high ones.
-    """
+    """Multiplications of each convolution, relative: its weights times the upsampling in front of it."""
     sizes = {tensor.name: math.prod(tensor.dims) for tensor in model.graph.initializer}
     rate, found, names = 1, {}, {layer.name for layer in layers}
     for node in model.graph.node:
@@ -107,10 +104,10 @@ def _ranges(
     samples: dict[str, list[Floats]] = {name: [] for name in tensors}
     rng = np.random.default_rng(0)
     for example in examples:
-        for start in range(0, len(tensors), TOGETHER):
-            names = [name for name in tensors[start : start + TOGETHER] if name not in example]
+        for start in range(0, len(tensors), _TENSORS_PER_RUN):
+            names = [name for name in tensors[start : start + _TENSORS_PER_RUN] if name not in example]
             for name, values in zip(names, session.run(names, dict(example)), strict=True):
-                samples[name].append(rng.choice(values.ravel(), min(values.size, SAMPLE)))
+                samples[name].append(rng.choice(values.ravel(), min(values.size, _SAMPLE)))
         for name in samples.keys() & example.keys():
             samples[name].append(example[name].ravel())
     return {name: _range(np.concatenate(values)) for name, values in samples.items()}
@@ -132,7 +129,7 @@ def _range(values: Floats) -> tuple[np.float32, np.float32]:
 def _quantized(
     model: onnx.ModelProto, ranges: Mapping[str, tuple[np.float32, np.float32]], layers: Sequence[str]
 ) -> onnx.ModelProto:
-    """A copy of the graph in which the named convolutions stand between rounding and widening."""
+    """A copy of the graph in which the named convolutions are quantised."""
     if not layers:
         return copy.deepcopy(model)
     from onnxruntime.quantization import CalibrationMethod, QuantType
@@ -157,10 +154,10 @@ def _quantized(
 
 
 def _run(model: onnx.ModelProto, example: Example) -> Floats:
-    return _heard(_session(model), example)
+    return _output(_session(model), example)
 
 
-def _heard(session: Any, example: Example) -> Floats:
+def _output(session: Any, example: Example) -> Floats:
     (output,) = session.run(None, dict(example))
     result: Floats = output
     return result

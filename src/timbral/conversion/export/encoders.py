@@ -1,15 +1,14 @@
-"""The encoders around the official families as graphs: `content` and `speaker` hear recordings, `bert` reads text.
+"""The encoders of the official families as graphs: `content` and `speaker` of recordings, `bert` of text.
 
-Each lies beside a file of its weights. `content` and `speaker`, which run once a reference, compute with float weights in
-every precision.
+Each has a file of weights beside it. `content` and `speaker` run once per reference, with float weights in every precision.
 
 `content.onnx`, `content.weights`
     audio    float32 [1, n]         samples at 16 kHz as they are in the file, n at least 720
   gives
     tokens   int64   [1, T]         semantic tokens, 25 a second; T = ((n - 400) // 320 + 1) // 2
 
-    The official code hears a prompt with 9600 zeros after it (meant as 0.3 s, at 16 kHz they are 0.6 s), and its
-    models expect the tokens of that silence: adding the zeros is up to the caller.
+    The official code appends 9600 zeros to a prompt (meant as 0.3 s, at 16 kHz they are 0.6 s), and its models expect
+    the tokens of that silence: the caller adds the zeros.
 
 `speaker.onnx`, `speaker.weights`
     audio    float32 [1, n]         samples at 16 kHz within [-1, 1], n at least 400
@@ -30,23 +29,20 @@ import torch
 from torch import nn
 
 from timbral.conversion.export.graph import to_graph
-from timbral.conversion.export.precision import Precision, hearing
+from timbral.conversion.export.precision import Precision, encoder_precision
 from timbral.conversion.export.weights import write_graphs
+from timbral.models import files
 from timbral.nets.bert import Bert
 from timbral.nets.eres2net import SpeakerNetwork
 from timbral.nets.hubert import Hubert
 from timbral.nets.normalization import folded_copy
 from timbral.nets.prior import PriorNetwork
 
-CONTENT = "content.onnx"
-SPEAKER = "speaker.onnx"
-BERT = "bert.onnx"
-
 
 def export_content(
     hubert: Hubert, acoustic: PriorNetwork, folder: Path, precision: Precision = "fp32"
 ) -> None:
-    """Writes the graph that hears semantic tokens: HuBERT, then the projection and codebook of stage two."""
+    """Writes the graph of semantic tokens: HuBERT, then the projection and codebook of stage two."""
     hubert = folded_copy(hubert)
     graph = to_graph(
         nn.ModuleList([hubert, acoustic.ssl_proj, acoustic.quantizer]),
@@ -55,11 +51,11 @@ def export_content(
         ("tokens",),
         {"audio": {1: "samples"}},
     )
-    _write(folder, CONTENT, graph, hearing(precision))
+    _write(folder, files.CONTENT, graph, encoder_precision(precision))
 
 
 def export_speaker(network: SpeakerNetwork, folder: Path, precision: Precision = "fp32") -> None:
-    """Writes the graph that hears who speaks."""
+    """Writes the speaker encoder."""
     graph = to_graph(
         network,
         lambda audio: (network(audio),),
@@ -67,11 +63,11 @@ def export_speaker(network: SpeakerNetwork, folder: Path, precision: Precision =
         ("speaker",),
         {"audio": {1: "samples"}},
     )
-    _write(folder, SPEAKER, graph, hearing(precision))
+    _write(folder, files.SPEAKER, graph, encoder_precision(precision))
 
 
 def export_bert(network: Bert, folder: Path, precision: Precision = "fp32") -> None:
-    """Writes the graph that reads texts."""
+    """Writes the text encoder."""
     graph = to_graph(
         network,
         lambda tokens, lengths: (network(tokens, lengths),),
@@ -79,7 +75,7 @@ def export_bert(network: Bert, folder: Path, precision: Precision = "fp32") -> N
         ("features",),
         {"tokens": {0: "B", 1: "L"}, "lengths": {0: "B"}},
     )
-    _write(folder, BERT, graph, precision)
+    _write(folder, files.BERT, graph, precision)
 
 
 def _write(folder: Path, name: str, graph: onnx.ModelProto, precision: Precision) -> None:

@@ -1,4 +1,4 @@
-"""A torch module as an ONNX graph: the one place that knows torch's exporter and cleans up after it."""
+"""Exports a torch module as an ONNX graph, reproducibly."""
 
 import logging
 import warnings
@@ -16,7 +16,7 @@ OPSET = 20
 """Version of the ONNX operators; onnxruntime has run it since 1.17."""
 
 FOLDED = 1 << 14
-"""Elements up to which constants are computed here; larger ones are left to onnxruntime, to keep the file small."""
+"""Elements up to which constants are folded here; onnxruntime folds larger ones, which keeps the file small."""
 
 Free = Mapping[int, str]
 """Names of those dimensions of an input that may differ from run to run; equal names are equal sizes."""
@@ -32,9 +32,9 @@ def to_graph(
     """The graph of `function`, which uses the weights of `network` and takes the inputs in their order.
 
     inputs: an example of each, with sizes above 1 in free dimensions, which `free` names by input.
-    Inputs and outputs of the graph carry the given names. What the exporter notes of this machine (source
-    lines, stack traces) is removed, so that the same weights give the same bytes. Weights keep the names that they have in
-    `network`, with `.T` behind them where the graph holds them transposed.
+    Inputs and outputs of the graph have the given names. Source lines and stack traces are removed, so that the same
+    weights give the same bytes. Weights keep their names in `network`, with the suffix `.T` where the graph holds them
+    transposed.
     """
     shapes = tuple(dict(free.get(name, {})) for name in inputs)
     with warnings.catch_warnings(), torch.inference_mode(), _silent("torch.onnx"):
@@ -51,16 +51,16 @@ def to_graph(
             verbose=False,
         )
         assert program is not None
-        with _kept_apart(program.model.graph):
+        with _equal_weights_kept(program.model.graph):
             optimize_ir(program.model, output_size_limit=FOLDED)
     model = program.model_proto
-    _forget_origin(model)
+    _remove_metadata(model)
     _rename(model.graph, _weights(model.graph, network))
     return model
 
 
 class _Traced(nn.Module):
-    """What torch's exporter wants: one module that owns the weights and whose `forward` is the function."""
+    """One module that owns the weights and whose `forward` is the function, as torch's exporter requires."""
 
     def __init__(self, network: nn.Module, function: Callable[..., tuple[Tensor, ...]]) -> None:
         super().__init__()
@@ -72,19 +72,19 @@ class _Traced(nn.Module):
 
 
 @contextmanager
-def _kept_apart(graph: ir.Graph) -> Iterator[None]:
+def _equal_weights_kept(graph: ir.Graph) -> Iterator[None]:
     """Keeps the names of small weights of equal values, such as layer norms before any training.
 
     The optimiser would merge them under the name of the first, so that the network could not be read back from the graph.
-    What is an input it leaves alone.
+    It does not merge inputs.
     """
     seen: set[tuple[tuple[int, ...], bytes]] = set()
     equal = []
     for value in tuple(graph.initializers.values()):
-        held = value.const_value
-        if not str(value.name).startswith(_OWNERS) or held is None or held.size > _MERGED:
+        constant = value.const_value
+        if not str(value.name).startswith(_OWNERS) or constant is None or constant.size > _MERGED:
             continue
-        content = tuple(map(int, held.numpy().shape)), held.tobytes()
+        content = tuple(map(int, constant.numpy().shape)), constant.tobytes()
         if content in seen:
             equal.append(value)
         seen.add(content)
@@ -98,7 +98,7 @@ def _kept_apart(graph: ir.Graph) -> Iterator[None]:
             graph.initializers[str(value.name)] = value
 
 
-def _forget_origin(model: onnx.ModelProto) -> None:
+def _remove_metadata(model: onnx.ModelProto) -> None:
     graph = model.graph
     del model.metadata_props[:]
     del graph.metadata_props[:]
@@ -121,19 +121,19 @@ _MERGED = 1024
 def _weights(graph: onnx.GraphProto, network: nn.Module) -> dict[str, str]:
     """Names in `network` of those constants of the graph that are its weights.
 
-    The exporter transposes the weights of linear layers and forgets whose they were; they are known again by their content.
+    The exporter transposes the weights of linear layers and drops their names; they are recognised by their content.
     """
-    held = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     names, transposed = {}, []
     for tensor in graph.initializer:
         name = next((tensor.name[len(o) :] for o in _OWNERS if tensor.name.startswith(o)), "")
-        if name in held:
+        if name in state:
             names[tensor.name] = name
         elif len(tensor.dims) == 2 and tensor.data_type == onnx.TensorProto.FLOAT:
             transposed.append(tensor)
     if transposed:
         unseen: dict[bytes, list[str]] = {}
-        for name, weight in held.items():
+        for name, weight in state.items():
             if weight.ndim == 2 and name not in names.values():
                 unseen.setdefault(weight.detach().T.contiguous().numpy().tobytes(), []).append(name)
         for tensor in transposed:

@@ -1,8 +1,8 @@
-"""Stage one's graphs with keys and values kept as 8-bit numbers, a quarter of what attention reads in every step.
+"""Stage one's graphs with an int8 KV cache, a quarter of what attention reads in every step.
 
-`narrowed` makes, of the two graphs of `conversion.export.semantic`, two that differ in the type of the caches alone: int8 instead of
-float32. Each channel has a scale of its own, read off what the network itself says of random phones (`cache_scales`). Prefill
-rounds what it hands out, and GroupQueryAttention what it appends; what lies beyond the range is clipped.
+`with_int8_cache` makes, of the two graphs of `conversion.export.semantic`, two whose caches are int8 instead of float32.
+Each channel has a scale of its own, calibrated on tokens that the network samples for random phones (`cache_scales`).
+Prefill rounds its caches, and GroupQueryAttention what it appends; values beyond the range are clipped.
 """
 
 import copy
@@ -17,37 +17,37 @@ from onnx import TensorProto, helper, numpy_helper
 from timbral.nets.semantic import BERT_CHANNELS, KeyValueCache, SemanticTransformer
 
 MARGIN = 1.5
-"""Of the range, over the largest value that was met."""
+"""Range of the scales over the largest calibrated value."""
 CLIPPED = 1e-3
-"""Share of other values that may lie beyond the range; where it is larger, ranges cannot be trusted."""
+"""Share of a second sample's values that may be beyond the range; where it is larger, there is no int8 cache."""
 ROWS, PHONES, PROMPT, TOKENS = 24, 40, 40, 20
-"""What is listened to: so many rows of so many phones, a prompt of random tokens, and the tokens that follow it."""
-LIKELIEST = 15
+"""Calibration data: rows of random phones, with a prompt of random tokens, and the tokens that follow it."""
+TOP_K = 15
 
 Scales = Sequence[NDArray[np.float32]]
-"""Of keys and values of each layer in turn, [heads * head_size] each: what one step of an 8-bit number stands for."""
+"""Quantisation scales of keys and values of each layer in turn, [heads * head_size] each."""
 
 
 def cache_scales(network: SemanticTransformer) -> Scales | None:
-    """Scales of the network's caches; none if a second hearing leaves the ranges of the first."""
-    largest = _magnitudes(_spoken(network, seed=0)).amax(dim=(1, 3))
+    """Scales of the network's caches; None if a second sample leaves the ranges of the first."""
+    largest = _magnitudes(_calibration_cache(network, seed=0)).amax(dim=(1, 3))
     scales = MARGIN / 127 * largest.clamp(min=1e-6)
-    beyond = _magnitudes(_spoken(network, seed=1)) > 127 * scales[:, None, :, None]
+    beyond = _magnitudes(_calibration_cache(network, seed=1)) > 127 * scales[:, None, :, None]
     if beyond.float().mean() > CLIPPED:
         return None
     return [layer.flatten().numpy() for layer in scales]
 
 
-def narrowed(
+def with_int8_cache(
     prefill: onnx.ModelProto, step: onnx.ModelProto, scales: Scales
 ) -> tuple[onnx.ModelProto, onnx.ModelProto]:
     """The two graphs with 8-bit caches; those passed in are not changed."""
-    return _rounding(copy.deepcopy(prefill), scales), _attending(copy.deepcopy(step), scales)
+    return _quantize_prefill(copy.deepcopy(prefill), scales), _quantize_step(copy.deepcopy(step), scales)
 
 
 @torch.inference_mode()
-def _spoken(network: SemanticTransformer, seed: int) -> KeyValueCache:
-    """The cache after random phones, every second row with features, a random prompt, and what the network says then."""
+def _calibration_cache(network: SemanticTransformer, seed: int) -> KeyValueCache:
+    """The cache after random phones, every second row with BERT features, a random prompt, and sampled tokens."""
     config, rng = network.config, torch.Generator().manual_seed(seed)
     phones = torch.randint(0, config.phonemes, (ROWS, PHONES), generator=rng)
     features = (
@@ -57,10 +57,10 @@ def _spoken(network: SemanticTransformer, seed: int) -> KeyValueCache:
     counts = torch.full((ROWS,), PHONES), torch.full((ROWS,), PROMPT)
     logits, cache = network.prefill(phones, counts[0], prompt, counts[1], features if config.bert else None)
     cache = cache.grown(PHONES + PROMPT + TOKENS)
-    for place in range(TOKENS):
-        best, tokens = logits[:, : config.eos].topk(LIKELIEST)
-        drawn = tokens.gather(1, torch.multinomial(best.softmax(1), 1, generator=rng))
-        logits, cache = network.step(drawn, counts[1] + place, cache, counts[0] + counts[1] + place)
+    for position in range(TOKENS):
+        best, tokens = logits[:, : config.eos].topk(TOP_K)
+        sampled = tokens.gather(1, torch.multinomial(best.softmax(1), 1, generator=rng))
+        logits, cache = network.step(sampled, counts[1] + position, cache, counts[0] + counts[1] + position)
     return cache
 
 
@@ -69,8 +69,8 @@ def _magnitudes(cache: KeyValueCache) -> torch.Tensor:
     return torch.stack([cache.keys, cache.values], dim=1).flatten(0, 1).abs()
 
 
-def _rounding(prefill: onnx.ModelProto, scales: Scales) -> onnx.ModelProto:
-    """Prefill that hands out its caches as int8."""
+def _quantize_prefill(prefill: onnx.ModelProto, scales: Scales) -> onnx.ModelProto:
+    """Makes prefill give int8 caches."""
     graph = prefill.graph
     graph.initializer.extend(
         numpy_helper.from_array(np.float32(bound), f"cache/{name}")
@@ -100,8 +100,8 @@ def _rounding(prefill: onnx.ModelProto, scales: Scales) -> onnx.ModelProto:
     return prefill
 
 
-def _attending(step: onnx.ModelProto, scales: Scales) -> onnx.ModelProto:
-    """A step whose attention reads and writes int8."""
+def _quantize_step(step: onnx.ModelProto, scales: Scales) -> onnx.ModelProto:
+    """Makes the attention of a step read and write int8."""
     graph = step.graph
     for item in (*graph.input, *graph.output):
         if _is_cache(item.name):

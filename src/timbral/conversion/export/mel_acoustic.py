@@ -4,7 +4,7 @@ Files: the graphs under these names with `.onnx`, and two files that must lie be
 vocoder is a checkpoint of its own, `vocoder.weights`. A reference takes one run of `mel`, `timbre` and `features`, a sentence
 one run of `features` and of `vocoder`, a chunk of it one run of `condition`, and one run of `flow` for each step. C is the
 number of mel bands (100), D the width of the transformer. Mel is normalised: -12 to 2 of the logarithm are -1 to 1.
-`mel` and `timbre`, which run once a reference, compute with float weights in every precision.
+`mel` and `timbre` run once per reference, with float weights in every precision.
 
 `mel`
     audio      float32 [1, n]        a reference: at 24 kHz for v3, 32 kHz for v4
@@ -54,8 +54,9 @@ import torch
 from torch import Tensor, nn
 
 from timbral.conversion.export.graph import to_graph
-from timbral.conversion.export.precision import Precision, hearing
+from timbral.conversion.export.precision import Precision, encoder_precision
 from timbral.conversion.export.weights import write_graphs
+from timbral.models import files
 from timbral.nets.bigvgan import BigVgan
 from timbral.nets.hifigan import Generator
 from timbral.nets.mel_acoustic import MelAcousticNetwork
@@ -70,12 +71,6 @@ from timbral.nets.spectrogram import (
     normalized,
 )
 
-MEL = "mel.onnx"
-TIMBRE = "timbre.onnx"
-FEATURES = "features.onnx"
-CONDITION = "condition.onnx"
-FLOW = "flow.onnx"
-VOCODER = "vocoder.onnx"
 WEIGHTS = "acoustic.weights"
 VOCODER_WEIGHTS = "vocoder.weights"
 
@@ -97,15 +92,15 @@ def export_mel_acoustic(
     write_graphs(
         folder,
         {
-            MEL: _mel(spectrogram),
-            TIMBRE: _timbre(network),
-            FEATURES: _features(network),
-            CONDITION: _condition(network),
-            FLOW: _flow(network),
+            files.MEL: _mel(spectrogram),
+            files.TIMBRE: _timbre(network),
+            files.FEATURES: _features(network),
+            files.CONDITION: _condition(network),
+            files.FLOW: _flow(network),
         },
         WEIGHTS,
         precision,
-        {MEL: "fp32", TIMBRE: hearing(precision)},
+        {files.MEL: "fp32", files.TIMBRE: encoder_precision(precision)},
     )
 
 
@@ -118,7 +113,7 @@ def export_mel_vocoder(vocoder: BigVgan | Generator, folder: Path, precision: Pr
 
     example = torch.zeros(1, MEL_BANDS, FRAMES)
     graph = to_graph(vocoder, samples, {"mel": example}, ("audio",), {"mel": {2: "M"}})
-    write_graphs(folder, {VOCODER: graph}, VOCODER_WEIGHTS, precision)
+    write_graphs(folder, {files.VOCODER: graph}, VOCODER_WEIGHTS, precision)
 
 
 def _mel(config: SpectrogramConfig) -> onnx.ModelProto:

@@ -1,4 +1,4 @@
-"""Makes a graph small: weights with fewer bits, while numbers that depend on the input stay float32.
+"""Quantises the weights of a graph; activations stay float32.
 
 | precision | matrix products                       | embeddings         | other large weights | bytes |
 |-----------|---------------------------------------|--------------------|---------------------|-------|
@@ -7,10 +7,10 @@
 | int8      | 8 bits, a scale for a block of inputs | 8 bits, scaled row | float16             | 1/4   |
 | int4      | 4 bits, a scale for a block of inputs | 8 bits, scaled row | float16             | 1/7   |
 
-Products with 8- or 4-bit weights are MatMulNBits (com.microsoft), which rounds its input to 8 bits as well; rows of embeddings
-are widened when they are looked up; float16 is widened to float32 when the graph is loaded, so that `fp16`
-halves a download and not the memory or the time of a CPU. For CUDA, `conversion.export.fp16` makes graphs of the same weights that
-also compute in float16.
+Products with 8- or 4-bit weights are MatMulNBits (com.microsoft), which rounds its input to 8 bits as well. Rows of
+embeddings are dequantised when they are looked up. float16 becomes float32 when the graph is loaded, so that `fp16` halves
+a download, but not the memory or the time of a CPU. For CUDA, `conversion.export.fp16` makes graphs over the same weights
+that also compute in float16.
 """
 
 import logging
@@ -22,15 +22,17 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from timbral.errors import CheckpointError
+
 Precision = Literal["fp32", "fp16", "int8", "int4"]
 
 SMALLEST = 4096
-"""Elements from which on a weight is worth making small."""
+"""Elements from which on a weight is quantised."""
 BLOCKS = {8: 64, 4: 32}
-"""Inputs that share a scale, by bits. With more of them onnxruntime rounds a single row otherwise than one of several."""
+"""Inputs that share a scale, by bits. With larger blocks onnxruntime rounds a single row differently from one of several."""
 
 
-def compact(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
+def to_precision(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
     """The same graph in the given precision. The one passed in is changed."""
     if precision == "fp32":
         return model
@@ -41,10 +43,10 @@ def compact(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
     return model
 
 
-def hearing(precision: Precision) -> Precision:
-    """Precision of what hears a recording, in a bundle of the given one: fp16 at the least.
+def encoder_precision(precision: Precision) -> Precision:
+    """Precision of the encoders of a reference, in a bundle of the given one: fp16 at least.
 
-    It runs once a reference, so that fewer bits would save little time, and their noise would be in all that is spoken.
+    They run once per reference, so that fewer bits would save little time, and their error would affect all speech.
     """
     return "fp32" if precision == "fp32" else "fp16"
 
@@ -116,9 +118,13 @@ def _halve(graph: onnx.GraphProto) -> None:
         if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < SMALLEST:
             continue
         name = weight.name
-        weight.CopyFrom(
-            numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float16), name + "_half")
-        )
+        with np.errstate(over="ignore"):
+            half = numpy_helper.to_array(weight).astype(np.float16)
+        if not name.startswith("/") and not np.isfinite(half).all():
+            raise CheckpointError(
+                f"the weight {name} is beyond what float16 holds; import with --precision fp32"
+            )
+        weight.CopyFrom(numpy_helper.from_array(half, name + "_half"))
         casts.append(helper.make_node("Cast", [name + "_half"], [name], to=TensorProto.FLOAT))
     nodes = [*casts, *graph.node]
     del graph.node[:]

@@ -18,8 +18,8 @@ outputs; a model with BERT features is one whose `prefill` has the input `bert`.
                     row b is filled at [0 : phone_lengths[b] + prompt_lengths[b]]; the rest is meaningless
 
 `step`
-    token           int64   [B, 1]          the token that was drawn
-    positions       int64   [B]             its place among its row's semantic tokens: n for the first after
+    token           int64   [B, 1]          the token that was sampled
+    positions       int64   [B]             its position among its row's semantic tokens: n for the first after
                                             a prompt of n, then n + 1, ...
     cache_lengths   int32   [B]             filled positions of each row's cache before this step, below C
     total_length    int32   [1]             max(cache_lengths) + 1
@@ -34,15 +34,15 @@ The caches are buffers that the caller allocates once and fills from `prefill`
 operator, GroupQueryAttention of onnxruntime, writes one position a row at `cache_lengths[b]` and copies
 nothing, and its cost depends on the positions that are filled, not on C. Unbound, the outputs are new arrays:
 correct, but slower. Rows are independent and may differ in length; what lies beyond a row's length is never
-read, so that a row's place can be given to another request by writing over it. `buffer[:b]` is contiguous,
+read, so that a slot can be reused by another request without clearing. `buffer[:b]` is contiguous,
 hence fewer rows can be stepped in the front part of a larger buffer. A binding does not keep arrays alive.
 
-In int8 and int4 there are two more files, `semantic_prefill_narrow.onnx` and `semantic_step_narrow.onnx`: the same graphs over
-the same weights with keys and values in int8 (`conversion.export.int8_kv_cache`), for an onnxruntime that can attend to these. They
-are left out where the network's keys and values keep to no range.
+In int8 and int4 `semantic_prefill_int8_cache.onnx` and `semantic_step_int8_cache.onnx` are the same graphs over the same
+weights with an int8 KV cache (`conversion.export.int8_kv_cache`), for versions of onnxruntime that support one. They are
+left out where the network's keys and values have no stable range.
 
-In fp16 there are `semantic_prefill_half.onnx` and `semantic_step_half.onnx`: the same graphs over the same weights, which also
-compute in float16 and have caches of float16 (`conversion.export.fp16`), for CUDA, whose GroupQueryAttention knows no float32.
+In fp16 `semantic_prefill_fp16.onnx` and `semantic_step_fp16.onnx` are the same graphs over the same weights, which also
+compute in float16 (`conversion.export.fp16`): CUDA's GroupQueryAttention has no float32.
 
 Fastest step measured on two busy cores of a Xeon, fp32, 200 to 260 positions filled, in ms, against two other
 designs: Attention with TensorScatter of ONNX 24, and plain operators that mask the buffer and hand back the
@@ -65,19 +65,14 @@ import onnx
 import torch
 from torch import Tensor
 
-from timbral.conversion.export.fp16 import in_half
+from timbral.conversion.export.fp16 import to_fp16
 from timbral.conversion.export.graph import to_graph
-from timbral.conversion.export.int8_kv_cache import cache_scales, narrowed
-from timbral.conversion.export.precision import Precision, compact
+from timbral.conversion.export.int8_kv_cache import cache_scales, with_int8_cache
+from timbral.conversion.export.precision import Precision, to_precision
 from timbral.conversion.export.weights import write_graphs
+from timbral.models.files import SEMANTIC_PREFILL, SEMANTIC_STEP, variant
 from timbral.nets.semantic import BERT_CHANNELS, SelfAttention, SemanticTransformer
 
-PREFILL = "semantic_prefill.onnx"
-STEP = "semantic_step.onnx"
-NARROW_PREFILL = "semantic_prefill_narrow.onnx"
-NARROW_STEP = "semantic_step_narrow.onnx"
-HALF_PREFILL = "semantic_prefill_half.onnx"
-HALF_STEP = "semantic_step_half.onnx"
 WEIGHTS = "semantic.weights"
 
 
@@ -116,7 +111,7 @@ def export_semantic(network: SemanticTransformer, folder: Path, precision: Preci
             "bert": {0: "B", 2: "P"},
         },
     )
-    graphs = _stored(PREFILL, HALF_PREFILL, prefill, precision)
+    graphs = _stored(SEMANTIC_PREFILL, prefill, precision)
     step = to_graph(
         network,
         partial(_step, network),
@@ -127,17 +122,23 @@ def export_semantic(network: SemanticTransformer, folder: Path, precision: Preci
             **{name: {0: "B", 2: "C"} for name in caches},
         },
     )
-    graphs |= _stored(STEP, HALF_STEP, step, precision)
+    graphs |= _stored(SEMANTIC_STEP, step, precision)
     scales = cache_scales(network) if precision in ("int8", "int4") else None
     if scales is not None:
-        graphs[NARROW_PREFILL], graphs[NARROW_STEP] = narrowed(graphs[PREFILL], graphs[STEP], scales)
+        quantized = with_int8_cache(graphs[SEMANTIC_PREFILL], graphs[SEMANTIC_STEP], scales)
+        graphs[variant(SEMANTIC_PREFILL, "int8_cache")], graphs[variant(SEMANTIC_STEP, "int8_cache")] = (
+            quantized
+        )
     write_graphs(folder, graphs, WEIGHTS)
 
 
-def _stored(name: str, half: str, graph: onnx.ModelProto, precision: Precision) -> dict[str, onnx.ModelProto]:
-    """A graph in the precision, which changes it, and beside fp16 what computes in it; so early, to hold float32 no longer."""
-    halves = {half: in_half(graph)} if precision == "fp16" else {}
-    return {name: compact(graph, precision), **halves}
+def _stored(name: str, graph: onnx.ModelProto, precision: Precision) -> dict[str, onnx.ModelProto]:
+    """A graph in the precision, which changes it, and for fp16 also the graph that computes in float16.
+
+    Converted before the next graph is traced, so that the float32 weights are in memory once.
+    """
+    computing = {variant(name, "fp16"): to_fp16(graph)} if precision == "fp16" else {}
+    return {name: to_precision(graph, precision), **computing}
 
 
 def _prefill(network: SemanticTransformer, *inputs: Tensor) -> tuple[Tensor, ...]:

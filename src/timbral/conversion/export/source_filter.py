@@ -4,11 +4,11 @@
                    0 where there is none
 `timbre.onnx`      audio float32 [1, n] at 16 kHz → timbre float32 [1, D]
 `latent.onnx`      tokens int64 [1, T], timbre float32 [1, D] → latent float32 [1, C, F], f0 float32 [1, F] in Hz, F = 4 T;
-                   where the network is told them, phones int64 [1, T, 2] too; tokens then only move f0
+                   with phones int64 [1, T, 2] where the network has them; tokens then affect f0 only
 `durations.onnx`   for such a network: phones int64 [1, n] → durations float32 [1, n] in tokens
 `vocoder.onnx`     latent, timbre, f0, phase float32 [1, F] in cycles, noise float32 [1, F * hop],
                    residuals float32 [1, n, 2, P] → audio [1, F * hop]
-`recalled.onnx`    tokens, timbre and f0 of a recording → the envelope float32 [1, F, P] that stage two would say, without phones
+`envelope.onnx`    tokens, timbre and f0 of a recording → predicted spectral envelope float32 [1, F, P], without phones
 """
 
 from pathlib import Path
@@ -18,27 +18,21 @@ import torch
 from timbral.conversion.export.graph import to_graph
 from timbral.conversion.export.precision import Precision
 from timbral.conversion.export.weights import write_graphs
+from timbral.models import files
 from timbral.nets.content_encoder import ReferenceEncoder
 from timbral.nets.durations import DurationPredictor
 from timbral.nets.source_filter import EnvelopePredictor, LatentNet, SourceFilterVocoder
 
-CONTENT = "content.onnx"
-TIMBRE = "timbre.onnx"
-LATENT = "latent.onnx"
-VOCODER = "vocoder.onnx"
-RECALLED = "recalled.onnx"
-DURATIONS = "durations.onnx"
-
 
 def export_reference(network: ReferenceEncoder, folder: Path, precision: Precision = "fp32") -> None:
-    """Writes the two graphs that hear a recording; the timbre needs the pitch that the content encoder hears."""
-    # Long enough for several windows of the speaker encoder: an exporter takes a size of 1 for one that never changes.
+    """Writes the two encoders of a recording; the timbre needs the pitch that the content encoder estimates."""
+    # Long enough for several windows of the speaker encoder: the exporter takes a size of 1 for a constant.
     inputs, free = {"audio": torch.randn(1, 64_000)}, {"audio": {1: "samples"}}
     write_graphs(
         folder,
         {
-            CONTENT: to_graph(network, network.heard, inputs, ("tokens", "f0"), free),
-            TIMBRE: to_graph(network, lambda audio: (network(audio)[1],), inputs, ("timbre",), free),
+            files.CONTENT: to_graph(network, network.heard, inputs, ("tokens", "f0"), free),
+            files.TIMBRE: to_graph(network, lambda audio: (network(audio)[1],), inputs, ("timbre",), free),
         },
         "reference.weights",
         precision,
@@ -53,18 +47,18 @@ def export_acoustic(
     tokens, frames = 20, 20 * config.frames_per_token
     timbre = torch.randn(1, config.timbre)
     timbre[:, -1] = 7.5
-    told = {"phones": torch.zeros(1, tokens, 2, dtype=torch.long)} if config.phonemes else {}
+    phones = {"phones": torch.zeros(1, tokens, 2, dtype=torch.long)} if config.phonemes else {}
     write_graphs(
         folder,
         {
-            LATENT: to_graph(
+            files.LATENT: to_graph(
                 latent,
                 latent.speak if config.phonemes else latent,
-                {"tokens": torch.zeros(1, tokens, dtype=torch.long), "timbre": timbre, **told},
+                {"tokens": torch.zeros(1, tokens, dtype=torch.long), "timbre": timbre, **phones},
                 ("latent", "f0"),
-                {name: {1: "tokens"} for name in ("tokens", *told)},
+                {name: {1: "tokens"} for name in ("tokens", *phones)},
             ),
-            VOCODER: to_graph(
+            files.VOCODER: to_graph(
                 vocoder,
                 lambda *inputs: (vocoder(*inputs),),
                 {
@@ -84,7 +78,7 @@ def export_acoustic(
                     "residuals": {1: "sounds"},
                 },
             ),
-            RECALLED: to_graph(
+            files.ENVELOPE: to_graph(
                 both,
                 lambda *inputs: (both(*inputs),),
                 {
@@ -104,12 +98,12 @@ def export_acoustic(
 def export_durations(
     network: DurationPredictor, pace: tuple[float, float], folder: Path, precision: Precision = "fp32"
 ) -> None:
-    """Writes the graph that says how long phones last at one pace."""
+    """Writes the duration model at one pace."""
     usual = torch.tensor([pace])
     write_graphs(
         folder,
         {
-            DURATIONS: to_graph(
+            files.DURATIONS: to_graph(
                 network,
                 lambda phones: (network(phones, usual),),
                 {"phones": torch.arange(20)[None]},

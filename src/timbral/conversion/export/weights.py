@@ -9,10 +9,10 @@ import onnx
 from onnx import numpy_helper
 from onnx.external_data_helper import set_external_data
 
-from timbral.conversion.export.precision import Precision, compact
+from timbral.conversion.export.precision import Precision, to_precision
 
 SMALLEST = 4096
-"""Bytes from which on a weight goes into the file; what is smaller stays in the graph."""
+"""Bytes from which on a constant goes into the file; of smaller ones only the matrices of a network do."""
 ALIGNMENT = 4096
 """Weights start at multiples of a memory page, so that a runtime can map them."""
 
@@ -24,27 +24,36 @@ def write_graphs(
     precision: Precision = "fp32",
     exceptions: Mapping[str, Precision] = MappingProxyType({}),
 ) -> None:
-    """Writes each graph to its file name in `folder`, and what they weigh to the file `weights` there.
+    """Writes each graph to its file name in `folder`, and their weights to the file `weights` there.
 
     Weights are recognised by content, so it does not matter what the graphs call them. The graphs passed in
     are changed: their large weights become references. exceptions: graphs that have another precision.
     """
-    graphs = {name: compact(model, exceptions.get(name, precision)) for name, model in graphs.items()}
+    graphs = {name: to_precision(model, exceptions.get(name, precision)) for name, model in graphs.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    places: dict[bytes, tuple[int, int]] = {}
+    offsets: dict[bytes, tuple[int, int]] = {}
     with (folder / weights).open("wb") as file:
         for model in graphs.values():
             for tensor in model.graph.initializer:
                 data = numpy_helper.to_array(tensor).tobytes()
-                if len(data) < SMALLEST:
+                if len(data) < SMALLEST and not _is_matrix(tensor):
                     continue
                 digest = hashlib.sha256(data).digest()
-                if digest not in places:
+                if digest not in offsets:
                     file.write(bytes(-file.tell() % ALIGNMENT))
-                    places[digest] = file.tell(), len(data)
+                    offsets[digest] = file.tell(), len(data)
                     file.write(data)
                 tensor.raw_data = data
-                set_external_data(tensor, weights, *places[digest])
+                set_external_data(tensor, weights, *offsets[digest])
                 tensor.ClearField("raw_data")
     for name, model in graphs.items():
         onnx.save(model, folder / name)
+
+
+def _is_matrix(tensor: onnx.TensorProto) -> bool:
+    """Whether a constant is what an adapter may change: a weight of two and more dimensions, or its scales.
+
+    A runtime exchanges only constants that are in a file of their own.
+    """
+    is_scale = tensor.name.removesuffix("_half").endswith("_scales")
+    return "/" not in tensor.name and (len(tensor.dims) > 1 or is_scale)

@@ -1,7 +1,7 @@
-"""The page's server: what it may ask, and who may ask at all.
+"""The HTTP server of the proofreading page.
 
-Any page in the browser can send requests to this machine, so every one has to carry a token that only the opened page
-knows, and to be addressed to this machine by its own name.
+Any page in the browser can send requests to this machine, so every one has to carry a token that only the
+opened page knows, and to be addressed to this machine by its own name.
 """
 
 import secrets
@@ -11,11 +11,12 @@ from importlib.resources import files
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from timbral.data.language import LANGUAGES
-from timbral.data.proofreading.desk import Desk, Item
+from timbral.data.proofreading.session import EditingSession, Item
 from timbral.data.proofreading.sound import as_wav, peaks
 from timbral.errors import TimbralError
 
@@ -66,8 +67,8 @@ class _Guard:
         return response
 
 
-def make_app(desk: Desk, token: str) -> FastAPI:
-    """The server for one desk; requests without the token are refused."""
+def make_app(session: EditingSession, token: str) -> FastAPI:
+    """The server for one session; requests without the token are refused."""
     app = FastAPI(title="Timbral proofreading", docs_url=None, redoc_url=None, openapi_url=None)
     app.middleware("http")(_Guard(token))
     page = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
@@ -76,6 +77,11 @@ def make_app(desk: Desk, token: str) -> FastAPI:
     def _mistake(request: Request, error: TimbralError) -> JSONResponse:
         return JSONResponse({"problem": str(error)}, 400)
 
+    @app.exception_handler(RequestValidationError)
+    def _malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+        # The error holds what was sent, which need not be fit for an answer: NaN, lone surrogates.
+        return JSONResponse({"problem": "the request is not what the page sends; load the page again"}, 422)
+
     @app.get("/")
     def show() -> HTMLResponse:
         return HTMLResponse(page)
@@ -83,47 +89,51 @@ def make_app(desk: Desk, token: str) -> FastAPI:
     @app.get("/api/clips")
     def list_clips() -> dict[str, Any]:
         return {
-            "name": desk.path.name,
+            "name": session.path.name,
             "languages": LANGUAGES,
-            "problems": desk.problems,
-            "clips": [_described(item) for item in desk.items()],
+            "problems": session.problems,
+            "clips": [_described(item) for item in session.items()],
         }
 
     @app.patch("/api/clips/{number}")
     def edit(number: int, change: Edit) -> dict[str, Any]:
-        desk.edit(number, change.text, change.language)
-        return _described(desk.find(number))
+        session.edit(number, change.text, change.language)
+        return _described(session.find(number))
 
     @app.post("/api/clips/{number}/drop")
     def drop(number: int) -> dict[str, Any]:
-        desk.drop(number)
-        return _described(desk.find(number))
+        session.drop(number)
+        return _described(session.find(number))
 
     @app.post("/api/clips/{number}/restore")
     def restore(number: int) -> dict[str, Any]:
-        desk.restore(number)
-        return _described(desk.find(number))
+        session.restore(number)
+        return _described(session.find(number))
 
     @app.post("/api/clips/{number}/merge")
     def merge(number: int) -> dict[str, Any]:
-        return _described(desk.find(desk.merge(number)))
+        return _described(session.find(session.merge(number)))
 
     @app.post("/api/clips/{number}/split")
     def split(number: int, where: Split) -> list[dict[str, Any]]:
         return [
-            _described(desk.find(new)) for new in desk.split(number, where.seconds, where.before, where.after)
+            _described(session.find(new))
+            for new in session.split(number, where.seconds, where.before, where.after)
         ]
 
+    _add_sound(app, session)
+    return app
+
+
+def _add_sound(app: FastAPI, session: EditingSession) -> None:
     @app.get("/api/clips/{number}/sound")
     def hear(number: int) -> Response:
-        return Response(as_wav(desk.find(number).line.audio), media_type="audio/wav")
+        return Response(as_wav(session.find(number).line.audio), media_type="audio/wav")
 
     @app.get("/api/clips/{number}/peaks")
     def look(number: int) -> dict[str, Any]:
-        values, seconds = peaks(desk.find(number).line.audio)
+        values, seconds = peaks(session.find(number).line.audio)
         return {"peaks": values, "seconds": seconds}
-
-    return app
 
 
 def _described(item: Item) -> dict[str, Any]:

@@ -1,13 +1,13 @@
-"""Runs the page on this machine only, until the user has enough of it."""
+"""Serves the page on this machine only, until it is interrupted."""
 
 import secrets
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from timbral.data.alone import alone
 from timbral.data.listing import find_list
-from timbral.data.proofreading.desk import Desk
+from timbral.data.lock import lock_folder
+from timbral.data.proofreading.session import EditingSession
 from timbral.errors import InstallationError, SettingError
 
 HOST = "127.0.0.1"
@@ -16,8 +16,9 @@ HOST = "127.0.0.1"
 def serve(source: Path, port: int = 0, opened: Callable[[str], None] = print) -> None:
     """Serves the page for a list, or for the folder of one, until it is interrupted.
 
-    port: 0 for any that is free. opened: is given the address, with its token, when requests are taken. Raises
-    DataError: no such list, or `prepare` is at work on it; SettingError: the port is taken; InstallationError.
+    port: 0 for any that is free. opened: is given the address, with its token, when requests are taken.
+    Raises DataError: no such list, or `prepare` is at work on it; SettingError: the port is taken;
+    InstallationError.
     """
     try:
         import uvicorn
@@ -29,8 +30,8 @@ def serve(source: Path, port: int = 0, opened: Callable[[str], None] = print) ->
         ) from None
     token = secrets.token_urlsafe(24)
     path = source if source.is_file() else find_list(source)
-    with alone(path.absolute().parent), _bound(port) as bound:
-        app = make_app(Desk(path), token)
+    with lock_folder(path.absolute().parent), _bound(port) as bound:
+        app = make_app(EditingSession(path), token)
         config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
         opened(f"http://{HOST}:{bound.getsockname()[1]}/?token={token}")
         uvicorn.Server(config).run(sockets=[bound])

@@ -1,4 +1,4 @@
-"""Joining and dividing the sound of clips, and what a page shows of it."""
+"""Merging and splitting clips, and their waveforms."""
 
 import io
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ Samples = NDArray[np.float32]
 
 
 def join(paths: Sequence[Path]) -> tuple[Samples, int]:
-    """The clips one after the other with a short pause between them, at the rate of the first. Raises DataError."""
+    """The clips in a row with short pauses, at the rate of the first. Raises DataError."""
     sounds = [read(path, longest=LONGEST) for path in paths]
     rate = sounds[0][1]
     joiner = Joiner(rate)

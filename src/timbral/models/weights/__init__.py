@@ -1,7 +1,7 @@
-"""What the graphs of a bundle weigh, by the names of the networks: read back, and changed for a voice.
+"""Reads and replaces the weights of ONNX graphs, by the names of the networks.
 
-graph_file: constants of a graph file, without loading the graph. parameters: these as the weights of a network, whatever
-the precision they are stored in. adapter: low-rank changes of weights, as a fine-tuned voice brings them.
+graph_file: constants of a graph file, without loading the graph. parameters: these as the weights of a network, in any
+precision. adapter: low-rank changes of weights, which a fine-tuned voice has.
 """
 
 from timbral.models.weights.adapter import Adapter, LowRank, part_of

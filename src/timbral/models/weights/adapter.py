@@ -1,6 +1,6 @@
-"""Low-rank changes of weights (LoRA, Hu et al. 2021, https://arxiv.org/abs/2106.09685): what a fine-tuned voice brings.
+"""Low-rank adapters of weights (LoRA, Hu et al. 2021, https://arxiv.org/abs/2106.09685), which a fine-tuned voice has.
 
-A graph is opened with changed weights in place of its own: speaking takes no longer, and graphs of any precision can be changed.
+Changed weights replace a graph's own when it is opened: speaking takes no longer, in any precision.
 """
 
 import hashlib
@@ -19,20 +19,24 @@ from timbral.models.weights.parameters import Floats, read_parameters
 
 @dataclass(frozen=True, eq=False)
 class LowRank:
-    """What is added to a weight [outputs, ...]: up [outputs, rank] times down [rank, inputs], inputs being all that follows."""
+    """A change of a weight [outputs, ...]: up [outputs, rank] times down [rank, inputs], where inputs flattens the rest."""
 
     down: NDArray[np.floating[Any]]
     up: NDArray[np.floating[Any]]
 
     def added_to(self, weight: Floats) -> Floats:
-        """The changed weight. Raises ValueError for another shape."""
+        """The changed weight. Raises ValueError for another shape, before anything is multiplied."""
+        if len(self.up) != len(weight) or len(self.up) * self.down.shape[1] != weight.size:
+            raise ValueError(
+                f"a change of {len(self.up)} x {self.down.shape[1]} for a weight of {weight.shape}"
+            )
         change = self.up.astype(np.float32) @ self.down.astype(np.float32)
         return weight + change.reshape(weight.shape)
 
 
 @dataclass(frozen=True, eq=False)
 class Adapter:
-    """Changes of a model's weights: by part, and there by the name of the weight in its network.
+    """Low-rank changes by part of a model, and there by the name of the weight in its network.
 
     A part is `semantic` (both graphs of stage one), or the graph of stage two that holds the weight: `latent`, `vocoder`,
     `features`, `condition`, `flow`.
@@ -42,7 +46,7 @@ class Adapter:
 
     @staticmethod
     def of(tensors: Mapping[str, NDArray[Any]]) -> "Adapter":
-        """An adapter of what `tensors` gives. Raises ValueError: other names, types or shapes, numbers that are not finite."""
+        """The adapter with these `tensors`. Raises ValueError: wrong names, types or shapes, values that are not finite."""
         if any(tensor.dtype != np.float16 or tensor.ndim != 2 for tensor in tensors.values()):
             raise ValueError("an adapter has float16 matrices")
         parts: dict[str, dict[str, LowRank]] = {}
@@ -61,7 +65,7 @@ class Adapter:
         return Adapter(parts)
 
     def tensors(self) -> dict[str, NDArray[np.float16]]:
-        """Its matrices as float16, by `part/name of the weight/down` and `.../up`."""
+        """Its matrices in float16, by `part/name of the weight/down` and `.../up`."""
         found: dict[str, NDArray[np.float16]] = {}
         for part, changes in self.parts.items():
             for name, change in changes.items():
@@ -79,9 +83,10 @@ class Adapter:
         return found.hexdigest()
 
     def constants(self, graph: Path) -> dict[str, NDArray[Any]]:
-        """What the graph at `graph` has to be opened with, by name; {} where nothing of it changes.
+        """Constants that replace those of the graph at `graph`, by name; {} where nothing of it changes.
 
-        Graphs of one part need not hold all of its weights. Raises VoiceError: a change that does not fit the graph.
+        Graphs of one part need not hold all of its weights. Raises VoiceError: a change that does not fit the graph, or
+        that the graph's precision cannot hold.
         """
         changes = self.parts.get(part_of(graph))
         if not changes:
@@ -95,8 +100,16 @@ class Adapter:
             except ValueError:
                 raise VoiceError(f"this voice changes {name} in another shape than {graph} has it") from None
             if not parameter.exchangeable:
-                raise VoiceError(f"this voice changes {name}, which {graph} cannot exchange; train it again")
-            found |= parameter.packed(changed)
+                raise VoiceError(
+                    f"this voice changes {name}, which {graph} cannot exchange; pull or import the model again"
+                )
+            with np.errstate(over="ignore"):
+                packed = parameter.packed(changed)
+            if not all(np.isfinite(array).all() for array in packed.values()):
+                raise VoiceError(
+                    f"this voice changes {name} to numbers that {graph} cannot hold; train it again at a lower rate"
+                )
+            found |= packed
         return found
 
 

@@ -1,8 +1,10 @@
-"""Reads the constants of an ONNX file, inside it or beside it, without the onnx package: speaking does not bring it.
+"""Reads the constants of an ONNX file, inside it or in external files, without the onnx package.
 
-Only the fields that are needed are described to protobuf, with their numbers in onnx.proto3; others are skipped.
+Speaking does not install onnx. Protobuf parses the fields that are needed, by their numbers in onnx.proto3, and skips others.
+`docs/adr/012-reading-graphs.md` compares the alternatives.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +24,7 @@ _TYPES: Mapping[int, type] = {
     7: np.int64,
     10: np.float16,
 }
-"""Types of tensors by their number in ONNX, as far as weights have them."""
+"""Element types of weights by their number in ONNX."""
 
 _FLOAT, _INT, _TEXT, _BYTES, _MESSAGE = 2, 3, 9, 12, 11
 _SCHEMA: Mapping[str, tuple[tuple[str, int, int | str, bool], ...]] = {
@@ -48,8 +50,8 @@ _SCHEMA: Mapping[str, tuple[tuple[str, int, int | str, bool], ...]] = {
 class Constant:
     """A constant of a graph: its type and shape, and where its bytes are.
 
-    beside: whether they lie in a file of their own, at `offset` of `path`; only these can be exchanged when the graph is
-    opened. data: the bytes of the others.
+    external: whether its bytes are in a file of their own, at `offset` of `path`; only these can be replaced when the
+    graph is opened. data: the bytes of the others.
     """
 
     dtype: Any
@@ -59,26 +61,27 @@ class Constant:
     data: bytes | None = None
 
     @property
-    def beside(self) -> bool:
+    def external(self) -> bool:
         return self.data is None
 
     def read(self) -> NDArray[Any]:
         """Its values. Raises BundleError where the file is too short."""
-        count = int(np.prod(self.shape, dtype=np.int64))
-        if self.data is not None:
-            values = np.frombuffer(self.data, self.dtype)
-        else:
-            values = np.fromfile(self.path, self.dtype, count, offset=self.offset)
-        if values.size != count:
-            raise BundleError(f"{self.path} is shorter than its graphs say: get the model again")
-        return values.reshape(self.shape)
+        count = math.prod(self.shape)
+        try:
+            if self.data is not None:
+                values = np.frombuffer(self.data, self.dtype)
+            else:
+                values = np.fromfile(self.path, self.dtype, count, offset=self.offset)
+            return values.reshape(self.shape)
+        except (OSError, ValueError, OverflowError):
+            raise BundleError(f"{self.path} does not hold what its graphs say: get the model again") from None
 
 
 @dataclass(frozen=True)
 class GraphFile:
-    """Constants by name, and how many inputs a product with weights of few bits has, by the name of these weights.
+    """Constants by name, and the number of inputs of each quantised product, by the name of its weights.
 
-    heads: of its attention over caches, where there is any.
+    heads: of its attention with a KV cache, None where there is none.
     """
 
     constants: Mapping[str, Constant]
@@ -87,8 +90,8 @@ class GraphFile:
 
 
 def read_graph_file(path: Path) -> GraphFile:
-    """What the graph at `path` holds. Raises BundleError: it is missing, not a graph, or points out of its folder."""
-    # Only those who read weights wait for protobuf.
+    """Constants of the graph at `path`. Raises BundleError: it is missing, no graph, or points out of its folder."""
+    # Imported here: most commands read no weights.
     from google.protobuf.message import DecodeError
 
     model = _message("Model")()
@@ -117,10 +120,10 @@ def _constant(path: Path, tensor: Any) -> Constant | None:
         listed = np.array([*tensor.float_data, *tensor.int32_data])
         return Constant(dtype, shape, path, data=tensor.raw_data or listed.astype(dtype).tobytes())
     place = {entry.key: entry.value for entry in tensor.external_data}
-    location = place.get("location", "")
-    if Path(location).name != location:
+    location, offset = place.get("location", ""), place.get("offset", "0")
+    if location in ("", "..") or Path(location).name != location or not offset.isdecimal():
         raise BundleError(f"{path} points out of its folder: get the model again")
-    return Constant(dtype, shape, path.with_name(location), int(place.get("offset", 0)))
+    return Constant(dtype, shape, path.with_name(location), int(offset))
 
 
 @cache

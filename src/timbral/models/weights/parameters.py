@@ -1,6 +1,6 @@
-"""The constants of a graph as the weights of a network: widened from whatever they are stored as, and packed again.
+"""The constants of a graph as the weights of a network: dequantised, and quantised again.
 
-`conversion.export.precision` and `conversion.export.calibration` say how weights are stored; the ends of the names tell:
+`conversion.export.precision` and `conversion.export.calibration` quantise weights; the suffix of a name states how:
 
 | name               | stored as                                                                   |
 |--------------------|-----------------------------------------------------------------------------|
@@ -10,8 +10,8 @@
 | `w_Q8`, `w_Q4`     | uint8 [outputs, blocks, bytes] around 128 or 8, and `w_scales`              |
 | `w_quantized`      | int8 [outputs, ...], and `w_scale` float32 [outputs]                        |
 
-Where there are many scales, they are float16, and their names end in `_half` too. `w` ends in `.T` where the graph holds a matrix
-transposed. Products of few bits are stored by outputs, which is the network's own order.
+Many scales are float16, and their names end in `_half` too. `w` ends in `.T` where the graph holds a matrix transposed.
+Blocks of quantised products are stored by outputs, as in the network.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ _TRANSPOSED = ".T"
 class Parameter:
     """A weight of a network, as a graph holds it.
 
-    constant: the name of what is stored, `scale` of its scales. inputs: columns of a product of few bits.
+    constant: name of the stored constant, scale: of its scales. inputs: columns of a quantised product.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Parameter:
     @property
     def exchangeable(self) -> bool:
         """Whether a graph can be opened with another value of it."""
-        return self.stored.beside and (self.form not in ("_Q8", "_Q4") or self.stored_scales.beside)
+        return self.stored.external and (self.form not in ("_Q8", "_Q4") or self.stored_scales.external)
 
     @property
     def stored_scales(self) -> Constant:
@@ -60,21 +60,21 @@ class Parameter:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of its value, as the network has it."""
+        """Shape in the network."""
         if self.form in ("_Q8", "_Q4"):
             shape: tuple[int, ...] = (self.stored.shape[0], self.inputs)
             return shape if self.transposed else shape[::-1]
         return self.stored.shape[::-1] if self.transposed else self.stored.shape
 
     def constants(self, changed: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """What is stored and its scales (none: of no length), or what stands in their places in `changed`, by name."""
+        """The stored constant and its scales (empty where there are none), or their replacements in `changed`, by name."""
         stored, scales = changed.get(self.constant), changed.get(self.scale)
         if scales is None:
             scales = self.scales.read() if self.scales else np.zeros(0, np.float32)
         return self.stored.read() if stored is None else stored, scales
 
     def read(self, changed: Mapping[str, NDArray[Any]] = MappingProxyType({})) -> Floats:
-        """Its value, in the network's shape; changed: constants that stand in the place of the graph's."""
+        """The dequantised value, in the network's shape; changed: constants that replace the graph's."""
         stored, scales = self.constants(changed)
         value: Floats
         if self.form in ("", "_half"):
@@ -84,17 +84,17 @@ class Parameter:
         if self.form in ("_rows", "_quantized"):
             value = stored.astype(np.float32) * scales.reshape(-1, *[1] * (stored.ndim - 1))
             return value.T if self.transposed else value
-        wide = _unpacked(stored, self.form).astype(np.float32) - _middle(self.form)
-        value = (wide * scales.reshape(*stored.shape[:2], 1)).reshape(len(stored), -1)[:, : self.inputs]
+        numbers = _unpacked(stored, self.form).astype(np.float32) - _zero_point(self.form)
+        value = (numbers * scales.reshape(*stored.shape[:2], 1)).reshape(len(stored), -1)[:, : self.inputs]
         return value if self.transposed else value.T
 
     def packed(self, value: Floats) -> dict[str, NDArray[Any]]:
-        """The constants of another value [the network's shape], in the form of this one."""
+        """Constants of another value [the network's shape], quantised as this one."""
         if self.form in ("", "_half"):
             turned = value.T if self.transposed else value
             return {self.constant: np.ascontiguousarray(turned, self.stored.dtype).reshape(self.stored.shape)}
         if self.form in ("_rows", "_quantized"):
-            # These scales are few, so that they lie inside the graph and stay.
+            # These scales stay: in older models they are inside the graph and cannot be replaced.
             scales = self.stored_scales.read().astype(np.float32)
             steps = np.rint(
                 (value.T if self.transposed else value)
@@ -108,12 +108,12 @@ class Parameter:
         size *= 2 if self.form == "_Q4" else 1
         padded = np.zeros((outputs, blocks, size), np.float32)
         padded.reshape(outputs, -1)[:, : self.inputs] = value
-        middle = _middle(self.form)
+        zero_point = _zero_point(self.form)
         # As the quantiser does: the largest value of a block, with its sign, becomes the lowest number.
         largest = np.take_along_axis(padded, np.abs(padded).argmax(2)[..., None], 2)
-        scales = (largest / -middle).astype(self.stored_scales.dtype)
+        scales = (largest / -zero_point).astype(self.stored_scales.dtype)
         steps = np.divide(padded, scales, out=np.zeros_like(padded), where=scales != 0)
-        numbers = np.clip(np.rint(steps) + middle, 0, 2 * middle - 1).astype(np.uint8)
+        numbers = np.clip(np.rint(steps) + zero_point, 0, 2 * zero_point - 1).astype(np.uint8)
         if self.form == "_Q4":
             numbers = numbers[..., ::2] | (numbers[..., 1::2] << 4)
         return {
@@ -141,10 +141,12 @@ def read_parameters(graph: Path) -> dict[str, Parameter]:
         parameters[own] = Parameter(
             own, form, own != stem, name, constant, scale, file.constants.get(scale), file.inputs.get(name, 0)
         )
-    return {name: each for name, each in parameters.items() if name[0] != "/" and name not in scales}
+    return {
+        name: each for name, each in parameters.items() if not name.startswith("/") and name not in scales
+    }
 
 
-def _middle(form: Form) -> int:
+def _zero_point(form: Form) -> int:
     return 128 if form == "_Q8" else 8
 
 

@@ -9,11 +9,10 @@ from functools import cache
 
 from timbral.errors import TextError
 from timbral.text.g2p.pronunciation import Pronunciation, SymbolVersion
-from timbral.text.normalize.chinese import official as official_rules
-from timbral.text.normalize.chinese.text import rewrite, with_pauses
 from timbral.text.scripts import PAUSES
+from timbral.text.symbols import symbols
 
-__all__ = ["normalize", "pronounce", "pronounce_officially"]
+__all__ = ["phones_of_reading", "pronounce"]
 
 # In the order of the official list: the first that fits wins, whatever jyutping calls an initial.
 _INITIAL = re.compile(
@@ -33,57 +32,47 @@ _WITHOUT_SYMBOL = {
     "hng": ("h", "ang"),
 }
 _NEAREST_FINAL = {"eu": "iu", "em": "im", "en": "in", "ep": "ip", "et": "ek", "oet": "oek"}
-_OFFICIAL_MARKS = str.maketrans("：；，。！？·、$～~—", ",,,.!?,,.---")
-
-
-def normalize(text: str) -> str:
-    """The text in words, its punctuation reduced to single `PAUSES`; else only ideographs are left."""
-    # Cantonese has no 幺 for one, not even on the telephone
-    written = rewrite(text) if "幺" in text else rewrite(text).replace("幺", "一")
-    spoken = "".join(official_rules.verbalize(clause) for clause in official_rules.clauses(written))
-    return _pronounceable(with_pauses(spoken))
+_SYLLABLE = re.compile("[a-z]{1,6}[1-6]")
+_READINGS = {"瀡": "soe4"}
+"""Readings that the dictionary lacks or has otherwise."""
 
 
 def pronounce(text: str, version: SymbolVersion) -> Pronunciation:
-    """How a Cantonese text sounds. Raises TextError for v1, whose phones have no Cantonese."""
-    return _pronounce(normalize(text), version)
+    """How a normalised Cantonese text sounds; ideographs that have no jyutping are left out.
 
-
-def pronounce_officially(text: str, version: SymbolVersion) -> Pronunciation:
-    """What the official front end of GPT-SoVITS makes of a Cantonese text.
-
-    Raises TextError for v1, of which the official code makes silence.
+    Raises TextError for v1, whose phones have no Cantonese.
     """
-    spoken = "".join(
-        official_rules.verbalize(official_rules.simplify(clause)) for clause in official_rules.clauses(text)
-    )
-    marked = spoken.replace("...", "…").translate(_OFFICIAL_MARKS)
-    return _pronounce(_pronounceable(re.sub(rf"[^一-龥{PAUSES}]", "", marked)), version)
-
-
-def _pronounce(normalized: str, version: SymbolVersion) -> Pronunciation:
     if version == "v1":
         raise TextError("models of version v1 do not speak Cantonese: use one of version v2 or later")
     phones: list[str] = []
     word2ph: list[int] = []
-    for char, reading in _readings(normalized):
+    spoken = ""
+    for char, reading in _readings(text):
         syllables = map(_phones_of, reading.split())
-        spoken = [char] if char in PAUSES else [phone for syllable in syllables for phone in syllable]
-        phones += spoken
-        word2ph.append(len(spoken))
-    return Pronunciation(tuple(phones), normalized, tuple(word2ph))
+        sounds = [char] if char in PAUSES else [phone for syllable in syllables for phone in syllable]
+        if sounds:
+            spoken += char
+            phones += sounds
+            word2ph.append(len(sounds))
+    return Pronunciation(tuple(phones), spoken, tuple(word2ph))
 
 
-def _pronounceable(text: str) -> str:
-    """The text without ideographs that have no jyutping."""
-    return "".join(char for char, reading in _readings(text) if char in PAUSES or reading)
+def phones_of_reading(reading: str, version: SymbolVersion) -> tuple[str, ...] | None:
+    """Phones of jyutping (`"coeng4 gong1"`); None if it is something else, or v1, which has no Cantonese."""
+    syllables = reading.split()
+    if not syllables or not all(map(_SYLLABLE.fullmatch, syllables)):
+        return None
+    phones = tuple(phone for syllable in syllables for phone in _phones_of(syllable))
+    return phones if set(phones) <= {*symbols(version)} else None
 
 
 def _readings(text: str) -> list[tuple[str, str]]:
     """Each character with its jyutping: mostly one syllable with tone number, none for what is not read."""
     import ToJyutping  # takes half a second, which only Cantonese should cost
 
-    return [(char, reading or "") for char, reading in ToJyutping.get_jyutping_list(text)]
+    return [
+        (char, _READINGS.get(char, reading or "")) for char, reading in ToJyutping.get_jyutping_list(text)
+    ]
 
 
 @cache

@@ -2,10 +2,12 @@
 
 It finds the path that MeCab finds (Kudo, Yamamoto, Matsumoto: "Applying Conditional Random Fields to Japanese
 Morphological Analysis", 2004), tie breaks included, in numpy and without the hundred megabytes that a
-compiled MeCab dictionary takes: surfaces are found by hash, all substrings of a text at once.
+compiled MeCab dictionary takes.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,12 +15,9 @@ import numpy as np
 from timbral.text.resources import Array, join_planes, read_arrays
 
 _Ints = np.ndarray[Any, np.dtype[np.int64]]
-_Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
-_HASH_BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2 ** 64
-_HASH_BASE_INVERSE = pow(_HASH_BASE, -1, 1 << 64)
-_HASH_OFFSET = 0xD1B54A32D192ED03
 _UNKNOWN = -1
+_MOST_UNPACKED = 4096
 _LONGEST_UNKNOWN_RUN = 24
 _CODE_POINTS = 0xFFFF  # MeCab takes characters beyond these for code point 0
 
@@ -62,12 +61,12 @@ class _Candidates(NamedTuple):
 
 
 class Lexicon:
-    """A packed dictionary; reading one takes about half a second."""
+    """A packed dictionary."""
 
     def __init__(self, arrays: dict[str, Array]) -> None:
         """arrays: contents of data/*_words.npz.xz; recipes/text tells how they are made."""
         self.classes: list[str] = arrays["class_features"].tobytes().decode("utf-8").split("\n")
-        self._find = _SurfaceTable(arrays["surfaces"].tobytes().decode("utf-8"))
+        self._surfaces = _SurfaceTable(arrays["surfaces"].tobytes())
         self._first_tokens = np.concatenate(([0], np.cumsum(arrays["token_counts"], dtype=np.int64)))
         self._token_classes = join_planes(arrays["token_classes"])
         self._token_costs = join_planes(arrays["token_costs"])
@@ -90,7 +89,6 @@ class Lexicon:
         """The most probable words of a text, from left to right; blanks belong to no word."""
         text = text.rstrip(" ")
         characters = [self._character(character) for character in text]
-        surfaces = self._find.all_in(text)
         ending: list[list[int]] = [
             [] for _ in range(len(text) + 1)
         ]  # nodes that end at a place, in MeCab's order
@@ -103,7 +101,7 @@ class Lexicon:
             start = self._run_end(characters, place, self._blank)[0]
             if start == len(text):
                 return self._trace(nodes, costs, previous, right_ids, ending[place])
-            found = self._candidates(characters, start, surfaces)
+            found = self._candidates(text, characters, start)
             left = np.array(ending[place])
             left_costs = np.array([costs[node] for node in ending[place]])
             left_right_ids = np.array([right_ids[node] for node in ending[place]])
@@ -140,9 +138,9 @@ class Lexicon:
             node = previous[node]
         return words[::-1]
 
-    def _candidates(self, characters: list[_Character], start: int, surfaces: "_Surfaces") -> _Candidates:
+    def _candidates(self, text: str, characters: list[_Character], start: int) -> _Candidates:
         """Known words that begin at a place, then, where the character's kind asks for it, unknown ones."""
-        lengths, found = surfaces.at(start)
+        lengths, found = (np.array(each, np.int64) for each in self._surfaces.at(text, start))
         counts = self._first_tokens[found + 1] - self._first_tokens[found]
         tokens = _ranges(self._first_tokens[found], counts)
         ends = [np.repeat(start + lengths, counts)]
@@ -201,69 +199,54 @@ class Lexicon:
         return self._characters[int(np.searchsorted(self._character_starts, code, "right")) - 1]
 
 
-class _Surfaces(NamedTuple):
-    """Entries found in a text, by place and then by length: parallel arrays."""
-
-    starts: _Ints
-    lengths: _Ints
-    entries: _Ints
-
-    def at(self, start: int) -> tuple[_Ints, _Ints]:
-        """Lengths and numbers of the entries that begin at a place."""
-        low, high = np.searchsorted(self.starts, (start, start + 1))
-        return self.lengths[low:high], self.entries[low:high]
-
-
 class _SurfaceTable:
-    """Finds the lines of a text (each once) in other texts.
+    """Finds the lines of a sorted text (each once) that begin at a place of another text.
 
-    The hash of c0 c1 ... is the sum of (c_i + offset) * base ** i modulo 2 ** 64, so that prefix sums give
-    the hash of every substring.
+    Only lines with the same first character are unpacked, when a text first has it.
     """
 
-    def __init__(self, lines: str) -> None:
-        codes = _codes(lines)
-        breaks = np.flatnonzero(codes == ord("\n"))
-        starts = np.concatenate(([0], breaks + 1))
-        lengths = np.diff(np.concatenate((starts, [len(codes) + 1]))) - 1
-        self._longest = int(lengths.max())
-        places = np.arange(len(codes)) - np.repeat(starts, lengths + 1)[: len(codes)]
-        terms = (codes + np.uint64(_HASH_OFFSET)) * _powers(_HASH_BASE, self._longest + 1)[places]
-        terms[breaks] = 0
-        hashes = np.add.reduceat(terms, starts)
-        self._order = np.argsort(hashes)
-        self._hashes = hashes[self._order]
+    def __init__(self, lines: bytes) -> None:
+        self._lines = lines
+        breaks = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n"))
+        self._starts = np.concatenate(([0], breaks + 1, [len(lines) + 1])).astype(np.int32)
+        self._numbers = lru_cache(maxsize=_MOST_UNPACKED)(self._unpack)
 
-    def all_in(self, text: str) -> _Surfaces:
-        codes = _codes(text)
-        terms = (codes + np.uint64(_HASH_OFFSET)) * _powers(_HASH_BASE, len(codes))
-        sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(terms, dtype=np.uint64)))
-        unshift = _powers(_HASH_BASE_INVERSE, len(codes))
-        starts, lengths = np.meshgrid(np.arange(len(codes)), np.arange(1, self._longest + 1), indexing="ij")
-        inside = starts + lengths <= len(codes)
-        starts, lengths = starts[inside], lengths[inside]
-        hashes = (sums[starts + lengths] - sums[starts]) * unshift[starts]
-        places = np.searchsorted(self._hashes, hashes)
-        places[places == len(self._hashes)] = 0
-        hit = self._hashes[places] == hashes
-        return _Surfaces(starts[hit], lengths[hit], self._order[places[hit]])
+    def at(self, text: str, start: int) -> tuple[list[int], list[int]]:
+        """Lengths and numbers of the lines that stand in `text` from `start`, the shortest first."""
+        numbers, longest = self._numbers(text[start])
+        lengths: list[int] = []
+        found: list[int] = []
+        for length in range(1, min(longest, len(text) - start) + 1):
+            number = numbers.get(text[start : start + length])
+            if number is not None:
+                lengths.append(length)
+                found.append(number)
+        return lengths, found
+
+    def _unpack(self, character: str) -> tuple[dict[str, int], int]:
+        """The lines that begin with a character with their numbers, and the length of the longest."""
+        prefix = character.encode("utf-8", "surrogatepass")
+        low = self._first_from(prefix)
+        high = self._first_from(prefix[:-1] + bytes([prefix[-1] + 1]))
+        if low == high:
+            return {}, 0
+        lines = self._lines[self._starts[low] : self._starts[high] - 1].decode("utf-8").split("\n")
+        return dict(zip(lines, range(low, high), strict=True)), max(map(len, lines))
+
+    def _first_from(self, prefix: bytes) -> int:
+        """Number of the first line that does not come before `prefix`."""
+        width = len(prefix)
+        return bisect_left(
+            range(len(self._starts) - 1),
+            prefix,
+            key=lambda line: self._lines[self._starts[line] : self._starts[line] + width],
+        )
 
 
 def load(name: str) -> tuple[Lexicon, dict[str, Array]]:
     """A lexicon of the folder `data`, and all arrays of its file, for what only one language stores."""
     arrays = read_arrays(name)
     return Lexicon(arrays), arrays
-
-
-def _codes(text: str) -> _Hashes:
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
-
-
-def _powers(base: int, count: int) -> _Hashes:
-    """1, base, base ** 2, ... modulo 2 ** 64: uint64 [count]."""
-    factors = np.full(max(count, 1), base, np.uint64)
-    factors[0] = 1
-    return np.cumprod(factors, dtype=np.uint64)[:count]
 
 
 def _ranges(starts: _Ints, counts: _Ints) -> _Ints:

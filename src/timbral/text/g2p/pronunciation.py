@@ -1,4 +1,4 @@
-"""What all language modules share: what they return, the sound of a text, and how they may be told to read."""
+"""What the modules of all languages share: the sound of a text, and who decides on polyphones."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,6 @@ from typing import Literal
 
 SymbolVersion = Literal["v1", "v2"]
 """Which phone inventory a model was trained with: 322 symbols (v1) or 732 (v2 and everything later)."""
-
-Reading = Literal["official", "best"]
-"""How Chinese and Cantonese are read: as the official front end does, mistakes included, or as they should be."""
 
 Polyphones = Callable[[str], Sequence[str | None]]
 """Reads a Chinese clause: for each character its pinyin with tone number (`"zhong4"`), None without an opinion."""

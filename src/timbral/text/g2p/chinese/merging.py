@@ -1,6 +1,7 @@
 """Joins words whose tones change together: around 不 and 一, doubled words, third tones, 儿."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from pypinyin import Style, lazy_pinyin
 
@@ -73,7 +74,7 @@ def _merge_equal(words: Sequence[Word]) -> list[Word]:
 
 def _merge_third_tones(words: Sequence[Word], meet: Callable[[list[str], list[str]], bool]) -> list[Word]:
     """Joins neighbours of at most three characters whose finals `meet`; a word joins only one other."""
-    finals = [lazy_pinyin(w.text, neutral_tone_with_five=True, style=Style.FINALS_TONE3) for w in words]
+    finals = [_finals(word.text) for word in words]
     grouped: list[Word] = []
     joined_before = False
     for at, word in enumerate(words):
@@ -91,6 +92,11 @@ def _merge_third_tones(words: Sequence[Word], meet: Callable[[list[str], list[st
             grouped.append(word)
         joined_before = joins
     return grouped
+
+
+@lru_cache(maxsize=8192)
+def _finals(word: str) -> list[str]:
+    return lazy_pinyin(word, neutral_tone_with_five=True, style=Style.FINALS_TONE3)
 
 
 def _merge_er(words: Sequence[Word]) -> list[Word]:

@@ -34,7 +34,8 @@ def reading_in_context(words: Sequence[Word], at: int) -> str | None:
             must = after.tag[0] in "vdpz" and after.text[0] not in "不到"
             return "dei3" if must else None
         case "地":
-            is_land = (
+            manner = before.tag[0] in "dz" or (len(before.text) > 1 and before.text[-1] == before.text[-2])
+            is_land = not (manner and after.tag == "x") and (
                 words[at].tag != "uv"
                 or after.tag == "x"
                 or after.text[0] in "的上下里"
@@ -44,6 +45,8 @@ def reading_in_context(words: Sequence[Word], at: int) -> str | None:
             return "di4" if is_land else "de5"
         case "只" if before.tag == "m" or before.text in _MEASURED:
             return "zhi1"
+        case "子" if before.tag != "x":
+            return "zi3"
         case "教":
             return "jiao1"
         case "干" if _INTENSE.fullmatch(before.text):

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from timbral.text.resources import read_arrays, read_lines
 
-_DICTIONARY_KNOWS_BETTER = frozenset("没都应更重好难弄少要粥吗吧啦哦喔耶哇给藏差率处塞子乐累挑地")
-"""Frequent characters whose usual reading the network, taught by an encyclopedia, doubts too often."""
-_MARGIN = 1.5
+_NOT_ASKED = frozenset("子塞哦")
+"""Characters whose usual reading the network, taught by an encyclopedia, doubts too often."""
+_DOUBTFUL = frozenset("没都应更重好难弄少要粥吗吧啦喔耶哇给藏差率处乐累挑地")
+"""Characters for which it has to be surer than for others."""
+_MARGIN, _MARGIN_OF_DOUBTFUL = 0.7, 6.0
 """How much higher a reading's logit must be than the next one's to be an opinion."""
 _UNKNOWN, _BEGIN, _END, _FIRST = 1, 2, 3, 4
 
@@ -42,7 +44,8 @@ class PolyphoneNetwork:
             char = clause[at]
             scores = row[self._choices[char]]
             best = int(scores.argmax())
-            if len(scores) == 1 or scores[best] - np.delete(scores, best).max() >= _MARGIN:
+            margin = scores[best] - np.delete(scores, best).max(initial=-np.inf)
+            if margin >= (_MARGIN_OF_DOUBTFUL if char in _DOUBTFUL else _MARGIN):
                 spoken[at] = self._readings[char][best]
         return spoken
 
@@ -77,5 +80,5 @@ class PolyphoneNetwork:
 def polyphone_network() -> PolyphoneNetwork:
     """The network in the package, for the characters of `data/zh_polyphones.txt` it can be trusted on."""
     entries = [line.split() for line in read_lines("zh_polyphones.txt")]
-    readings = {char: readings for char, *readings in entries if char not in _DICTIONARY_KNOWS_BETTER}
+    readings = {char: readings for char, *readings in entries if char not in _NOT_ASKED}
     return PolyphoneNetwork(read_arrays("zh_polyphones.npz"), readings)

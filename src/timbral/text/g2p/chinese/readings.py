@@ -1,61 +1,62 @@
-"""The pinyin of each character of a clause: by dictionary, by a network that sees it whole, or by both."""
+"""The pinyin of each character of a clause: known words by dictionary, the rest by a network, both corrected by context."""
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from itertools import accumulate
 from typing import Any
 
 from pypinyin import Style, lazy_pinyin
 from pypinyin.constants import PHRASES_DICT
 
-from timbral.text.g2p.chinese.corrections import mend_readings
+from timbral.text.g2p.chinese.context import apply_contexts
+from timbral.text.g2p.chinese.particles import reading_in_context
 from timbral.text.g2p.chinese.words import Word
 from timbral.text.g2p.pronunciation import Polyphones
+from timbral.text.resources import read_lines
 
-Reader = Callable[[Sequence[Word], Sequence[Word]], list[str]]
-"""Reads a clause, given as words and as the groups that `merge` made of them: for each character its pinyin
-with tone number (`"lv4"`, neutral 5), a pause being its own."""
-
-
-def read_by_word(words: Sequence[Word], groups: Sequence[Word]) -> list[str]:
-    """Reads each group by dictionary, as the official front end does in v1 and without G2PW."""
-    return [pinyin for group in groups for pinyin in _by_dictionary(group.text)]
+_LONGEST_PHRASE = 6
 
 
-def read_by_sentence(polyphones: Polyphones) -> Reader:
-    """Reads each group by dictionary if it is a phrase there, else by network: the official way with G2PW."""
-
-    def read(words: Sequence[Word], groups: Sequence[Word]) -> list[str]:
-        opinions = polyphones("".join(word.text for word in words))
-        pinyin: list[str] = []
-        for group in groups:
-            if group.text in PHRASES_DICT:
-                pinyin += _by_dictionary(group.text)
-            else:
-                here = opinions[len(pinyin) : len(pinyin) + len(group.text)]
-                pinyin += [
-                    seen or _by_dictionary(char)[0] for seen, char in zip(here, group.text, strict=True)
-                ]
-        return pinyin
-
-    return read
+def read_clause(words: Sequence[Word], polyphones: Polyphones) -> list[str]:
+    """Pinyin with tone number (`"lv4"`, neutral 5) of each character of a clause, a pause being its own."""
+    opinions = polyphones("".join(word.text for word in words))
+    pinyin: list[str] = []
+    for word in words:
+        usual = _by_dictionary(word.text)
+        here = opinions[len(pinyin) : len(pinyin) + len(word.text)]
+        if len(word.text) > 1 and word.text in PHRASES_DICT:
+            pinyin += usual
+        else:
+            pinyin += [seen or known for known, seen in zip(usual, here, strict=True)]
+    _apply_grammar(words, pinyin)
+    _apply_phrases(words, pinyin)
+    apply_contexts("".join(word.text for word in words), pinyin)
+    return pinyin
 
 
-def read_best(polyphones: Polyphones) -> Reader:
-    """Reads known words by dictionary, the rest by network, and mends what both get wrong."""
+def _apply_grammar(words: Sequence[Word], pinyin: list[str]) -> None:
+    start = 0
+    for at, word in enumerate(words):
+        if len(word.text) == 1:
+            pinyin[start] = reading_in_context(words, at) or pinyin[start]
+        start += len(word.text)
 
-    def read(words: Sequence[Word], groups: Sequence[Word]) -> list[str]:
-        opinions = polyphones("".join(word.text for word in words))
-        pinyin: list[str] = []
-        for word in words:
-            usual = _by_dictionary(word.text)
-            here = opinions[len(pinyin) : len(pinyin) + len(word.text)]
-            if len(word.text) > 1 and word.text in PHRASES_DICT:
-                pinyin += usual
-            else:
-                pinyin += [seen or known for known, seen in zip(usual, here, strict=True)]
-        return mend_readings(words, pinyin)
 
-    return read
+def _apply_phrases(words: Sequence[Word], pinyin: list[str]) -> None:
+    """Puts in the readings of `data/zh_readings.txt`, for phrases that begin and end with a word."""
+    clause = "".join(word.text for word in words)
+    bounds = [0, *accumulate(len(word.text) for word in words)]
+    for at, start in enumerate(bounds):
+        for end in bounds[at + 1 : at + 1 + _LONGEST_PHRASE]:
+            reading = _phrases().get(clause[start:end])
+            if reading:
+                pinyin[start:end] = reading
+
+
+@cache
+def _phrases() -> dict[str, list[str]]:
+    entries = [line.split() for line in read_lines("zh_readings.txt")]
+    return {phrase: pinyin for phrase, *pinyin in entries}
 
 
 @lru_cache(maxsize=8192)

@@ -4,12 +4,24 @@ The rules are PaddleSpeech's (`paddlespeech/t2s/frontend/tone_sandhi.py`) as GPT
 were trained on these very rules, so their oddities are kept.
 """
 
+import re
+from collections.abc import Sequence
+
+from timbral.text.g2p.chinese.dictionary import dictionary
 from timbral.text.g2p.chinese.lists import words_in
 from timbral.text.g2p.chinese.words import Word, parts_of
 
 _PARTICLES = "吧呢哈啊呐噻嘛吖嗨呐哦哒额滴哩哟喽啰耶喔诶的地得"
 _COUNTED = "几有两半多各整每做是"
 _PUNCTUATION = "：，；。？！“”‘’':,;.?!"
+
+_DIGIT = "[零一二三四五六七八九]"
+_DIGIT_ONE = re.compile(
+    rf"(?<=[零一二三四五六七八九十第周初之统唯专])一|(?<=星期)一|(?<=礼拜)一|(?<={_DIGIT}点)一(?![刻滴起直些样般定边下会点])"
+    rf"|(?<=月)一(?=[日号])|一(?={_DIGIT}|[到至]{_DIGIT}|十|[月号楼级流]|年级|等[奖舱品于]|[加减乘除比]{_DIGIT})"
+)
+_COUNTING_ONE = re.compile(r"(?<=[有是又每另这那某任哪各了着来多再就])一(?=\w)|一(?=[百千万亿])")
+_FULL_TONE_DE = re.compile("[获取赢博夺求难不心所应]得")
 
 
 def change_tones(word: Word, finals: list[str]) -> list[str]:
@@ -57,11 +69,12 @@ def _neutralise(word: Word, finals: list[str]) -> None:
     keeps_tone = text in words_in("zh_not_neutral_tone.txt")
     if tag[0] in "nva" and not keeps_tone:
         for at in range(1, len(text)):
-            if text[at] == text[at - 1]:
+            same = text[at] == text[at - 1] and finals[at] == finals[at - 1]
+            if same and not (at == len(text) - 1 > 1 and text[0] != text[1]):  # 爸爸妈妈, but 两手空空
                 _set_tone(finals, at, "5")
     counter = text.find("个")
     if (
-        text[-1] in _PARTICLES
+        (text[-1] in _PARTICLES and tag != "m")
         or (text in {"了", "着", "过"} and tag in {"ul", "uz", "ug"})
         or (len(text) > 1 and text[-1] in "们子" and tag in {"r", "n"} and not keeps_tone)
         or (len(text) > 1 and text[-1] in "上下里" and tag in {"s", "l", "f"})
@@ -130,3 +143,39 @@ def _halves(word: str) -> tuple[str, str]:
     if word.startswith(shortest):
         return shortest, word[len(shortest) :]
     return word[: -len(shortest)], shortest
+
+
+def restore_tones(clause: str, pinyin: Sequence[str], finals: Sequence[str]) -> list[str]:
+    """The spoken finals of a clause with the tones that the rules above miss or take by mistake.
+
+    一 changes after 有, 这 and the like, and keeps its tone as a digit or an ordinal (一九九八年, 十一月,
+    一号); 的 and 地 keep theirs in words where they are no particles (目的, 土地), 得 in 获得 and 得走了, and a doubled
+    character where two words meet (今天天气, 医院院长).
+    """
+    restored = list(finals)
+    for at in range(2, len(clause) - 1):
+        if clause[at] == clause[at - 1] and _two_words_meet(clause[at - 2 : at + 2]):
+            _set_tone(restored, at, pinyin[at][-1])
+    for match in _COUNTING_ONE.finditer(clause):
+        if restored[match.start()].endswith("1"):  # at the end of a word of the dictionary
+            _set_tone(restored, match.start(), "2" if pinyin[match.end()][-1] == "4" else "4")
+    for match in _DIGIT_ONE.finditer(clause):
+        _set_tone(restored, match.start(), "1")
+    for match in _FULL_TONE_DE.finditer(clause):
+        _set_tone(restored, match.start() + 1, "2")
+    for at, char in enumerate(clause):
+        if char in "的地" and pinyin[at][:-1] == "di":
+            restored[at] = "i" + pinyin[at][-1]
+        elif pinyin[at] == "liao3" and restored[at].endswith("5"):
+            restored[at] = "iao3"
+        elif pinyin[at] == "dei3":
+            restored[at] = "ei2" if pinyin[at + 1 : at + 2] and pinyin[at + 1].endswith("3") else "ei3"
+    return restored
+
+
+def _two_words_meet(four: str) -> bool:
+    """Whether two dictionary words form a longer one, the first ending like the second begins."""
+    if len(set(four)) < 3 or four[-1] == "儿":
+        return False
+    words = {(entry.start, entry.end) for entry in dictionary().entries(four)}
+    return words >= {(0, 2), (2, 4), (0, 4)}

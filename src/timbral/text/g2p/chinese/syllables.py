@@ -1,14 +1,19 @@
 """Pinyin to phones: an initial and a final with tone for each syllable, in the opencpop-strict inventory."""
 
+import re
 from functools import cache
 
 from pypinyin.contrib.tone_convert import to_finals_tone3, to_initials
+
+from timbral.text.g2p.pronunciation import SymbolVersion
+from timbral.text.symbols import symbols
 
 _INITIALS = ("zh", "ch", "sh", *"bpmfdtnlgkhjqxrzcsyw")
 _OPEN = {"a": "AA", "e": "EE", "o": "OO"}
 _SHORTENED = {"uei": "ui", "iou": "iu", "uen": "un"}
 _WHOLE = {"ing": "ying", "i": "yi", "in": "yin", "u": "wu"}
 _GLIDES = {"v": "yu", "i": "y", "u": "w"}
+_SYLLABLE = re.compile("[a-z]{1,6}[1-5]")
 _WITHOUT_VOWEL = {"m": "mu", "n": "en", "ng": "eng", "hm": "heng", "hng": "heng"}
 
 
@@ -50,3 +55,14 @@ def _as_phones(spelling: str, tone: str) -> tuple[str, str]:
     elif final == "ue":
         final = "ve"
     return initial, final + tone
+
+
+def phones_of_reading(reading: str, version: SymbolVersion) -> tuple[str, ...] | None:
+    """Phones of syllables of pinyin with tone numbers, None if one is no syllable of Mandarin."""
+    phones: list[str] = []
+    for syllable in reading.replace("u:", "v").replace("ü", "v").split():
+        initial, final = split_pinyin(syllable) if _SYLLABLE.fullmatch(syllable) else ("", "")
+        if not final:
+            return None
+        phones += phones_of(initial, final)
+    return tuple(phones) if phones and set(phones) <= {*symbols(version)} else None

@@ -23,8 +23,8 @@ class Homograph(NamedTuple):
 
 
 def word(spelling: str) -> Phones | None:
-    """ARPAbet phones of a lower-case word, or None where the dictionary lacks it."""
-    return _find(_table("en_words.txt.xz"), spelling)
+    """ARPAbet phones of a lower-case word, or None where the dictionaries lack it."""
+    return _find(_table("en_additions.txt"), spelling) or _find(_table("en_words.txt.xz"), spelling)
 
 
 def first_name(spelling: str) -> Phones | None:

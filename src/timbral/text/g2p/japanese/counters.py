@@ -23,10 +23,10 @@ class Reading(NamedTuple):
 
 
 DIGITS: dict[str, tuple[int, str]] = {
-    surface: (value, "０" if surface == "０" else "〇一二三四五六七八九"[value])
+    surface: (value, "〇一二三四五六七八九"[value])
     for value, surfaces in enumerate(
         (
-            "○ 〇 ０",
+            "〇 零 ０",
             "１ 一 いち 壱",
             "２ 二 に 弐 貳 ニ",
             "３ 三 さん 参",
@@ -42,6 +42,8 @@ DIGITS: dict[str, tuple[int, str]] = {
 }
 """Digits as they are written: value, and the form under which the rules know them."""
 
+FIGURES = frozenset("０１２３４５６７８９")
+
 TENS = (
     Reading("十", "ジュウ", Said("ジュー", 1, 2)),
     Reading("百", "ヒャク", Said("ヒャク", 2, 2)),
@@ -49,32 +51,8 @@ TENS = (
 )
 """Units within four digits, from the second digit up."""
 
-MYRIADS = tuple(
-    Reading(surface, reading, Said(sound, accent, morae))
-    for surface, reading, sound, accent, morae in (
-        ("万", "マン", "マン", 1, 2),
-        ("億", "オク", "オク", 1, 2),
-        ("兆", "チョウ", "チョー", 1, 2),
-        ("京", "ケイ", "ケー", 1, 2),
-        ("垓", "ガイ", "ガイ", 1, 2),
-        ("𥝱", "ジョ", "ジョ", 1, 1),
-        ("穣", "ジョウ", "ジョー", 1, 2),
-        ("溝", "コウ", "コウ", 1, 2),
-        ("澗", "カン", "カン", 1, 2),
-        ("正", "セイ", "セー", 1, 2),
-        ("載", "サイ", "サイ", 1, 2),
-        ("極", "ゴク", "ゴク", 1, 2),
-        ("恒河沙", "ゴウガシャ", "ゴウガシャ", 1, 4),
-        ("阿僧祇", "アソウギ", "アソーギ", 2, 4),
-        ("那由他", "ナユタ", "ナユタ", 1, 3),
-        ("不可思議", "フカシギ", "フカシギ", 2, 4),
-        ("無量大数", "ムリョウタイスウ", "ムリョータイスー", 6, 7),
-    )
-)
-"""Units of every fourth digit."""
-
 COUNTING = frozenset("一二三四五六七八九何幾数")
-UNITS = frozenset("十百千") | {unit.surface for unit in MYRIADS}
+UNITS = frozenset("十百千万億兆京垓")
 
 
 def _said(rows: str) -> dict[str, Said]:
@@ -102,7 +80,7 @@ DIGIT_CHANGES: tuple[tuple[frozenset[str], dict[str, Said]], ...] = tuple(
             "一 イッ 1 2/六 ロッ 1 2/八 ハッ 1 2/十 ジュッ 1 2/百 ヒャッ 1 2",
         ),
         (
-            "． ・ 才 頭 着 足 尺 坪 通り センチ シーシー ＣＣ ｃｃ ｃｍ サイクル サンチーム シーズン "
+            "点 才 頭 着 足 尺 坪 通り センチ シーシー ＣＣ ｃｃ ｃｍ サイクル サンチーム シーズン "
             "シート シリング シンガポールドル スイスフラン スウェーデンクローネ スクレ セット セント "
             "ソル ゾーン 糎 竿 差 差し 歳 歳児 作 冊 刷 皿 棹 艘 子 視 式 失 室 射 社 勺 種 首 周 周忌 "
             "周年 州 週 週間 集 宿 所 勝 升 床 章 色 食 親等 進 進数 品 すじ そう そろい 筋 数 寸 世 隻 "
@@ -121,8 +99,7 @@ DIGIT_CHANGES: tuple[tuple[frozenset[str], dict[str, Said]], ...] = tuple(
         ("トン ｔ タル テラ トライ", "一 イッ 1 2/十 ジュッ 1 2"),
         (
             "房 柱 ％ ポンド ｐａ ｐｐｍ パーセント パーミル パスカル パック パット ピーピーエム ピコ "
-            "ページ 頁 ペア ペセタ ペソ ペニー ペニヒ ペンス ポイント 振り 針 袋 張り 平米 平方キロ "
-            "平方キロメートル 平方センチメートル 平方メートル 品目",
+            "ページ 頁 ペア ペセタ ペソ ペニー ペニヒ ペンス ポイント 振り 針 袋 張り 品目",
             "十 ジュッ 1 2",
         ),
     )
@@ -131,6 +108,7 @@ DIGIT_CHANGES: tuple[tuple[frozenset[str], dict[str, Said]], ...] = tuple(
 
 BEFORE_HUNDRED = _said("六 ロッ 0 2/八 ハッ 0 2")
 BEFORE_THOUSAND = _said("一 イッ 0 2/八 ハッ 0 2/十 ジュッ 1 2")
+APPROXIMATE = _said("四 シ 0 1/七 シチ 0 2")
 NATIVE_DIGITS = _said("一 ヒト 0 2/二 フタ 0 2")
 
 VOICED = dict(

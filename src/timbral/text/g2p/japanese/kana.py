@@ -22,34 +22,10 @@ MORA_PHONES: dict[str, tuple[str, ...]] = {
 }
 """Phones of each mora in katakana; morae have one or two characters."""
 
-_LETTER_NAMES = [
-    "エー",
-    "ビー",
-    "シー",
-    "ディー",
-    "イー",
-    "エフ",
-    "ジー",
-    "エイチ",
-    "アイ",
-    "ジェー",
-    "ケー",
-    "エル",
-    "エム",
-    "エヌ",
-    "オー",
-    "ピー",
-    "キュー",
-    "アール",
-    "エス",
-    "ティー",
-    "ユー",
-    "ブイ",
-    "ダブリュー",
-    "エックス",
-    "ワイ",
-    "ズィー",
-]
+_LETTER_NAMES = (
+    "エー ビー シー ディー イー エフ ジー エイチ アイ ジェー ケー エル エム エヌ オー ピー キュー アール エス ティー "
+    "ユー ブイ ダブリュー エックス ワイ ゼット"
+)
 _NOT_SPELT = {"ヮ", "ヶ", "グヮ", "クヮ"}  # OpenJTalk does not read these in words that it does not know
 
 
@@ -57,7 +33,7 @@ def _spellings() -> dict[str, tuple[str, int]]:
     table = {mora: (mora, 1) for mora in MORA_PHONES if mora not in _NOT_SPELT}
     table |= {"".join(chr(ord(c) - 0x60) for c in mora): (mora, 1) for mora in table}
     table[LONG_VOWEL] = (LONG_VOWEL, 1)
-    for index, name in enumerate(_LETTER_NAMES):
+    for index, name in enumerate(_LETTER_NAMES.split()):
         small = sum(character in "ャュョェィ" for character in name)
         table[chr(ord("ａ") + index)] = table[chr(ord("Ａ") + index)] = (name, len(name) - small)
     return table

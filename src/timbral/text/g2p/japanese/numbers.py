@@ -4,9 +4,10 @@ The steps are those of OpenJTalk's njd_set_digit (Nagoya Institute of Technology
 the same.
 """
 
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from timbral.text.g2p.japanese.counters import (
+    APPROXIMATE,
     BEFORE_HUNDRED,
     BEFORE_THOUSAND,
     COUNTER_CHANGES,
@@ -14,11 +15,11 @@ from timbral.text.g2p.japanese.counters import (
     DAYS,
     DIGIT_CHANGES,
     DIGITS,
+    FIGURES,
     FIRST_OF_MONTH,
     FOUR_AFTER_TWENTY,
     FOURTEEN,
     HUNDRED_THOUSAND_CHANGES,
-    MYRIADS,
     NATIVE_COUNTERS,
     NATIVE_DIGITS,
     PEOPLE,
@@ -32,20 +33,17 @@ from timbral.text.g2p.japanese.counters import (
 )
 from timbral.text.g2p.japanese.words import ADVERBIAL, COUNTER, NOUN, NUMERAL, SYMBOL, Morpheme
 
-_COMMA = "，"
-_POINTS = ("．", "・")
-_ZEROS = ("〇", "０")
-_HYPHENS = tuple("―−‐—－")
-_NUMBER_SIGN = "番号"
-_LARGEST_PLACE = len(MYRIADS)
+_POINT = "点"
+_AFTER_FRACTION_BAR = ("ルート", "マイナス")
 
 
 def read_numbers(words: list[Morpheme]) -> list[Morpheme]:
-    """The words with digits read as numbers, and numbers and counters fitted to each other."""
+    """The words with figures read as numbers, and numbers and counters fitted to each other."""
     if not any(word.group1 == NUMERAL for word in words):
         return words
     words = _audible(_read_digit_runs(words))
     _read_decimal_points(words)
+    _read_fractions_and_scores(words)
     _fit_counters(words)
     _fit_units(words)
     _use_native_words(words)
@@ -54,85 +52,35 @@ def read_numbers(words: list[Morpheme]) -> list[Morpheme]:
 
 
 def _read_digit_runs(words: list[Morpheme]) -> list[Morpheme]:
+    """Full-width figures as values; kanji digits in a row one by one, but 二三 (two or three) as they are."""
     done: list[Morpheme] = []
-    run: list[Morpheme] = []
-    for index, word in enumerate(words):
-        if _is_digit(word) or (word.group1 == NUMERAL and word.surface in (*_POINTS, _COMMA)):
-            if _is_digit(word):
-                word.surface = DIGITS[word.surface][1]
-            run.append(word)
+    for is_digits, group in groupby(words, _is_digit):
+        run = list(group)
+        if not is_digits:
+            done += run
             continue
-        done += _read_run(done, run, words[index:])
-        run = []
-        done.append(word)
-    return done + _read_run(done, run, [])
-
-
-def _read_run(before: list[Morpheme], run: list[Morpheme], after: list[Morpheme]) -> list[Morpheme]:
-    """Digits, commas and points in a row, as numbers or digit by digit.
-
-    Whichever the signs around speak for.
-    """
-    done: list[Morpheme] = []
-    while run:
-        if run[0].surface in (*_POINTS, _COMMA):
-            done.append(run.pop(0))
+        is_value = all(word.surface in FIGURES for word in run)
+        for word in run:
+            word.surface = DIGITS[word.surface][1]
+        if len(run) == 1 and run[0].surface == "〇":
+            run[0].sound, run[0].morae = "レー", 2
+        if is_value and len(run) <= len(TENS) + 1 and _value(run[0]):
+            done += _as_number(run)
             continue
-        integer = next((i for i, word in enumerate(run) if i and word.surface in _POINTS), len(run))
-        while integer > 1 and run[integer - 1].surface == _COMMA:
-            integer -= 1
-        commas = [i for i in range(integer) if run[i].surface == _COMMA]
-        grouped = commas and all((i in commas) == ((integer - 1 - i) % 4 == 3) for i in range(integer))
-        zero_first = integer > 1 and _value(run[0]) == 0
-        if grouped and not zero_first:
-            number, run = [word for word in run[:integer] if word.surface != _COMMA], run[integer:]
-            done += _as_number(number)
-            continue
-        end = commas[0] if commas else integer
-        number, run = run[:end], run[end:]
-        if not zero_first and _number_score(before + done, run + after) >= 0:
-            done += _as_number(number)
+        if len(run) == 2 and _value(run[1]) == _value(run[0]) + 1 > 1:
+            _say(run[0], APPROXIMATE.get(run[0].surface))
         else:
-            _digit_by_digit(before + done, number)
-            done += number
+            _digit_by_digit(run)
+        done += run
     return done
 
 
-def _number_score(before: list[Morpheme], after: list[Morpheme]) -> int:
-    """What the words around digits say.
-
-    At least 0 for a number, below for digits such as those of a telephone.
-    """
-    score = 0
-    if before:
-        last = before[-1]
-        number_before = len(before) > 1 and before[-2].group1 == NUMERAL
-        score += 2 * (last.group1 == "数接続") + (last.group2 == COUNTER or last.group1 == ADVERBIAL)
-        if last.surface in _POINTS:
-            score -= 5 * number_before
-        elif last.surface == "（":
-            score -= 2 * number_before
-        elif last.surface in (*_HYPHENS, "）", _NUMBER_SIGN):
-            score -= 2
-        score -= 2 * (len(before) > 1 and before[-2].surface == _NUMBER_SIGN)
-    if after:
-        first = after[0]
-        score += 2 * (first.group2 == COUNTER or first.group1 == ADVERBIAL)
-        if first.surface == "）":
-            score -= 2 * (len(after) > 1 and after[1].group1 == NUMERAL)
-        elif first.surface in (*_HYPHENS, "（", _NUMBER_SIGN):
-            score -= 2
-        elif first.surface in _POINTS:
-            score += 4
-    return score
-
-
-def _digit_by_digit(before: list[Morpheme], digits: list[Morpheme]) -> None:
+def _digit_by_digit(digits: list[Morpheme]) -> None:
     """Two digits a phrase, short ones drawn out to two morae."""
     if len(digits) < 2:
         return
     for index, digit in enumerate(digits):
-        drawn_out = {"〇": "ゼロ", "０": "ゼロ", "二": "ニー", "五": "ゴー"}.get(digit.surface)
+        drawn_out = {"〇": "ゼロ", "二": "ニー", "五": "ゴー"}.get(digit.surface)
         if drawn_out:
             digit.sound, digit.morae = drawn_out, 2
         digit.rule = "*"
@@ -142,54 +90,52 @@ def _digit_by_digit(before: list[Morpheme], digits: list[Morpheme]) -> None:
 
 
 def _as_number(digits: list[Morpheme]) -> list[Morpheme]:
-    """Digits with the units between them: 二 〇 五 becomes 二 百 五 (and a silent zero)."""
-    place, within = divmod(len(digits) - 1, 4)
-    if len(digits) < 2 or place > _LARGEST_PLACE:
-        return digits
+    """Up to four digits with the units between them: 二 〇 五 becomes 二 百 五 (and a silent zero)."""
     words: list[Morpheme] = []
-    group_counts = False
-    for digit in digits:
+    for place, digit in zip(range(len(digits) - 1, -1, -1), digits, strict=True):
         value = _value(digit)
         words.append(digit)
-        if within == 0:
-            group_counts |= value != 0
-            if value == 0:
-                _silence(digit)
-            if group_counts and place:
-                words.append(_unit(MYRIADS[place - 1]))
-            if group_counts:
-                group_counts = False
-            place -= 1
-        elif value <= 0:
+        if value == 0:
             _silence(digit)
-        else:
-            group_counts = True
-            if value == 1:
-                _become(digit, TENS[within - 1], group1=NUMERAL)
-            else:
-                words.append(_unit(TENS[within - 1]))
-        within = (within - 1) % 4
+        elif place and value == 1:
+            _become(digit, TENS[place - 1], group1=NUMERAL)
+        elif place:
+            words.append(_unit(TENS[place - 1]))
     return words
 
 
 def _read_decimal_points(words: list[Morpheme]) -> None:
-    index = 1
-    while index < len(words) - 1:
-        before, word, after = words[index - 1 : index + 2]
-        if word.surface not in _POINTS or before.group1 != NUMERAL or after.group1 != NUMERAL:
-            index += 1
+    """点 between numerals as the decimal point, with short digits before it drawn out."""
+    for index, (before, word, after) in enumerate(zip(words, words[1:], words[2:], strict=False)):
+        follows_unit = index + 3 < len(words) and words[index + 3].surface in UNITS
+        if word.surface != _POINT or before.group1 != NUMERAL or not _is_digit(after) or follows_unit:
             continue
-        _become(word, Reading("．", "テン", Said("テン", 0, 2)), group1="接尾", group2=COUNTER)
+        _become(word, Reading(_POINT, "テン", Said("テン", 0, 2)), group1="接尾", group2=COUNTER)
         word.joined = True
-        drawn_out = {"〇": "レー", "０": "レー", "二": "ニー", "五": "ゴー"}.get(before.surface)
+        drawn_out = {"〇": "レー", "二": "ニー", "五": "ゴー"}.get(before.surface)
         if drawn_out:
             before.sound, before.morae = drawn_out, 2
         elif before.surface == "六":
             before.accent = 1
-        index += 1
-        while index < len(words) and words[index].part == NOUN:
-            index += 1
-        index += 1
+        if after.surface == "〇":
+            after.sound, after.morae = "ゼロ", 2
+
+
+def _read_fractions_and_scores(words: list[Morpheme]) -> None:
+    """分 in 三分の一 and 対 in 三対二, whose sounds are not those of the counters."""
+    for number, word, *rest in zip(words, words[1:], words[2:], [*words[3:], None], strict=False):
+        if number.group1 != NUMERAL or rest[0] is None:
+            continue
+        if word.surface == "分" and rest[0].surface == "の" and rest[1] and _starts_number(rest[1]):
+            _become(word, Reading("分", "ブン", Said("ブン", 0, 2)), group1="接尾")
+            word.rule, number.joined, word.joined = "C4", False, True
+        elif word.surface == "対" and _starts_number(rest[0]):
+            _become(word, Reading("対", "タイ", Said("タイ", 1, 2)), group1="接尾")
+            word.rule, word.joined, rest[0].joined = "C1", True, False
+
+
+def _starts_number(word: Morpheme) -> bool:
+    return word.group1 == NUMERAL or word.surface in _AFTER_FRACTION_BAR
 
 
 def _fit_counters(words: list[Morpheme]) -> None:
@@ -280,8 +226,6 @@ def _is_counter(word: Morpheme) -> bool:
 def _unit(reading: Reading) -> Morpheme:
     unit = Morpheme(reading.surface, NOUN)
     _become(unit, reading, group1=NUMERAL)
-    if unit.surface == "兆":
-        unit.rule = "C3"
     return unit
 
 

@@ -1,5 +1,6 @@
 """Japanese text to words with reading and accent, by the naist-jdic dictionary of OpenJTalk."""
 
+import re
 import string
 import unicodedata
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from timbral.text.g2p.japanese.kana import LONG_VOWEL, SPELLINGS, spell
+from timbral.text.g2p.japanese.respelling import respell
 from timbral.text.g2p.lattice import Word, load
 from timbral.text.resources import Array
 
@@ -22,6 +24,9 @@ _FULL_WIDTH: dict[int, str | int] = {
     **{code: unicodedata.normalize("NFKC", chr(code)) for code in range(0xFF66, 0xFF9E)},
 }
 """Letters, digits and half-width katakana to the forms that the dictionary has."""
+
+_DIGITS_IN_A_ROW = re.compile("[〇零]|[〇一二三四五六七八九]{2,}")
+_FIGURES = str.maketrans("〇零一二三四五六七八九", "００１２３４５６７８９")
 
 
 @dataclass
@@ -106,9 +111,10 @@ def morphemes(text: str) -> list[Morpheme]:
 
     Words that the dictionary cannot read are spelt, or else a pause.
     """
-    text = text.translate(_FULL_WIDTH)
+    text = respell(text.translate(_FULL_WIDTH))
     dictionary = _dictionary()
-    words = [m for word in dictionary.lexicon.split(text) for m in dictionary.morphemes(text, word)]
+    looked_up = _DIGITS_IN_A_ROW.sub(lambda run: run[0].translate(_FIGURES), text)
+    words = [m for word in dictionary.lexicon.split(looked_up) for m in dictionary.morphemes(text, word)]
     for word in words:
         if not word.morae:
             _spell(word)

@@ -27,6 +27,19 @@ def letters(text: str) -> str:
     return text.translate(_LETTERS)
 
 
+def with_coda(syllable: str, coda: str) -> str:
+    """A syllable with another coda, one of the letters of the keyboard."""
+    code = ord(syllable) - _SYLLABLES.start
+    return chr(_SYLLABLES.start + code - code % 28 + 1 + _CODA_LETTERS.index(coda))
+
+
+def with_tense_onset(syllable: str) -> str:
+    """A syllable whose onset is tense, where there is such a one: 기 is 끼."""
+    onset, rest = divmod(ord(syllable) - _SYLLABLES.start, 21 * 28)
+    tense = {0: 1, 3: 4, 7: 8, 9: 10, 12: 13}.get(onset, onset)
+    return chr(_SYLLABLES.start + tense * 21 * 28 + rest)
+
+
 def _parts(syllable: int) -> str:
     onset, rest = divmod(syllable - _SYLLABLES.start, 21 * 28)
     vowel, coda = divmod(rest, 28)

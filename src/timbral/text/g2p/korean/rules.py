@@ -2,7 +2,7 @@
 
 Order and content of the rules are those of g2pk2 0.0.3 (github.com/tenebo/g2pk2, after Kyubyong Park's g2pK;
 Apache-2.0), which the official front end uses. They work on conjoining jamo, in a text where marks tell what
-grammar knows: `/P` a verb's stem that ends here, `/E` an ending in -ㄹ, `/B` a counter.
+grammar knows: `/P` a verb's stem that ends here, `/E` an ending in -ㄹ.
 """
 
 import re
@@ -22,11 +22,11 @@ _PLAIN, _TENSE = "ᄀᄃᄉᄌ", "ᄁᄄᄊᄍ"
 _GRAMMAR: tuple[_Rule, ...] = (
     _rule("([ᄌᄍᄎ])ᅧ", r"\1ᅥ"),
     _rule("([ᄀᄁᄂᄃᄄᄅᄆᄇᄈᄉᄊᄌᄍᄎᄏᄐᄑᄒ])ᅴ", r"\1ᅵ"),
-    # Quirk: meant for names of letters (디귿이), but the brackets make them match any syllable in ㅡ.
-    _rule("([그])ᆮᄋ", r"\1ᄉ"),
-    _rule("([으])[ᆽᆾᇀᇂ]ᄋ", r"\1ᄉ"),
-    _rule("([으])ᆿᄋ", r"\1ᄀ"),
-    _rule("([으])ᇁᄋ", r"\1ᄇ"),
+    # Names of letters: 디귿이 is 디그시.
+    _rule("(디그)ᆮᄋ", r"\1ᄉ"),
+    _rule("(지으|치으|티으|히으)[ᆽᆾᇀᇂ]ᄋ", r"\1ᄉ"),
+    _rule("(키으)ᆿᄋ", r"\1ᄀ"),
+    _rule("(피으)ᇁᄋ", r"\1ᄇ"),
     _rule("ᆰ/P[ᄀᄁ]", "ᆯᄁ"),
     *(_rule(f"([ᆲᆴ])/P{plain}", rf"\1{tense}") for plain, tense in zip(_PLAIN, _TENSE, strict=True)),
     *(_rule(f"([ᆫᆷ])/P{plain}", rf"\1{tense}") for plain, tense in zip(_PLAIN, _TENSE, strict=True)),
@@ -46,7 +46,8 @@ _GRAMMAR: tuple[_Rule, ...] = (
     _rule("ᆯ지라도", "ᆯ찌라도"),
     _rule("ᆯ지언정", "ᆯ찌언정"),
     _rule("ᆯ진대", "ᆯ찐대"),
-    _rule("/[PEB]", ""),
+    _rule("(칠|팔)십", r"\1씹"),
+    _rule("/[PE]", ""),
 )
 
 _CODAS_BEFORE_VOWELS = (

@@ -1,60 +1,70 @@
-"""Numbers as Chinese says them: counted (二十三), spelled digit by digit (二三), or with a decimal part."""
+"""Chinese numerals: whole and decimal numbers in words, or digit by digit."""
+
+import re
 
 DIGITS = "零一二三四五六七八九"
 _LONGEST = 16
-_UNITS = {1: "十", 2: "百", 3: "千", 4: "万", 8: "亿"}
+_GROUPS = ("", "万", "亿", "万亿")
+_TWO_COUNTS = re.compile("^二(?=[千万亿])|(?<=亿)二(?=千)")
 
 
 def spell(digits: str, *, telephone: bool = False) -> str:
-    """Each ASCII digit by its name; on the telephone (and in codes) one is 幺, to sound unlike seven."""
+    """Each ASCII digit by its name; in telephone numbers and codes one is 幺, to sound unlike seven."""
     spelled = "".join(DIGITS[int(digit)] for digit in digits)
     return spelled.replace("一", "幺") if telephone else spelled
 
 
 def cardinal(digits: str) -> str:
-    """A whole number, leading zeros ignored: `"1050"` is 一千零五十, `"12"` is 十二, `""` is nothing.
+    """A whole number, leading zeros ignored: `"1050"` is 一千零五十, `"2000"` 两千, `"200"` 二百.
 
-    Numbers too long to have a name are spelled.
+    Numbers of more than 16 digits are spelled.
     """
-    if not digits:
-        return ""
     significant = digits.lstrip("0")
     if not significant:
         return DIGITS[0]
     if len(significant) > _LONGEST:
         return spell(significant)
-    parts = _count(significant)
-    if parts[:2] == [DIGITS[1], _UNITS[1]]:
-        parts = parts[1:]
-    return "".join(parts)
+    spoken = ""
+    gap = False
+    count = (len(significant) + 3) // 4
+    for power in reversed(range(count)):
+        group = significant[-4 * power - 4 : len(significant) - 4 * power]
+        if not group.strip("0"):
+            gap = True
+            continue
+        gap = bool(spoken) and (gap or group[0] == "0")
+        words = _group(group, short=power > 0 or not spoken)
+        # 万亿 takes its second half from the group of 亿 that follows
+        name = "万" if power == 3 and significant[-12:-8].strip("0") else _GROUPS[power]
+        spoken += ("零" if gap else "") + words + name
+        gap = False
+    return _TWO_COUNTS.sub("两", spoken)
+
+
+def _group(digits: str, *, short: bool) -> str:
+    """Up to four digits; `short`: 10 to 19 are 十 to 十九, not 一十."""
+    spoken = ""
+    gap = False
+    significant = digits.lstrip("0")
+    for digit, unit in zip(significant, ("千", "百", "十", "")[-len(significant) :], strict=True):
+        if digit == "0":
+            gap = True
+            continue
+        spoken += ("零" if gap else "") + DIGITS[int(digit)] + unit
+        gap = False
+    return spoken[1:] if short and spoken.startswith("一十") else spoken
 
 
 def number(value: str) -> str:
-    """A whole or decimal number without sign; all trailing zeros of the decimals but one are dropped."""
-    whole, _, decimals = value.partition(".")
-    spoken = cardinal(whole)
-    kept = decimals.rstrip("0")
-    if len(kept) < len(decimals):
-        kept += "0"
-    if not kept:
-        return spoken
-    return f"{spoken or DIGITS[0]}点{spell(kept)}"
+    """A number with optional sign, thousands commas and decimals: `"-1,234.50"`."""
+    value = value.replace(",", "")
+    if value[:1] in {"-", "−"}:
+        return "负" + number(value[1:])
+    whole, _, decimals = value.removeprefix("+").partition(".")
+    return cardinal(whole) + (f"点{spell(decimals)}" if decimals else "")
 
 
 def amount(value: str) -> str:
-    """A number as it counts things: 2 is 两, 2000 两千."""
+    """A number as it counts things: 2 is 两, 200 两百."""
     spoken = number(value)
-    if spoken == "二" or spoken[:2] in {"二千", "二万", "二亿"}:
-        return "两" + spoken[1:]
-    return spoken
-
-
-def _count(digits: str) -> list[str]:
-    significant = digits.lstrip("0")
-    if not significant:
-        return []
-    if len(significant) == 1:
-        name = DIGITS[int(significant)]
-        return [DIGITS[0], name] if len(digits) > 1 else [name]
-    power = max(power for power in _UNITS if power < len(significant))
-    return [*_count(digits[:-power]), _UNITS[power], *_count(digits[-power:])]
+    return {"二": "两", "二百": "两百"}.get(spoken, spoken)

@@ -1,63 +1,89 @@
-"""Amounts in words: money, percentages, temperatures, units, ranges, sums and plain numbers."""
+"""Amounts: money, shares, temperatures, measures, ranges, fractions and plain numbers."""
 
 import re
+from decimal import Decimal
 
-from timbral.text.normalize.chinese.numbers import amount, number, spell
-from timbral.text.normalize.chinese.rules import Rule, pattern
-from timbral.text.normalize.chinese.units import COUNTED, CURRENCIES, UNITS
+from timbral.text.normalize.chinese.context import is_score
+from timbral.text.normalize.chinese.numbers import amount, cardinal, number, spell
+from timbral.text.normalize.chinese.rules import TO, Rule, pattern
+from timbral.text.normalize.chinese.units import (
+    COUNTED,
+    CURRENCIES,
+    CURRENCY,
+    LETTER_MAGNITUDES,
+    MAGNITUDE,
+    UNIT,
+    unit_name,
+)
 
-_VALUE = r"(?:\d+ (?:\.\d+)? | \.\d+)"
-_MINUS = r"(?<![\d\w)）.-]) -"
-_TO = r"\s* [-~～–—至到] \s*"
-_FIRST = rf"(?P<first> (?:{_MINUS})? {_VALUE})"
+_VALUE = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)? | \d+(?:\.\d+)? | (?<![\d\u3400-\u9fff.])\.\d+)"
+_NO_OPERAND = r"(?<![\w)）%]) (?<![\w)）%]\s)"
+_SIGN = rf"(?: {_NO_OPERAND} [-+±] \s? )"
+_FIRST = rf"(?P<first> {_SIGN}? {_VALUE})"
 _LAST = rf"(?P<last> -?{_VALUE})"
-
-_CURRENCY = "|".join(map(re.escape, CURRENCIES))
-_UNIT = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
-_YEAR = re.compile("(?:18|19|20)[0-9]{2}")
-_AMOUNT_CUE = "共约約超达達近有为為是到至了增减減多过過仅僅才花卖賣赚賺得值于於满滿每乘除加等"
+_MULTIPLE = rf"(?P<multiple> {MAGNITUDE} | (?:k|K|w|W|M|m|B|bn)(?![A-Za-z]) )"
+_HAN = "\u3400-\u9fff\u3007"
+_SIGNS = {"-": "负", "+": "正", "±": "正负"}
+_YEAR = re.compile("(?:1[89]|20)[0-9]{2}")
+_AMOUNT_CUE = re.compile("[共约約超达達近有增减減多过過仅僅花卖賣赚賺得值满滿每乘除加等大小=＝+×÷-]\\s?$")
+_WITH_UNIT = re.compile(
+    rf"[0-9]\s?(?:{COUNTED}|[%％‰°℃℉月日号號年点點分时時秒]|[A-Za-z/²³]{{1,6}}){{0,3}}\s*$".replace(" ", "")
+)
+_PER = (
+    "(?:[年月日天周时時分秒次人个個斤克升米度位份杯箱盒件只隻条條张張套户戶亩畝吨噸股页頁字课課]"
+    "|小[时時]|公[斤里顷頃升吨噸]|平[米方]|千[克米瓦]|毫升)"
+)
+_COUNTS_AS_WELL = re.compile(COUNTED)
 
 
 def _signed(value: str, minus: str = "负") -> str:
-    return minus + number(value[1:]) if value.startswith("-") else number(value)
+    """A number with its sign in words."""
+    sign = minus if value[0] == "-" else _SIGNS.get(value[0], "")
+    return sign + number(value[1:].strip() if sign else value)
+
+
+def _measured(value: str) -> str:
+    """A number before a unit: 2 is 两."""
+    spoken = _signed(value)
+    return "两" if spoken == "二" else spoken
+
+
+def _times(value: str, multiple: str) -> str:
+    """A number with the magnitude after it: 5.3亿 stays, 1.5M is 一百五十万."""
+    factor = LETTER_MAGNITUDES.get(multiple)
+    if factor is None:
+        return amount(value) + multiple
+    return amount(f"{(Decimal(value.replace(',', '')) * factor).normalize():f}")
 
 
 def _money(match: re.Match[str]) -> str:
-    spoken = amount(match["first"])
-    if match["last"]:
-        spoken += f"到{amount(match['last'])}"
-    return spoken + match["big"] + CURRENCIES[match["symbol"]]
+    minus = "负" if "-" in match["sign"] else ""
+    multiple = match["multiple"] or ""
+    values = [match["first"], match["last"]] if match["last"] else [match["first"]]
+    spoken = "到".join(
+        _times(re.sub(r"\.0+$", "", value), multiple if value is values[-1] else "") for value in values
+    )
+    return minus + spoken + CURRENCIES[match["currency"]]
 
 
-def _fraction(match: re.Match[str]) -> str:
-    """1/2, but also 120/80 for blood pressure and 24/7, which are two numbers."""
-    above, below = match[1], match[2]
-    if len(above) > 1 and int(above) > int(below):
-        return f"{number(above)}，{number(below)}"
-    return f"{number(below)}分之{number(above)}"
+def _share(match: re.Match[str]) -> str:
+    unit = {"%": "百分之", "％": "百分之", "‰": "千分之", "‱": "万分之"}[match["unit"]]
+    spoken = [_one_share(unit, value) for value in (match["first"], match["last"]) if value]
+    return "到".join(spoken)
 
 
-def _percent(match: re.Match[str]) -> str:
-    unit = {"%": "百分之", "％": "百分之", "‰": "千分之"}[match["unit"]]
-    first = _share(unit, match["first"])
-    return f"{first}到{_share(unit, match['last'])}" if match["last"] else first
-
-
-def _share(unit: str, value: str) -> str:
-    return f"负{unit}{number(value[1:])}" if value.startswith("-") else unit + number(value)
+def _one_share(unit: str, value: str) -> str:
+    return _SIGNS.get(value[0], "") + unit + number(value.lstrip("-+± "))
 
 
 def _temperature(match: re.Match[str]) -> str:
-    scale, degrees = {
-        "℉": ("华氏", "度"),
-        "°F": ("华氏", "度"),
-        "摄氏度": ("", "摄氏度"),
-        "攝氏度": ("", "攝氏度"),
-    }.get(match["unit"], ("", "度"))
-    spoken = _signed(match["first"], "零下")
-    if match["last"]:
-        spoken += f"到{_signed(match['last'], '零下')}"
-    return scale + spoken + degrees
+    first, last, unit = match["first"], match["last"], match["unit"]
+    spoken = _signed(first, "零下")
+    if last:
+        spoken += f"到{_signed(last, '零下')}"
+    if unit in {"°C", "摄氏度", "攝氏度"} and not last and not first.startswith("-"):
+        return spoken + "摄氏度"
+    return ("华氏" if unit in {"℉", "°F"} else "") + spoken + "度"
 
 
 def _arc(match: re.Match[str]) -> str:
@@ -65,99 +91,160 @@ def _arc(match: re.Match[str]) -> str:
     return f"{number(match[1])}分" + (f"{number(match[2])}秒" if match[2] else "")
 
 
-def _measured(match: re.Match[str]) -> str:
-    spoken = amount(match["first"]) if not match["first"].startswith("-") else _signed(match["first"])
+def _measure(match: re.Match[str]) -> str | None:
+    name = unit_name(match["unit"])
+    if name is None:
+        return None
+    spoken = _measured(match["first"])
     if match["last"]:
-        spoken += f"到{amount(match['last'])}"
-    return spoken + UNITS[match["unit"]]
+        spoken += f"到{_measured(match['last'])}"
+    return spoken + (match["multiple"] or "") + name
 
 
-def _range(match: re.Match[str]) -> str:
+def _per_unit(match: re.Match[str]) -> str | None:
+    name = unit_name(match["unit"])
+    return name and "每" + name
+
+
+def _fraction(match: re.Match[str]) -> str:
+    """1/2, but also 120/80 for blood pressure and 24/7, which are two numbers."""
+    whole, above, below = match["whole"], match["above"], match["below"]
+    if len(above) > 1 and int(above) > int(below) and not whole:
+        return f"{number(above)}，{number(below)}"
+    return (f"{number(whole)}又" if whole else "") + f"{number(below)}分之{number(above)}"
+
+
+def _falls(first: str, last: str) -> bool:
+    return float(first.lstrip("+±").replace(",", "").replace(" ", "")) >= float(last.replace(",", ""))
+
+
+def _range(match: re.Match[str]) -> str | None:
     first, last = match["first"], match["last"]
-    if _YEAR.fullmatch(first) and _YEAR.fullmatch(last):
-        return f"{spell(first)}到{spell(last)}"
-    if float(first) < float(last) or match["sign"] in "~～":
-        return f"{_signed(first)}到{number(last)}"
-    return match[0]
+    sign = match["to"].strip()
+    if _falls(first, last) and sign not in {"~", "至", "到"}:
+        return None
+    counts = _COUNTS_AS_WELL.match(match.string[match.end() : match.end() + 3].lstrip())
+    if not counts and is_score(match) and "." not in match[0]:
+        return f"{number(first)}比{number(last)}"
+    read = _measured if counts else _signed
+    return f"{read(first)}{'至' if sign == '至' else '到'}{read(last)}"
+
+
+def _to(match: re.Match[str]) -> str | None:
+    """The sign between two amounts that have a unit each."""
+    return "到" if _WITH_UNIT.search(match.string[max(0, match.start() - 12) : match.start()]) else None
 
 
 def _counted(match: re.Match[str]) -> str:
-    return amount(match["first"]) + {"+": "多"}.get(match["more"] or "", match["more"] or "")
+    more = {"+": "多"}.get(match["more"] or "", match["more"] or "")
+    value = match["first"]
+    after = match.string[match.end() :][:2]
+    is_name = value == "2" and (
+        after[:1] in {"两", "兩"} or (after[:1] in {"栋", "棟", "座"} and after[1:].isdigit())
+    )
+    return (number(value) if is_name else amount(value)) + more
+
+
+def _plus(match: re.Match[str]) -> str:
+    return number(match[1]) + ("多" if match[1].endswith("00") else "加")
+
+
+def _ordinal(match: re.Match[str]) -> str:
+    first = cardinal(match[1])
+    return f"第{first}到{cardinal(match[2])}" if match[2] else f"第{first}"
+
+
+def _multiplied(match: re.Match[str]) -> str:
+    return _times(match["first"], match["multiple"])
+
+
+def _spaced_thousands(match: re.Match[str]) -> str:
+    return amount(match[1].replace(" ", ""))
 
 
 def _plain(match: re.Match[str]) -> str:
     digits = match[0]
-    if digits.startswith("0"):
-        return spell(digits, telephone=True)
-    if _YEAR.fullmatch(digits) and not digits.endswith("00"):
-        return spell(digits)
-    before = match.string[max(0, match.start() - 3) : match.start()].rstrip()[-1:]
-    if len(digits) < 3 or digits.endswith("00") or (before and before in _AMOUNT_CUE and len(digits) < 7):
+    if "." in digits or "," in digits:
         return number(digits)
-    return spell(digits, telephone=True)
+    before = match.string[max(0, match.start() - 3) : match.start()]
+    alone = len(digits) == len(match.string.strip("。.!?,， \n+-"))
+    if len(digits) > 1 and digits[0] == "0" and digits.strip("0"):
+        return spell(digits, telephone=True)
+    if _YEAR.fullmatch(digits) and digits[2:] != "00" and not _AMOUNT_CUE.search(before) and not alone:
+        return spell(digits)
+    if len(digits) > 7 and not digits.endswith("000") and not alone and not _AMOUNT_CUE.search(before):
+        return spell(digits, telephone=True)
+    return number(digits) if digits == "2" else amount(digits)
 
 
-_MATHEMATICS = {
-    "+": "加",
-    "＋": "加",
-    "×": "乘",
-    "*": "乘",
-    "÷": "除以",
-    "=": "等于",
-    "＝": "等于",
-    "≈": "约等于",
-    "≠": "不等于",
-    ">": "大于",
-    "＞": "大于",
-    "<": "小于",
-    "＜": "小于",
-    "≥": "大于等于",
-    "≤": "小于等于",
-}
-
-QUANTITY_RULES: tuple[Rule, ...] = (
-    (pattern(r"(?<![\d.,]) \d{1,3} (?:,\d{3})+ (?![\d,])"), lambda match: match[0].replace(",", "")),
-    (pattern(r"(?<![\d./]) (\d{1,9}) / (\d{1,9}) (?![\d/])"), _fraction),
+MEASURE_RULES: tuple[Rule, ...] = (
     (
         pattern(
-            rf"(?P<symbol>{_CURRENCY}) \s* (?P<first>{_VALUE}) (?: {_TO} (?P<last>{_VALUE}) )?"
-            r"(?P<big>[万萬亿億]?) (?:元|块|塊|美元|欧元)?"
+            rf"(?P<sign>-?) (?<![A-Za-z]) (?P<currency>{CURRENCY}) \s? (?P<minus>-?) (?P<first>{_VALUE})"
+            rf"(?: {TO} (?:{CURRENCY})? (?P<last>{_VALUE}) )? (?: {_MULTIPLE} )? (?:元|块|塊|美元|欧元|人民币)? (?![A-Za-z])"
         ),
         _money,
     ),
-    (pattern(rf"(?P<first>{_VALUE}) (?P<last>) (?P<big>[万萬亿億]?) (?P<symbol>[¥￥$€£])"), _money),
-    (pattern(rf"{_FIRST} (?: [%％‰]? {_TO} {_LAST} )? \s* (?P<unit>[%％‰])"), _percent),
     (
         pattern(
-            rf"(?P<first>-?{_VALUE}) (?: (?:°C?|℃|度)? {_TO} {_LAST} )?"
-            r"\s* (?P<unit>°[CF]|℃|℉|°|摄氏度|攝氏度|度)"
+            rf"(?P<sign>{_SIGN}?) (?P<first>{_VALUE}) (?P<last>) \s? {_MULTIPLE}? \s? (?P<currency>{CURRENCY})"
+            r"(?![A-Za-z\d]|\s?\d)"
+        ),
+        _money,
+    ),
+    (pattern(rf"{_FIRST} (?: \s? [%％‰]? (?: {TO} | [至到] ) {_LAST} )? \s? (?P<unit>[%％‰‱])"), _share),
+    (
+        pattern(
+            rf"{_FIRST} (?: \s? (?:°C?|℃|度)? {TO} {_LAST} )? \s?"
+            r"(?P<unit>°[CF](?![A-Za-z])|℃|℉|°|摄氏度|攝氏度|度(?=$|[^电電]))"
         ),
         _temperature,
     ),
-    (pattern(r"(\d{1,2}) [′'] (?: (\d{1,2}) [″\"] )?"), _arc),
+    (pattern(r"(?<!\d) (\d{1,3}) [′'] (?: \s? (\d{1,2}) (?:″|\"|''|′′) )?"), _arc),
     (
         pattern(
-            rf"{_FIRST} (?: (?:{_UNIT})? {_TO} (?P<last>{_VALUE}) )? \s* (?P<unit>{_UNIT}) (?![A-Za-z0-9])"
+            rf"{_FIRST} (?: \s? (?:{UNIT})? {TO} (?P<last>{_VALUE}) )? \s? (?P<multiple>{MAGNITUDE})? \s? (?P<unit>{UNIT})"
+            r"(?! [级級座栋棟楼樓] )"
         ),
-        _measured,
+        _measure,
     ),
-    (
-        pattern(rf"(?<![\d.:/-]) {_FIRST} (?P<sign>[-~～–]) (?P<last>{_VALUE}) (?! [\d.:/=＝-] | 等[于於])"),
-        _range,
-    ),
-    (pattern(rf"{_MINUS} (?={_VALUE})"), lambda match: "负"),
-    (pattern(rf"± (?={_VALUE})"), lambda match: "正负"),
-    (pattern(rf"(?<![\w)）%]) \+ (?={_VALUE})"), lambda match: "正"),
-    (pattern(r"(?<=\d) \^ (\d+)"), lambda match: f"的{number(match[1])}次方"),
-    (pattern(r"第 (\d{1,6})"), lambda match: f"第{number(match[1])}"),
-    (pattern(rf"(?<![\d.]) (?P<first>{_VALUE}) \s* (?P<more>[多余餘几幾+])? (?= {COUNTED} )"), _counted),
+    (pattern(rf"/ \s? (?P<unit>{UNIT})"), _per_unit),
     (
         pattern(
-            r"(?<=[\d)）零一二三四五六七八九十百千万亿]) \s* ([+＋×*÷=＝≈≠>＞<＜≥≤]) \s* (?=[\d(（负正-])"
+            r"(?<![\d./]) (?: (?P<whole>\d{1,4}) (?:\s|又) )? (?P<above>\d{1,9}) \s?/\s? (?P<below>\d{1,9}) (?![\d/])"
         ),
-        lambda match: _MATHEMATICS[match[1]],
+        _fraction,
     ),
-    (pattern(r"(?<=[\d)）]) \s* - \s* (?=\d+ \s* [=等])"), lambda match: "减"),
+    (pattern(r"(?<!\d) (-?\d{1,4}) (?=分之)"), lambda match: number(match[1])),
 )
 
-PLAIN_NUMBER_RULES: tuple[Rule, ...] = ((pattern(r"(?<![\d.]) \d+ (?![\d.])"), _plain),)
+NUMBER_RULES: tuple[Rule, ...] = (
+    (
+        pattern(
+            rf"(?<![\d.:/-]) {_FIRST} (?P<to> {TO} | [至到] ) {_LAST} (?! \s?[=＝] | [\d:/] | -\d | [等]于)"
+        ),
+        _range,
+    ),
+    (pattern(rf"{TO} (?= (?:[-+]|{CURRENCY})? \d) "), _to),
+    (pattern(rf"第 \s? (\d{{1,16}}) (?: {TO} 第?(\d{{1,16}}) )?"), _ordinal),
+    (
+        pattern(r"(?: № | No\.? | NO\.? | no\. ) \s? (\d{1,6}) (?!\d)"),
+        lambda match: f"第{cardinal(match[1])}",
+    ),
+    (pattern(rf"(?<![\d.]) (?=[1-9]) (\d{{1,3}}(?:\ \d{{3}})+) (?= \s? {COUNTED})"), _spaced_thousands),
+    (pattern(rf"(?<![\d.]) (?P<first>{_VALUE}) {_MULTIPLE} (?= [{_HAN}，。,!?] | $)"), _multiplied),
+    (
+        pattern(rf"(?<![\d.]) (?P<first>{_VALUE}) \s? (?P<more>[多余餘几幾+])? (?= \s? {COUNTED} | [两兩] )"),
+        _counted,
+    ),
+    (pattern(rf"(?<![\d.]) (?P<first>{_VALUE}) (?P<more>[多余餘几幾])"), _counted),
+    (pattern(r"(\d{1,9}) \+ (?! \s?[\dA-Za-z(（])"), _plus),
+    (pattern(rf"{_NO_OPERAND} [-±+] \s? (?={_VALUE} | [百千万]分之)"), lambda match: _SIGNS[match[0][0]]),
+    (pattern(rf"(?<![\d.]) {_VALUE}"), _plain),
+    (pattern(r"\d+"), lambda match: spell(match[0], telephone=True)),
+    (
+        pattern(rf"(?<=[0-9A-Za-z²³元圆块塊角分钱錢次人个個米克升吨度台件万亿费币]) / (?={_PER})"),
+        lambda match: "每",
+    ),
+    (pattern(r"(?<=[元块]) / (?=[美欧英港日]元?|人民币)"), lambda match: "每"),
+)

@@ -1,42 +1,57 @@
-"""Written Chinese to speakable Chinese: everything that is not a character or a pause is put into words.
-
-Numbers and signs are read here by what they mean; what is left goes through the rules of the official front
-end.
-"""
+"""Written Chinese to speakable Chinese: everything that is not a character or a pause is put into words."""
 
 import re
+from collections.abc import Mapping
 
 from pypinyin.constants import PINYIN_DICT
 
-from timbral.text.g2p.chinese.simplification import simplify
 from timbral.text.normalize.chinese.calendar import CALENDAR_RULES
-from timbral.text.normalize.chinese.codes import CODE_RULES, HYPHEN_RULES, RATIO_RULES
-from timbral.text.normalize.chinese.numbers import spell
-from timbral.text.normalize.chinese.official import clauses, verbalize
-from timbral.text.normalize.chinese.quantities import PLAIN_NUMBER_RULES, QUANTITY_RULES
-from timbral.text.normalize.chinese.rules import Rule, apply, pattern
+from timbral.text.normalize.chinese.codes import CODE_RULES, RATIO_RULES, SCORE_RULES
+from timbral.text.normalize.chinese.formulas import FORMULA_RULES, SUBTRACTION
+from timbral.text.normalize.chinese.quantities import MEASURE_RULES, NUMBER_RULES
+from timbral.text.normalize.chinese.rules import Rule, pattern, rewrite
+from timbral.text.normalize.chinese.simplification import simplify
 from timbral.text.scripts import EAST_ASIAN_PAUSES, HAN, PAUSES
 
-_WIDE = str.maketrans(
+_NARROW = str.maketrans(
     {0xFF01 + offset: chr(0x21 + offset) for offset in range(94) if chr(0x21 + offset) not in "!,:;?"}
+    | {"−": "-", "∼": "~", "〜": "~", "～": "~", "\u3000": " "}
 )
-_PER = "年月日天周时時分秒次人个個斤克升米度晚位份杯箱盒件只隻条條张張套户戶亩畝吨噸公平千毫小股页頁字课課"
-_WORDING: tuple[Rule, ...] = (
-    # too long for a number, and for the patient rules that follow
-    (pattern(r"\d{17,}"), lambda match: spell(match[0], telephone=True)),
-    (pattern(rf"(?<=[{HAN}]) / (?=[{_PER}])"), lambda match: "每"),
-    (pattern(rf"(?<=[{HAN}]) [/／|] (?=[{HAN}])"), lambda match: "，"),
-    (pattern(r"№ \s* (?=\d) | [Nn][Oo]\. \s* (?=\d)"), lambda match: "第"),
-)
-_SIGNS: tuple[Rule, ...] = (
-    # signs inside Latin words and addresses would sound as pauses
+_COUNT = "[一二三四五六七八九十]"
+_SIGN_RULES: tuple[Rule, ...] = (
+    (pattern(rf"(?<=[周拜期]{_COUNT}) \s? [-~–—] \s? (?=[周星礼]|[二三四五六日天])"), lambda match: "到"),
+    (pattern(rf"(?<={_COUNT}) \s? ~ \s? (?={_COUNT})"), lambda match: "到"),
+    (pattern(rf"(?<=[{HAN}]) \s? [/|] \s? (?=[{HAN}])"), lambda match: "，"),
+    (pattern(rf"(?<=[{HAN}]) \s? \+ \s? (?=[{HAN}])"), lambda match: "加"),
+    (pattern(rf"(?<=[{HAN}]) \s? & \s? (?=[{HAN}])"), lambda match: "和"),
+    # signs inside Latin words would sound as pauses
     (pattern(r"[A-Za-z] (?: [-._'’/&@:]* [A-Za-z] )* (?: \+\+ )?"), lambda match: ""),
-    (pattern(r"[（(【\[)）】\]] | [—–]+ | -{2,} | [:;]"), lambda match: "，"),
-    (pattern(r"[〇○]"), lambda match: "零"),
-    (pattern(rf"([{HAN}])々"), lambda match: match[1] * 2),
 )
-_PAUSE_MARKS = str.maketrans(
-    EAST_ASIAN_PAUSES | {"~": "…", "～": "…", "\n": ".", "⋯": "…", "｡": ".", "､": ","}
+_RULES: tuple[Rule, ...] = (
+    SUBTRACTION,
+    *SCORE_RULES,
+    *CALENDAR_RULES,
+    *CODE_RULES,
+    *MEASURE_RULES,
+    *RATIO_RULES,
+    *NUMBER_RULES,
+    *FORMULA_RULES,
+    *_SIGN_RULES,
+)
+_GREEK = """
+α 阿尔法 β 贝塔 γΓ 伽玛 δΔ 德尔塔 ε 艾普西龙 ζ 捷塔 η 依塔 θΘ 西塔 ι 艾欧塔 κ 喀帕 λΛ 拉姆达 μ 缪 ν 拗 ξΞ 克西
+ο 欧米克伦 πΠ 派 ρ 肉 ςΣσ 西格玛 τ 套 υ 宇普西龙 φΦ 服艾 χ 器 ψ 普赛 ωΩ 欧米伽
+"""
+_NAMES = str.maketrans(
+    {letter: name for letters, name in re.findall(r"(\S+) (\S+)", _GREEK) for letter in letters}
+    | dict(zip("①②③④⑤⑥⑦⑧⑨⑩", "一二三四五六七八九十", strict=True))
+    | {"〇": "零", "○": "零"}
+)
+_ITERATION = re.compile(rf"([{HAN}])々")
+_PAUSING = str.maketrans(
+    EAST_ASIAN_PAUSES
+    | dict.fromkeys("（(【[)）】]—–-:;", ",")
+    | {"~": "…", "\n": ".", "⋯": "…", "｡": ".", "､": ","}
 )
 _NOT_PRONOUNCED = re.compile(rf"[^{HAN}{PAUSES}]+")
 _NEEDS_PINYIN = re.compile(rf"[^\W\d_]|[{HAN}]")  # not all of these ideographs are letters to all Pythons
@@ -45,30 +60,29 @@ _RANK = {"!": 0, "?": 0, "…": 1, ".": 2}
 _INTERJECTIONS = str.maketrans({"嗯": "恩", "呣": "母"})
 
 
-def rewrite(text: str) -> str:
-    """The text with its numbers, signs and brackets in words or pauses, in the characters as written."""
-    text = text.translate(_WIDE)
-    text = apply(_WORDING, text)
-    for rules in (CALENDAR_RULES, CODE_RULES, RATIO_RULES, QUANTITY_RULES, HYPHEN_RULES, PLAIN_NUMBER_RULES):
-        text = apply(rules, text)
-    return apply(_SIGNS, text)
+def verbalize(text: str, dialect: Mapping[int, int] | None = None) -> str:
+    """The text with its figures, signs and Greek letters in words, the rest in the characters as written.
+
+    dialect: other characters for the simplified ones in those words, as for `str.translate`.
+    """
+    text = rewrite(text.translate(_NARROW), _RULES, dialect)
+    return _ITERATION.sub(r"\1\1", text.translate(_NAMES))
 
 
 def normalize(text: str) -> str:
     """The text in simplified characters and single `PAUSES`, all else put into words or dropped."""
-    spoken = "".join(verbalize(clause) for clause in clauses(rewrite(simplify(text))))
-    return with_pauses(pronounceable(spoken)).translate(_INTERJECTIONS)
+    return with_pauses(_pronounceable(verbalize(simplify(text)))).translate(_INTERJECTIONS)
 
 
-def pronounceable(text: str) -> str:
+def _pronounceable(text: str) -> str:
     """The text without letters and ideographs that have no pinyin."""
     return "".join(char for char in text if ord(char) in PINYIN_DICT or not _NEEDS_PINYIN.match(char))
 
 
 def with_pauses(text: str) -> str:
     """The Han characters of a text with one of `PAUSES` for each run of marks, no comma at the start."""
-    marked = _NOT_PRONOUNCED.sub("", text.replace("...", "…").translate(_PAUSE_MARKS))
-    return _REPEATED_PAUSE.sub(_strongest, marked).lstrip(",-")
+    marked = _NOT_PRONOUNCED.sub("", text.replace("...", "…").translate(_PAUSING))
+    return _REPEATED_PAUSE.sub(_strongest, marked).lstrip(",")
 
 
 def _strongest(match: re.Match[str]) -> str:

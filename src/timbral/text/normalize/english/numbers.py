@@ -1,89 +1,57 @@
-"""Numbers in English words, worded as the official front end words them (it uses the `inflect` package)."""
+"""Numbers in English words: cardinals, ordinals, years, decimals, digits one by one."""
+
+import re
 
 _SMALL = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-_TENS = ["_", "_", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+]  # fmt: skip
+_TENS = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _SCALES = [
-    "",
-    "thousand",
-    "million",
-    "billion",
-    "trillion",
-    "quadrillion",
-    "quintillion",
-    "sextillion",
-    "septillion",
-    "octillion",
-    "nonillion",
-    "decillion",
-]
+    "", "thousand", "million", "billion", "trillion", "quadrillion", "quintillion", "sextillion",
+    "septillion", "octillion", "nonillion", "decillion",
+]  # fmt: skip
 _IRREGULAR_ORDINALS = {
-    "one": "first",
-    "two": "second",
-    "three": "third",
-    "five": "fifth",
-    "eight": "eighth",
-    "nine": "ninth",
+    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
     "twelve": "twelfth",
-}
+}  # fmt: skip
 _LARGEST_NAMED_DIGITS = 3 * len(_SCALES)
 
-
-def digits_in_words(digits: str) -> str:
-    """Each digit on its own: "907" gives "nine zero seven"."""
-    return " ".join(_SMALL[int(digit)] for digit in digits)
+NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
+"""A number without a sign, as an alternative of a regular expression: 5, 1,000, 3.14, .5."""
 
 
-def cardinal(digits: str, *, with_and: bool = False) -> str:
-    """A number such as "1205" in words; numbers too long to have a name are read digit by digit.
+def digits_in_words(digits: str, zero: str = "zero") -> str:
+    """Each digit on its own: "907" gives "nine zero seven"; other characters are left out."""
+    return " ".join(_SMALL[int(d)] if d != "0" else zero for d in digits if d.isdigit())
 
-    with_and: British "one hundred and five" instead of "one hundred five".
+
+def cardinal(digits: str, *, with_and: bool = True) -> str:
+    """A whole number such as "1,205" in words; numbers too long to have a name are read digit by digit.
+
+    with_and: "one hundred and five" instead of "one hundred five".
     """
-    digits = digits.lstrip("0") or "0"
+    digits = digits.replace(",", "").lstrip("0") or "0"
     if len(digits) > _LARGEST_NAMED_DIGITS:
         return digits_in_words(digits)
-    number = int(digits)
+    number, last = int(digits), int(digits) % 1000
     if number == 0:
         return _SMALL[0]
-    groups: list[tuple[int, str]] = []
-    for scale in _SCALES:
-        number, group = divmod(number, 1000)
+    words: list[str] = []
+    for power in range(len(_SCALES) - 1, 0, -1):
+        group = number // 1000**power % 1000
         if group:
-            groups.append((group, scale))
+            words.append(f"{_below_1000(group, ' ')} {_SCALES[power]}")
     conjunction = " and " if with_and else " "
-    words = ", ".join(
-        f"{_below_1000(group, conjunction)} {scale}".rstrip() for group, scale in reversed(groups)
-    )
-    last, scale = groups[0]
-    if not scale and last < 100 and len(groups) > 1:
-        head, _, tail = words.rpartition(", ")
-        return head + conjunction + tail
-    return words
+    if last:
+        alone = words and last < 100 and number // 1000 % 1000
+        words.append((conjunction.lstrip() if alone else "") + _below_1000(last, conjunction))
+    return " ".join(words)
 
 
 def ordinal(digits: str) -> str:
     """The number 21 gives "twenty-first"."""
-    words = cardinal(digits, with_and=True)
+    words = cardinal(digits, with_and=False)
     start = max(words.rfind(" "), words.rfind("-")) + 1
     head, last = words[:start], words[start:]
     if last in _IRREGULAR_ORDINALS:
@@ -91,26 +59,43 @@ def ordinal(digits: str) -> str:
     return head + (last[:-1] + "ieth" if last.endswith("y") else last + "th")
 
 
-def ordinal_suffix(digits: str) -> str:
-    """The ending of a number that is written like 21st: "st", "nd", "rd" or "th"."""
-    if digits[-2:] in ("11", "12", "13"):
-        return "th"
-    return {"1": "st", "2": "nd", "3": "rd"}.get(digits[-1], "th")
-
-
-def number_or_year(digits: str) -> str:
-    """As `cardinal`, except that 1001 to 2999 are read like years: "1905" gives "nineteen oh five"."""
-    number = int(digits) if len(digits) <= _LARGEST_NAMED_DIGITS else 0
-    if not 1000 < number < 3000:
-        return cardinal(digits)
-    century, rest = divmod(number, 100)
-    if number == 2000:
-        return "two thousand"
-    if 2000 < number < 2010:
-        return f"two thousand {_SMALL[rest]}"
+def pairs(digits: str) -> str:
+    """Three or four digits as in years, addresses and names of models: "1905" gives "nineteen oh five"."""
+    number = int(digits)
+    if number % 1000 == 0 or (1999 < number < 2010):
+        return cardinal(digits, with_and=False)
+    head, rest = divmod(number, 100)
     if rest == 0:
-        return f"{_below_100(century)} hundred"
-    return f"{_below_100(century)} {f'oh {_SMALL[rest]}' if rest < 10 else _below_100(rest)}"
+        return f"{_below_100(head)} hundred"
+    return f"{_below_100(head)} {f'oh {_SMALL[rest]}' if rest < 10 else _below_100(rest)}"
+
+
+def year(digits: str) -> str:
+    """A year of up to four digits; one of two digits as in "the class of 05"."""
+    if len(digits) == 2 and digits[0] == "0":
+        return digits_in_words(digits, "oh")
+    return pairs(digits) if 3 <= len(digits) <= 4 and digits[0] != "0" else cardinal(digits)
+
+
+def decade(digits: str) -> str:
+    """The number 1980 gives "nineteen eighties", 80 gives "eighties"."""
+    words = year(digits)
+    return words[:-1] + "ies" if words.endswith("y") else words + "s"
+
+
+def number(text: str, *, zero: str = "zero", with_and: bool = True) -> str:
+    """A number without a sign in words, such as "1,200", "3.14", ".5" or "007"; `zero` is said after the point."""
+    whole, _, fraction = text.partition(".")
+    words = ""
+    if whole:
+        leading_zero = len(whole) > 1 and whole[0] == "0"
+        words = digits_in_words(whole) if leading_zero else cardinal(whole, with_and=with_and)
+    return f"{words} point {digits_in_words(fraction, zero)}".strip() if fraction else words
+
+
+def is_one(text: str) -> bool:
+    """Whether what a number counts stands in the singular."""
+    return re.fullmatch(r"0*1(?:\.0+)?", text) is not None
 
 
 def _below_100(number: int) -> str:

@@ -1,0 +1,5 @@
+"""Japanese text as written to what is said."""
+
+from timbral.text.normalize.japanese.text import normalize
+
+__all__ = ["normalize"]
