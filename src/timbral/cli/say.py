@@ -117,12 +117,7 @@ def say(
             speaker = known or synthesizer.clone(voice or "", text=ref_text)
         voice_s = clock.lap()
         bar.begin("speaking")
-        settings = (
-            lang,
-            synthesizer.manifest.base,
-            config.model_dump(),
-            readings and [*readings.entries.values()],
-        )
+        settings = (lang, synthesizer.manifest.base, config.model_dump(), _entries(readings))
         is_kept = len(words) > _LONG and targets and output != STDOUT
         spool = _open_spool(speech_key(words, speaker, *settings), resume, config.seed) if is_kept else None
         if spool:
@@ -136,6 +131,10 @@ def say(
     _print_facts(
         facts, _used(synthesizer, speaker, device) if verbose else "", json, on_stdout=output == STDOUT
     )
+
+
+def _entries(lexicon: "Lexicon | None") -> list[Any]:
+    return [] if lexicon is None else [*lexicon.entries.values()]
 
 
 def _print_facts(facts: dict[str, Any], used: str, json: bool, *, on_stdout: bool) -> None:
