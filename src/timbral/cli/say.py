@@ -28,7 +28,7 @@ from timbral.cli.texts import read_text
 from timbral.errors import SettingError
 
 if TYPE_CHECKING:
-    from timbral import Report, SpeechStream, Synthesizer, Voice
+    from timbral import Lexicon, Report, SpeechStream, Synthesizer, Voice
     from timbral.audio import Writer
 
 Text = Annotated[str | None, typer.Argument(help="What to say; - reads it from stdin.", show_default=False)]
