@@ -33,7 +33,7 @@ from timbral.inference.stream import Speech, SpeechStream, StreamStats
 from timbral.models import Bundle, files, open_bundle
 from timbral.text import Lexicon
 from timbral.text.segmentation import Language, segment
-from timbral.voices import Consent, Prompt, Voice
+from timbral.voices import Consent, Prompt, Voice, open_voice
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -104,7 +104,7 @@ class Synthesizer:
     ) -> SpeechStream:
         """Speaks a text as chunks of Audio, the first as early as can be, in memory that does not grow.
 
-        voice: a Voice, or the path of a voice file. language: "auto", or zh, en, ja, ko, yue for what could be several.
+        voice: a Voice, its name, or the path of its file. language: "auto", or zh, en, ja, ko, yue for what could be several.
         config: see GenerationConfig; settings: its fields, which take precedence.
         lexicon: words with their readings, beside those in `lexicon.tsv` of the folders of model and voice file.
         start: utterances to leave out at the beginning, to resume a speech of the same seed after its
@@ -221,7 +221,7 @@ class Synthesizer:
 
     def _voice(self, voice: Voice | str | Path) -> Voice:
         if isinstance(voice, str | Path):
-            voice = Voice.load(voice)
+            voice = open_voice(voice)
         if not isinstance(voice, Voice):
             raise VoiceError(
                 f"the voice is a {type(voice).__name__}: give what `clone` or `Voice.load` returns, or a .voice file"

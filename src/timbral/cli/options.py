@@ -65,8 +65,7 @@ def find_voice(value: str | None, text: str | None) -> "Voice | None":
     Without a value it is the default voice. Raises VoiceError: no such voice; SettingError: a transcript
     `text` for what is not a recording.
     """
-    from timbral import Voice
-    from timbral.voices import DEFAULT, load, names
+    from timbral.voices import DEFAULT, names, open_voice
     from timbral.voices.voice import SUFFIX
 
     if value == "":
@@ -77,7 +76,7 @@ def find_voice(value: str | None, text: str | None) -> "Voice | None":
         return None
     if text is not None:
         raise SettingError("--ref-text belongs to a recording, and this voice has its own; leave it out")
-    return Voice.load(value) if is_file else load(value)
+    return open_voice(value)
 
 
 def load_model(model: str | None, voice: "Voice | None", device: str, threads: int) -> "Synthesizer":
