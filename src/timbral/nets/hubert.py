@@ -197,7 +197,7 @@ _PARTS = ("feature_extractor.", "feature_projection.", "encoder.")
 
 
 def hubert_state(checkpoint: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of `Hubert` in a checkpoint: what it does not use is left out, float32.
+    """The state of `Hubert` in a checkpoint: without unused weights, in float32.
 
     Weight norm may be stored under its old or its new (parametrised) names, and all names may follow
     `hubert.`.
