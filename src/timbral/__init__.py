@@ -40,12 +40,14 @@ if TYPE_CHECKING:
     )
     from timbral.inference.stream import Report, Speech, SpeechStream
     from timbral.synthesizer import Synthesizer, load
+    from timbral.text import Lexicon
     from timbral.voices import Consent, Voice
 
 _MODULES = {
     "Audio": "audio",
     "Consent": "voices",
     "GenerationConfig": "config",
+    "Lexicon": "text",
     "Report": "inference.stream",
     "Speech": "inference.stream",
     "SpeechStream": "inference.stream",
@@ -82,6 +84,7 @@ __all__ = [
     "GenerationConfig",
     "HubError",
     "InstallationError",
+    "Lexicon",
     "Report",
     "SettingError",
     "Speech",

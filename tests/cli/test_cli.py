@@ -17,7 +17,7 @@ import soundfile
 
 from tests.helpers.paths import DATA
 from timbral import Voice, __version__
-from timbral.cli import main, terminal
+from timbral.cli import main
 from timbral.cli.texts import read_text
 from timbral.errors import TextError
 from timbral.models import embedded_path, read_bundle
@@ -199,14 +199,6 @@ def test_names_that_are_not_unicode_are_names(tmp_path: Path, capfd: Captured) -
     assert voice_store.load("me").sources == ("caf?.flac",)
     assert main(["say", "Hi.", "--voice", name, "-o", os.fsdecode(b"\xe9.wav"), "--json"]) == 0
     assert json.loads(capfd.readouterr().out.splitlines()[-1])["output"]
-
-
-def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(
-    monkeypatch: pytest.MonkeyPatch, capfd: Captured
-) -> None:
-    monkeypatch.setattr(terminal, "_EVERY", 0.0)
-    assert main(["say", "Hi."]) == 0
-    assert re.search(r"^speaking: 100%$", capfd.readouterr().err, re.MULTILINE)
 
 
 def test_playing_needs_a_loudspeaker_or_plays(capfd: Captured) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.options import Json, Language
+from timbral.cli.options import Json, Language, Words
 from timbral.cli.texts import read_text
 from timbral.text import Lexicon, Utterance, to_utterances
 from timbral.text.notation import readable
@@ -14,12 +14,6 @@ from timbral.text.notation import readable
 Text = Annotated[str | None, typer.Argument(help="What to read; - reads it from stdin.", show_default=False)]
 TextFile = Annotated[Path | None, typer.Option("-f", "--file", help="Read the text from a file.")]
 Encoding = Annotated[str | None, typer.Option(help="Encoding of the text; found out by default.")]
-Words = Annotated[
-    Path | None,
-    typer.Option(
-        "--lexicon", metavar="FILE", help="Readings of words, a line each: word, language, reading."
-    ),
-]
 
 
 def read(

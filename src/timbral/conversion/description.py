@@ -13,7 +13,7 @@ from timbral.nets.prior import FRAMES_PER_TOKEN
 
 _TOKEN_RATE = 25
 _CAPACITY = 2048
-"""Positions: the phones and tokens of a prompt of 10 s and of a piece of 10 s are at most half as many."""
+"""Positions of the KV cache; the phones and tokens of a prompt of 10 s and of 10 s of speech need at most half."""
 _LONGEST = 10.0
 _NOISE_SCALE = 0.5
 _SAMPLING = {"top_k": 15, "top_p": 1.0, "temperature": 1.0, "repetition_penalty": 1.35}
@@ -39,7 +39,6 @@ def describe(
         "semantic": _semantic(components, SYMBOLS[symbols]),
         "acoustic": _acoustic(components),
         "reference": _REFERENCE,
-        "reading": "official",
         "weights": fingerprints.weights,
         "licence": "MIT",
         "attribution": _attribution(components),
@@ -94,7 +93,7 @@ def _acoustic(components: Components) -> dict[str, Any]:
 
 
 def _attribution(components: Components) -> str:
-    """Whose networks are in the bundle; those of the user are the user's own."""
+    """Authors and licences of the networks in the bundle."""
     networks = ["chinese-hubert-base (TencentGameMate, MIT)"]
     if components.bert is not None:
         networks.append("chinese-roberta-wwm-ext-large (HFL, Apache-2.0)")

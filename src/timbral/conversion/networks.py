@@ -1,4 +1,4 @@
-"""Checkpoints as torch networks in float32, every tensor in its place."""
+"""Builds float32 torch networks from checkpoints."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -35,13 +35,13 @@ _PHONES = "ar_text_embedding.word_embeddings.weight"
 _STATISTICS = 2
 """The mean and the deviation, over which the layers of a speaker network that are left out would go on."""
 _BASE = 64
-"""Channels for which the width of ERes2NetV2 is said."""
+"""Channels to which the width of ERes2NetV2 refers."""
 
 Module = TypeVar("Module", bound=nn.Module)
 
 
 def semantic_network(network: Network, phonemes: int) -> SemanticTransformer:
-    """Stage one for so many phones: tables of v1 have rows beyond them, which nothing stands for."""
+    """Stage one for `phonemes` phones: tables of v1 have unused rows beyond them."""
     assert isinstance(network.sizes, SemanticSizes)
     state = _floats(network)
     state[_PHONES] = state[_PHONES][:phonemes]

@@ -1,4 +1,4 @@
-"""The discriminators of stage two: what tells recordings from what the vocoder made, needed in training only.
+"""The discriminators of stage two (HiFi-GAN, Kong et al. 2020), for training only.
 
 One that looks at samples at several scales and one for each of several periods, as HiFi-GAN has them (Kong et
 al. 2020, https://github.com/jik876/hifi-gan). The checkpoints of GPT-SoVITS (`s2D*.pth`,
@@ -16,7 +16,7 @@ from timbral.nets.normalization import WeightNormed
 
 SLOPE = 0.1
 Judgement = tuple[Tensor, list[Tensor]]
-"""Scores [batch, n], 1 for a recording, and what was seen on the way: the output of each convolution."""
+"""Scores [batch, n], 1 for a recording, and features: the output of each convolution."""
 
 
 @dataclass(frozen=True)

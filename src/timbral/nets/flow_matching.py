@@ -1,4 +1,4 @@
-"""Conditional flow matching of v3 and v4: noise to mel along straight ways, in a few Euler steps.
+"""Inference of conditional flow matching in v3 and v4: noise to mel in a few Euler steps.
 
 After Lipman et al. 2023; the network also knows the length of a step (shortcut models, Frans et al. 2024).
 """

@@ -1,4 +1,4 @@
-"""What is said in a recording, as features at 50 Hz: the HuBERT encoder (Hsu et al. 2021, arXiv:2106.07447).
+"""The HuBERT encoder (Hsu et al. 2021, arXiv:2106.07447): content features of a recording at 50 Hz.
 
 The official models were trained with chinese-hubert-base (TencentGameMate), whose parameter names, those of
 `HubertModel` in huggingface/transformers, are kept.
@@ -197,7 +197,7 @@ _PARTS = ("feature_extractor.", "feature_projection.", "encoder.")
 
 
 def hubert_state(checkpoint: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of `Hubert` in a checkpoint: what it does not use is left out, float32.
+    """The state of `Hubert` in a checkpoint: without unused weights, in float32.
 
     Weight norm may be stored under its old or its new (parametrised) names, and all names may follow
     `hubert.`.

@@ -1,4 +1,4 @@
-"""What stage two of all official families begins with: tokens, phones and a timbre to frames of speech.
+"""The prior of stage two in all official families: tokens, phones and a timbre to frames.
 
 The families differ in what they make of the frames: `timbral.nets.acoustic` goes on with a VITS,
 `timbral.nets.mel_acoustic` with flow matching.

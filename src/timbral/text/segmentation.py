@@ -57,8 +57,6 @@ _COUNTER = re.compile(
     "[元块塊円個个条條年月日号號分秒人次岁歲歳天件本张張台辆輛位名度倍届场集章页級级楼层米斤吨公千万萬亿億枚匹冊册]"
     "|[只隻](?![要有是能好会])|[点點](?![击擊])"
 )
-    "[元块塊円個个只隻条條年月日号號点點分秒人次岁歲歳天件本张張台辆輛位名度倍届场集章页級级楼层米斤吨公千万萬亿億枚匹冊冊]"
-)
 _LONGEST_LABEL = 2
 """Letters of a word that is no more than a name beside a figure, as in x=5, PS5, F-16."""
 _SENTENCE_END = re.compile(r"[。！？!?\n]|\.(?:\s|$)")

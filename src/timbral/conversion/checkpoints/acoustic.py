@@ -1,4 +1,4 @@
-"""Stage two of v1, v2, v2Pro and v2ProPlus as its checkpoints hold it, less the posterior encoder `enc_q`.
+"""Tensors of a stage two checkpoint of v1, v2, v2Pro and v2ProPlus, without the posterior encoder `enc_q`.
 
 Published checkpoints do not have `enc_q`, which only training needs.
 """

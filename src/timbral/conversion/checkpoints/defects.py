@@ -1,4 +1,4 @@
-"""What is wrong inside a checkpoint, before anyone says in which file."""
+"""Reasons to refuse a checkpoint."""
 
 DAMAGED = "the file is damaged or incomplete: download or copy it again"
 UNSAFE = "no checkpoint of GPT-SoVITS looks like this: do not use the file"
@@ -10,9 +10,9 @@ class DefectError(Exception):
 
 
 def quoted(value: object) -> str:
-    """What a file says, fit for one line of an error: the value where it is short, otherwise its type.
+    """A value of a file for one line of an error: escaped and cut, or its type.
 
-    Never the inside of a list, tuple or dictionary, which a file can make endless.
+    Never the elements of a list, tuple or dictionary, which a file can make endless.
     """
     if isinstance(value, str | bytes):
         return ascii(value if len(value) <= 80 else value[:80])

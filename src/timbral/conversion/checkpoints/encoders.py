@@ -1,4 +1,4 @@
-"""The encoders beside the two stages: HuBERT (speech), RoBERTa (Chinese text), ERes2NetV2 (speakers)."""
+"""Tensors of the encoders' checkpoints: HuBERT (speech), RoBERTa (Chinese text), ERes2NetV2 (speakers)."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ _HEAD_SIZE = 64
 class HubertSizes:
     """Sizes of HuBERT; kernels: of the convolutions on samples; heads have 64 channels.
 
-    position_kernel, position_groups: of the convolution that tells positions.
+    position_kernel, position_groups: of the positional convolution.
     weight_names: how its weight norm is named, which newer versions of torch do differently.
     """
 

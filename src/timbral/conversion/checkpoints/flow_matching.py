@@ -1,4 +1,4 @@
-"""Stage two of v3 and v4 as its checkpoints hold it: the prior, then flow matching towards a mel spectrogram."""
+"""Tensors of a stage two checkpoint of v3 and v4: the prior, then flow matching towards a mel spectrogram."""
 
 from dataclasses import asdict, dataclass
 

@@ -63,10 +63,10 @@ class Network:
 
 @dataclass(frozen=True)
 class _Family:
-    """How a network is known and checked.
+    """How a network is recognised and checked.
 
-    signature: a tensor that only this network has; prefix: what may stand before every name.
-    ignored: tensors that may be there and are left out.
+    signature: a tensor that only this network has; prefix: what every name may begin with.
+    ignored: optional tensors that are left out.
     """
 
     kind: Kind
@@ -153,13 +153,12 @@ _FAMILIES = (
 def identify(checkpoint: Checkpoint, *, version: MelVersion | None = None) -> Network:
     """What network a checkpoint holds, its version and sizes.
 
-    The tensors decide, never a file's name or size. One thing they cannot decide: v3 and v4 have the same
-    tensors. There the mark over the beginning of the file counts (every LoRA has one), then `model.version`
-    in the configuration, then the fingerprint of the two files that GPT-SoVITS published; `version` says it
-    for a file that has none of these, and is ignored for other kinds.
+    The tensors decide, never a file's name or size. v3 and v4 have the same tensors: there the mark over the beginning of
+    the file decides (every LoRA has one), then `model.version` in the configuration, then the fingerprint of the two
+    published files. `version` is for a file with none of these, and ignored for other kinds.
 
-    Raises CheckpointError: a network that is not known, or tensors that are missing, too many or of the
-    wrong shape.
+    Raises CheckpointError: an unknown network, tensors that are missing, too many, of the wrong shape, or not finite, and
+    sizes that contradict the configuration.
     """
     try:
         if lora.is_lora(checkpoint.tensors):
@@ -230,7 +229,7 @@ def _unrecognized(tensors: Mapping[str, Array]) -> str:
 
 
 def _mel_version(checkpoint: Checkpoint, declared: MelVersion | None) -> MelVersion:
-    """v3 or v4, by what stands beside the tensors."""
+    """v3 or v4, which the tensors do not determine."""
     config = ShapeReader({}, checkpoint.metadata.get("config"))
     written = config.setting("model", "version")
     known = (

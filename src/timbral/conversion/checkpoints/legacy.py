@@ -60,6 +60,6 @@ def _spans(
         if len(count) < _COUNT.size or position + wanted.size > size:
             raise DefectError(f"it ends too early; {DAMAGED}")
         if _COUNT.unpack(count)[0] != wanted.count:
-            raise DefectError(f"the storage {quoted(key)} has another size than is said; {DAMAGED}")
+            raise DefectError(f"the storage {quoted(key)} has another size than its tensors state; {DAMAGED}")
         yield key, Span(position, wanted.size)
         position += wanted.size

@@ -1,4 +1,4 @@
-"""LoRA checkpoints of v3 and v4: small changes to the attention of the network that they were trained on.
+"""LoRA checkpoints of v3 and v4, which change the attention of the network that they were trained on.
 
 Such a file has two thin matrices A and B for each changed weight W, which becomes W + B A (GPT-SoVITS trains
 with alpha = rank, so there is no factor). It also has what was trained in full beside the attention, which
@@ -43,7 +43,7 @@ def separate(tensors: Mapping[str, Array], rank: Value) -> tuple[LoraSizes, dict
         part = _PART.fullmatch(name)
         named[f"{part[1]}.weight.{part[2]}" if part else name] = tensor
     if len(named) < len(tensors):
-        raise DefectError(f"two of its tensors have the same place; {DAMAGED}")
+        raise DefectError(f"two of its tensors have the same name in the base; {DAMAGED}")
     changed = sorted({name[:-2] for name in named if name.endswith((".weight.A", ".weight.B"))})
     ranks = {_rank(named, name) for name in changed}
     if len(ranks) != 1 or (rank is not None and ranks != {rank}):
@@ -68,9 +68,9 @@ def merged(
     Raises DefectError where they do not fit.
     """
     result = dict(base)
-    parts = {f"{name}.{part}" for name in changed for part in "AB"}
+    matrices = {f"{name}.{side}" for name in changed for side in "AB"}
     for name, replacement in lora.items():
-        if name not in parts and not name.startswith("enc_q."):
+        if name not in matrices and not name.startswith("enc_q."):
             _check_fit(base, name, replacement.shape)
             result[name] = replacement
     for name in changed:

@@ -1,4 +1,4 @@
-"""A LoRA and the network that it was trained on become one network."""
+"""Merges a LoRA into the network that it was trained on."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from timbral.errors import CheckpointError
 
 
 def merge_lora(base: Network, lora: Network) -> Network:
-    """The network `base` with a LoRA of it put in; changed weights are float32, others as they were.
+    """The network `base` with a LoRA merged; changed weights are float32, others as they were.
 
     Raises CheckpointError where the LoRA does not fit: of another version, or other names or shapes.
     """

@@ -89,11 +89,11 @@ def dictionary_key(value: object) -> str | int:
     raise DefectError(f"a dictionary has the key {quoted(value)}; {UNSAFE}")
 
 
-def _tensor(*parts: object) -> object:
+def _tensor(*arguments: object) -> object:
     """(storage, offset, shape, strides), and what only matters to autograd."""
-    if not 4 <= len(parts) <= 7:
-        raise DefectError(f"a tensor has {len(parts)} parts; {UNSAFE}")
-    return view(*parts[:4])
+    if not 4 <= len(arguments) <= 7:
+        raise DefectError(f"a tensor has {len(arguments)} arguments; {UNSAFE}")
+    return view(*arguments[:4])
 
 
 def _parameter(data: object, *_autograd: object) -> object:

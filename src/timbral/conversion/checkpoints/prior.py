@@ -1,4 +1,4 @@
-"""What stage two has in all families: phones and tokens to frames (`enc_p`), timbre, codebook."""
+"""Modules of stage two that all families share: phones and tokens to frames (`enc_p`), timbre, codebook."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _POSITIONS = 9
 
 @dataclass(frozen=True)
 class PriorSizes:
-    """Sizes of the parts that all stages two share, named as in `timbral.nets.acoustic.AcousticConfig`."""
+    """Sizes of these modules, named as in `timbral.nets.acoustic.AcousticConfig`."""
 
     phonemes: int
     codes: int
@@ -34,7 +34,7 @@ class PriorSizes:
 
 
 def infer_sizes(reader: ShapeReader) -> PriorSizes:
-    """Sizes by the tensors; `mrte_heads`, which they do not tell, is 4 in all families. Raises DefectError."""
+    """Sizes by the tensors; `mrte_heads`, which they do not determine, is 4 in all families. Raises DefectError."""
     hidden = reader.check(reader.length(SIGNATURE, 1), "model", "hidden_channels")
     return PriorSizes(
         phonemes=reader.length(SIGNATURE, 0),
@@ -67,7 +67,7 @@ def symbols_of(sizes: PriorSizes) -> str:
 
 
 def shapes(sizes: PriorSizes) -> Shapes:
-    """Every tensor of these parts."""
+    """Every tensor of these modules."""
     codebook = "quantizer.vq.layers.0._codebook"
     return {
         **layer("ssl_proj", sizes.features, sizes.features, 2),
@@ -123,7 +123,7 @@ def _encoder(name: str, sizes: PriorSizes, depth: int) -> Shapes:
 
 
 def wavenet(name: str, hidden: int, layers: int, timbre: int) -> Shapes:
-    """A WaveNet whose layers hear the timbre, less its weight norm."""
+    """A WaveNet conditioned on the timbre, without its weight norm."""
     made = layer(f"{name}.cond_layer", 2 * hidden * layers, timbre, 1)
     for index in range(layers):
         made |= layer(f"{name}.in_layers.{index}", 2 * hidden, hidden, 5)

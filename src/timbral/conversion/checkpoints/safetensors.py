@@ -82,7 +82,7 @@ def _tensor(name: str, entry: object, start: int) -> tuple[TensorView, Span]:
     if not (isinstance(shape, list) and is_sizes(tuple(shape))):
         raise DefectError(f"the shape of {quoted(name)} is malformed; {DAMAGED}")
     if not (isinstance(offsets, list) and is_sizes(tuple(offsets)) and len(offsets) == 2):
-        raise DefectError(f"the place of {quoted(name)} is malformed; {DAMAGED}")
+        raise DefectError(f"the offsets of {quoted(name)} is malformed; {DAMAGED}")
     strides: list[int] = []
     count = 1
     for length in reversed(shape):
@@ -96,8 +96,8 @@ def _tensor(name: str, entry: object, start: int) -> tuple[TensorView, Span]:
     return view(source, 0, tuple(shape), tuple(strides)), Span(start + offsets[0], source.size)
 
 
-def _check_order(places: list[tuple[int, int]], size: int) -> None:
-    if any(end > start for (_, end), (start, _) in pairwise(places)):
+def _check_order(spans: list[tuple[int, int]], size: int) -> None:
+    if any(end > start for (_, end), (start, _) in pairwise(spans)):
         raise DefectError(f"its tensors overlap; {UNSAFE}")
-    if places and places[-1][1] > size:
+    if spans and spans[-1][1] > size:
         raise DefectError(f"it ends too early; {DAMAGED}")

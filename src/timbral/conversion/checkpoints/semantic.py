@@ -1,4 +1,4 @@
-"""Stage one as its checkpoints hold it."""
+"""Tensors of a stage one checkpoint."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ _PHONEMES = {512: "v1", 732: "v2"}
 class SemanticSizes:
     """Sizes of stage one, named as in `timbral.nets.semantic.SemanticConfig`.
 
-    heads: by the configuration in the file, else the official 16: shapes do not tell.
+    heads: by the configuration in the file, else the official 16: shapes do not determine them.
     """
 
     hidden: int

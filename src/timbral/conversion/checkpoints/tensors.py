@@ -159,7 +159,7 @@ def _read_storage(file: BufferedReader, wanted: Storage, spans: Mapping[str, Spa
         raise DefectError(f"the storage {quoted(wanted.key)} is missing; {DAMAGED}")
     if span.size != wanted.size:
         raise DefectError(
-            f"the storage {quoted(wanted.key)} has {span.size} bytes where {wanted.size} are said; {DAMAGED}"
+            f"the storage {quoted(wanted.key)} has {span.size} bytes instead of {wanted.size}; {DAMAGED}"
         )
     raw = read_bytes(file, span)
     elements: Array = raw.view(ELEMENTS[wanted.element])

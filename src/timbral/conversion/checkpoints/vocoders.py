@@ -1,4 +1,4 @@
-"""HiFi-GAN generators: inside stage two of v1 to v2ProPlus, and apart as the vocoders of v3 (BigVGAN) and v4."""
+"""Tensors of HiFi-GAN generators: in stage two of v1 to v2ProPlus, and the vocoders of v3 (BigVGAN) and v4."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class GeneratorSizes:
     """Sizes of a generator, named as in `timbral.nets.acoustic.AcousticConfig`.
 
     upsample_rates, block_dilations: by the configuration in the file, else the official ones: shapes do not
-    tell.
+    determine them.
     """
 
     upsample_channels: int
@@ -34,7 +34,7 @@ class GeneratorSizes:
 
 @dataclass(frozen=True)
 class VocoderSizes:
-    """Sizes of a generator that speaks mel spectrograms.
+    """Sizes of a mel vocoder.
 
     normed: whether the file keeps weight norm; output_bias: whether the last convolution has a bias.
     """

@@ -29,19 +29,19 @@ def teacher_forced(
     phones: [P]; features: [P, d] where the model has them; tokens: [T], the first `prompt` of them read at once.
     """
     logits = [runner.prefill(0, phones, features, tokens[:prompt])]
-    logits += [runner.step(tokens[place : place + 1])[0].copy() for place in range(prompt, len(tokens))]
+    logits += [runner.step(tokens[at : at + 1])[0].copy() for at in range(prompt, len(tokens))]
     return np.stack(logits)
 
 
 def argmax_agreement(reference: Floats, other: Floats) -> float:
-    """Share of rows of logits [rows, vocabulary] whose largest one is at the same place."""
+    """Share of rows of logits [rows, vocabulary] with the same argmax."""
     return float((reference.argmax(-1) == other.argmax(-1)).mean())
 
 
 def relative_error(reference: Floats, other: Floats) -> float:
     """Length of the difference over the length of the reference."""
-    wide = reference.astype(np.float64)
-    return float(np.linalg.norm(other - wide) / np.linalg.norm(wide))
+    exact = reference.astype(np.float64)
+    return float(np.linalg.norm(other - exact) / np.linalg.norm(exact))
 
 
 def signal_to_noise(reference: Floats, other: Floats) -> float:

@@ -18,8 +18,8 @@ outputs; a model with BERT features is one whose `prefill` has the input `bert`.
                     row b is filled at [0 : phone_lengths[b] + prompt_lengths[b]]; the rest is meaningless
 
 `step`
-    token           int64   [B, 1]          the token that was drawn
-    positions       int64   [B]             its place among its row's semantic tokens: n for the first after
+    token           int64   [B, 1]          the token that was sampled
+    positions       int64   [B]             its position among its row's semantic tokens: n for the first after
                                             a prompt of n, then n + 1, ...
     cache_lengths   int32   [B]             filled positions of each row's cache before this step, below C
     total_length    int32   [1]             max(cache_lengths) + 1
@@ -34,7 +34,7 @@ The caches are buffers that the caller allocates once and fills from `prefill`
 operator, GroupQueryAttention of onnxruntime, writes one position a row at `cache_lengths[b]` and copies
 nothing, and its cost depends on the positions that are filled, not on C. Unbound, the outputs are new arrays:
 correct, but slower. Rows are independent and may differ in length; what lies beyond a row's length is never
-read, so that a row's place can be given to another request by writing over it. `buffer[:b]` is contiguous,
+read, so that a slot can be reused by another request without clearing. `buffer[:b]` is contiguous,
 hence fewer rows can be stepped in the front part of a larger buffer. A binding does not keep arrays alive.
 
 In int8 and int4 `semantic_prefill_int8_cache.onnx` and `semantic_step_int8_cache.onnx` are the same graphs over the same

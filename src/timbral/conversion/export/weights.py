@@ -24,14 +24,14 @@ def write_graphs(
     precision: Precision = "fp32",
     exceptions: Mapping[str, Precision] = MappingProxyType({}),
 ) -> None:
-    """Writes each graph to its file name in `folder`, and what they weigh to the file `weights` there.
+    """Writes each graph to its file name in `folder`, and their weights to the file `weights` there.
 
     Weights are recognised by content, so it does not matter what the graphs call them. The graphs passed in
     are changed: their large weights become references. exceptions: graphs that have another precision.
     """
     graphs = {name: to_precision(model, exceptions.get(name, precision)) for name, model in graphs.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    places: dict[bytes, tuple[int, int]] = {}
+    offsets: dict[bytes, tuple[int, int]] = {}
     with (folder / weights).open("wb") as file:
         for model in graphs.values():
             for tensor in model.graph.initializer:
@@ -39,12 +39,12 @@ def write_graphs(
                 if len(data) < SMALLEST and not _is_matrix(tensor):
                     continue
                 digest = hashlib.sha256(data).digest()
-                if digest not in places:
+                if digest not in offsets:
                     file.write(bytes(-file.tell() % ALIGNMENT))
-                    places[digest] = file.tell(), len(data)
+                    offsets[digest] = file.tell(), len(data)
                     file.write(data)
                 tensor.raw_data = data
-                set_external_data(tensor, weights, *places[digest])
+                set_external_data(tensor, weights, *offsets[digest])
                 tensor.ClearField("raw_data")
     for name, model in graphs.items():
         onnx.save(model, folder / name)
