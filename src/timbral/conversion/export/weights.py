@@ -13,8 +13,8 @@ from timbral.conversion.export.precision import Precision, to_precision
 
 SMALLEST = 4096
 """Bytes from which on a constant goes into the file; of smaller ones only the matrices of a network do."""
-ALIGNMENT = 4096
-"""Weights start at multiples of a memory page, so that a runtime can map them."""
+ALIGNMENT, _SMALL_ALIGNMENT = 4096, 64
+"""Large weights start at multiples of a memory page, so that a runtime can map them."""
 
 
 def write_graphs(
@@ -40,7 +40,9 @@ def write_graphs(
                     continue
                 digest = hashlib.sha256(data).digest()
                 if digest not in offsets:
-                    file.write(bytes(-file.tell() % ALIGNMENT))
+                    file.write(
+                        bytes(-file.tell() % (ALIGNMENT if len(data) >= SMALLEST else _SMALL_ALIGNMENT))
+                    )
                     offsets[digest] = file.tell(), len(data)
                     file.write(data)
                 tensor.raw_data = data

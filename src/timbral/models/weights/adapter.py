@@ -26,9 +26,11 @@ class LowRank:
 
     def added_to(self, weight: Floats) -> Floats:
         """The changed weight. Raises ValueError for another shape, before anything is multiplied."""
-        if len(self.up) != len(weight) or len(self.up) * self.down.shape[1] != weight.size:
+        # Quantised products have lost a first dimension of 1.
+        outputs = len(self.up)
+        if outputs not in (1, len(weight)) or outputs * self.down.shape[1] != weight.size:
             raise ValueError(
-                f"a change of {len(self.up)} x {self.down.shape[1]} for a weight of {weight.shape}"
+                f"a change of {outputs} x {self.down.shape[1]} for a weight of {weight.shape}"
             )
         change = self.up.astype(np.float32) @ self.down.astype(np.float32)
         return weight + change.reshape(weight.shape)
