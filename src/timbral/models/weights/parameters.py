@@ -94,7 +94,7 @@ class Parameter:
             turned = value.T if self.transposed else value
             return {self.constant: np.ascontiguousarray(turned, self.stored.dtype).reshape(self.stored.shape)}
         if self.form in ("_rows", "_quantized"):
-            # These scales stay: in older models they are inside the graph and cannot be replaced.
+            # These scales are few: they are inside the graph and cannot be replaced.
             scales = self.stored_scales.read().astype(np.float32)
             steps = np.rint(
                 (value.T if self.transposed else value)
