@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""What fine-tuning brings: speakers say sentences zero-shot and fine-tuned, and a judge gets the list.
+"""Synthesizes sentences with zero-shot and fine-tuned voices, for a judge to rate.
 
     python benchmarks/adapting.py SPEAKERS TEXT OUT [--seconds 15 30 60] [--sentences 3]
 
-SPEAKERS holds a folder of recordings for each speaker; the last one by name is not learned from: likeness is measured against
-it. TEXT holds sentences, `en.txt`, `zh.txt`, one a line. Zero-shot hears the first recording, up to 9.5 s of it. OUT gets the
-sounds and `cases.jsonl`, a line for each with what it should say, the language, the recording of the speaker, and a group.
+SPEAKERS holds a folder of recordings for each speaker; the last one by name is held out, and likeness is
+measured against it. TEXT holds sentences, `en.txt`, `zh.txt`, one a line. Zero-shot voices are cloned from up
+to 9.5 s of the first recording. OUT gets the audio and `cases.jsonl`, a line for each file with its text,
+language, speaker recording and group.
 """
 
 import argparse
@@ -34,7 +35,9 @@ LENGTHS = {"en": (40, 90), "zh": (10, 25)}
 def voices(
     tts: timbral.Synthesizer, recordings: list[Path], work: Path, lengths: list[float], config: Path | None
 ) -> Iterator[tuple[str, timbral.Voice]]:
-    """The speaker's voice zero-shot, and fine-tuned on about so many seconds, each with the name of its group."""
+    """The speaker's voice zero-shot, and fine-tuned on about so many seconds, each with the name of its
+    group.
+    """
     samples, rate = soundfile.read(recordings[0], always_2d=True, frames=-1)
     file = io.BytesIO()
     soundfile.write(file, samples[: int(REFERENCE * rate)].mean(1), rate, format="WAV")

@@ -3,10 +3,10 @@
 
     python benchmarks/official_losses.py PATH
 
-PATH is a checkout of https://github.com/RVC-Boss/GPT-SoVITS; it needs what benchmarks/official.py needs. Networks are small, with
-the same synthetic weights on both sides, in float32; what is drawn at random is the same, and rows
-are of equal length, since the official code treats padding otherwise (docs/training.md). Prints both values of each loss and
-their relative difference, and that of the gradients: the norm of the difference over the norm.
+PATH is a checkout of https://github.com/RVC-Boss/GPT-SoVITS; it needs what benchmarks/official.py needs.
+Networks are small, with the same synthetic weights and random numbers on both sides, in float32, and rows are
+of equal length, since the official code treats padding otherwise (docs/training.md). Prints both values of
+each loss and their relative difference, and for gradients the norm of the difference over the norm.
 """
 
 import json
@@ -107,10 +107,10 @@ def optimizer() -> None:
 
     def network() -> nn.Module:
         torch.manual_seed(1)
-        made = nn.Sequential(
+        generated = nn.Sequential(
             nn.Linear(8, 16), nn.LayerNorm(16), nn.Linear(16, 16), nn.Linear(16, 3), nn.PReLU()
         )
-        return made.double()
+        return generated.double()
 
     theirs, ours = network(), network()
     names = [[name for name, _ in theirs.named_parameters()]]
@@ -134,7 +134,7 @@ def optimizer() -> None:
 
 
 @contextmanager
-def drawn(normal: Tensor, uniform: list[Tensor]) -> Iterator[None]:
+def fixed_random(normal: Tensor, uniform: list[Tensor]) -> Iterator[None]:
     """Draws these numbers instead of random ones."""
     with (
         mock.patch.object(torch, "randn_like", return_value=normal),
@@ -144,13 +144,13 @@ def drawn(normal: Tensor, uniform: list[Tensor]) -> Iterator[None]:
 
 
 def examples_of(family: str, chance: torch.Generator, mel_rate: float = 0) -> list[AcousticExample]:
-    made = []
+    generated = []
     for _ in range(2):
         samples = 0.1 * torch.randn(2 * TOKENS * HOP, generator=chance)
         mel = None
         if mel_rate:
             mel = normalized(torch.randn(100, int(2 * TOKENS * mel_rate), generator=chance) * 2 - 5)
-        made.append(
+        generated.append(
             AcousticExample(
                 samples,
                 torch.randint(0, 300, (9,), generator=chance),
@@ -159,7 +159,7 @@ def examples_of(family: str, chance: torch.Generator, mel_rate: float = 0) -> li
                 mel=mel,
             )
         )
-    return made
+    return generated
 
 
 def spoken_as(network: Any, tokens: Tensor) -> None:
@@ -168,22 +168,15 @@ def spoken_as(network: Any, tokens: Tensor) -> None:
     network.quantizer.forward = lambda x, layers=None: (features, tokens, torch.zeros(()), None)
 
 
-def acoustic(family: str) -> None:
-    from module import commons, losses, models
-    from module.mel_processing import mel_spectrogram_torch, spec_to_mel_torch
-
-    config = json.loads((GOLDENS / f"s2_{family}_small_config.json").read_text())
-    config |= {"gin_channels": FAMILIES[family].timbre, "p_dropout": 0.0}
-    theirs = models.SynthesizerTrn(1025, SEGMENT, n_speakers=300, version=family, **config).eval()
-    fill(theirs, seed=2)
-    their_judge = models.MultiPeriodDiscriminator(False, version=family)
-    fill(their_judge, seed=9)
-    ours = AcousticNetwork(
+def small_network(family: str, config: dict[str, Any]) -> AcousticNetwork:
+    """Our network of the sizes of an official configuration."""
+    official = FAMILIES[family]
+    return AcousticNetwork(
         AcousticConfig(
-            phonemes=FAMILIES[family].phonemes,
-            timbre_bins=FAMILIES[family].timbre_bins,
-            timbre=FAMILIES[family].timbre,
-            speaker=FAMILIES[family].speaker,
+            phonemes=official.phonemes,
+            timbre_bins=official.timbre_bins,
+            timbre=official.timbre,
+            speaker=official.speaker,
             latent=config["inter_channels"],
             feed_forward=config["filter_channels"],
             layers=config["n_layers"],
@@ -191,12 +184,25 @@ def acoustic(family: str) -> None:
             upsample_kernels=tuple(config["upsample_kernel_sizes"]),
         )
     )
+
+
+def vits(family: str) -> None:
+    from module import commons, losses, models
+    from module.mel_processing import mel_spectrogram_torch, spec_to_mel_torch
+
+    config = json.loads((GOLDENS / f"s2_{family}_small_config.json").read_text())
+    config |= {"gin_channels": FAMILIES[family].timbre, "p_dropout": 0.0}
+    theirs = models.SynthesizerTrn(1025, SEGMENT, n_speakers=300, version=family, **config).eval()
+    fill(theirs, seed=2)
+    their_discriminators = models.MultiPeriodDiscriminator(False, version=family)
+    fill(their_discriminators, seed=9)
+    ours = small_network(family, config)
     ours.load_state_dict(theirs.state_dict())
-    judge = Discriminators(DISCRIMINATORS[family])
-    judge.load_state_dict(their_judge.state_dict())
+    discriminators = Discriminators(DISCRIMINATORS[family])
+    discriminators.load_state_dict(their_discriminators.state_dict())
     chance = torch.Generator().manual_seed(5)
     settings = AcousticSettings(**defaults(family, "acoustic", "full") | {"held_out": 0})
-    task = VitsTask(ours, judge, examples_of(family, chance), settings)
+    task = VitsTask(ours, discriminators, examples_of(family, chance), settings)
     ours.eval()
     batch = task.collate([0, 1])
     spoken_as(theirs, batch["tokens"])
@@ -207,24 +213,24 @@ def acoustic(family: str) -> None:
 
     arguments = [batch["spectrum"], batch["frames"], batch["phones"], batch["phone_lengths"]]
     speaker = [batch["speaker"]] if "Pro" in family else []
-    with drawn(noise, [starts]):
-        made, _, places, _, mask, (_, z_p, m_p, logs_p, _, logs_q), _ = theirs(
+    with fixed_random(noise, [starts]):
+        generated, _, places, _, mask, (_, z_p, m_p, logs_p, _, logs_q), _ = theirs(
             torch.zeros(2, 768, 2 * TOKENS), *arguments, *speaker
         )
     mel = spec_to_mel_torch(batch["spectrum"], 2048, 128, 32000, 0.0, None)
-    made_mel = mel_spectrogram_torch(made.squeeze(1), 2048, 128, 32000, HOP, 2048, 0.0, None)
+    generated_mel = mel_spectrogram_torch(generated.squeeze(1), 2048, 128, 32000, HOP, 2048, 0.0, None)
     recorded = commons.slice_segments(batch["samples"], places * HOP, SEGMENT * HOP)
-    true, false, _, _ = their_judge(recorded, made.detach())
-    _, judged, seen, other = their_judge(recorded, made)
+    true, false, _, _ = their_discriminators(recorded, generated.detach())
+    _, fake_scores, seen, other = their_discriminators(recorded, generated)
     official = {
         "discriminator": losses.discriminator_loss(true, false)[0],
-        "adversarial": losses.generator_loss(judged)[0],
+        "adversarial": losses.generator_loss(fake_scores)[0],
         "features": losses.feature_loss(seen, other),
-        "mel": 45 * (commons.slice_segments(mel, places, SEGMENT) - made_mel).abs().mean(),
+        "mel": 45 * (commons.slice_segments(mel, places, SEGMENT) - generated_mel).abs().mean(),
         "divergence": losses.kl_loss(z_p, logs_q, m_p, logs_p, mask),
     }
     sum(loss for name, loss in official.items() if name != "discriminator").backward()
-    with drawn(noise, [starts]):
+    with fixed_random(noise, [starts]):
         first, second = task.loss_steps(batch)
     second.loss.backward()
     show(family, official, {**first.values, **second.values})
@@ -252,7 +258,7 @@ def flow_matching(family: str, *, shortcut: bool) -> None:
     noise = torch.randn(batch["mel"].shape, generator=chance)
     prompts, times, powers = torch.tensor([0.2, 0.9]), torch.tensor([0.1, 0.6]), torch.tensor([3, 7])
     with (
-        drawn(noise, [prompts, times]),
+        fixed_random(noise, [prompts, times]),
         mock.patch.object(random, "random", return_value=0.0 if shortcut else 1.0),
         mock.patch.object(torch, "randint", return_value=powers),
     ):
@@ -268,7 +274,7 @@ def flow_matching(family: str, *, shortcut: bool) -> None:
             False,
         )
     loss.backward()
-    with drawn(noise, [prompts, times]), mock.patch.object(torch, "randint", return_value=powers):
+    with fixed_random(noise, [prompts, times]), mock.patch.object(torch, "randint", return_value=powers):
         found = task._loss(batch, shortcut=shortcut)
     found.backward()
     what = f"{family} 2 steps" if shortcut else family
@@ -284,7 +290,7 @@ def main() -> None:
     semantic(0.2)
     optimizer()
     for family in ("v1", "v2", "v2Pro", "v2ProPlus"):
-        acoustic(family)
+        vits(family)
     for family in ("v3", "v4"):
         flow_matching(family, shortcut=False)
         flow_matching(family, shortcut=True)

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Time and memory of training at official size: seconds an update, and the peak of a fresh process.
+"""Time and memory of training at official size: seconds per update, and peak memory of a new process.
 
     python benchmarks/training.py [--device auto|cpu] [--batch-size 2] [--seconds 4] [--updates 3] [CASE...]
 
-A case is STAGE-METHOD or VERSION-METHOD: semantic-lora, semantic-full, v2-lora, v2Pro-full, v3-lora ... Weights are random, which
-takes as long as trained ones; stage two of v1 to v2ProPlus has its discriminators. The first update is not counted.
+A case is STAGE-METHOD or VERSION-METHOD: semantic-lora, semantic-full, v2-lora, v2Pro-full, v3-lora ...
+Weights are random, which takes as long as trained ones; stage two of v1 to v2ProPlus has its discriminators.
+The first update is not counted.
 """
 
 import argparse
@@ -23,9 +24,9 @@ from timbral.nets.discriminators import DISCRIMINATORS, Discriminators
 from timbral.nets.mel_acoustic import MEL_FAMILIES, MelAcousticNetwork
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
 from timbral.training.acoustic_examples import AcousticExample
-from timbral.training.adapters import count
+from timbral.training.adapters import parameter_counts
 from timbral.training.flow_matching import FlowMatchingTask
-from timbral.training.loop import train
+from timbral.training.loop import DEVICES, train
 from timbral.training.semantic import SemanticExample, SemanticTask
 from timbral.training.settings import AcousticSettings, SemanticSettings, StageSettings, defaults
 from timbral.training.task import Task
@@ -34,8 +35,6 @@ from timbral.training.vits import VitsTask
 CASES = ("semantic-lora", "semantic-full", "v2-lora", "v2-full", "v2Pro-lora", "v2Pro-full", "v3-lora")
 PHONES = 10
 """A second."""
-MELS = {"v3": 93.75, "v4": 100}
-"""Frames a second."""
 
 
 def task_of(case: str, arguments: argparse.Namespace) -> tuple[Task, StageSettings]:
@@ -57,11 +56,13 @@ def task_of(case: str, arguments: argparse.Namespace) -> tuple[Task, StageSettin
     chosen = AcousticSettings(**defaults(name, "acoustic", method) | own)
     example = AcousticExample(0.1 * torch.randn(32000 * seconds), phones, tokens)
     if name in MEL_FAMILIES:
-        example = replace(example, mel=torch.rand(100, int(MELS[name] * seconds)) * 2 - 1)
+        example = replace(
+            example, mel=torch.rand(100, int(MEL_FAMILIES[name].mel_rate * 50 * seconds)) * 2 - 1
+        )
         return FlowMatchingTask(MelAcousticNetwork(MEL_FAMILIES[name]), [example] * number, chosen), chosen
     example = replace(example, speaker=torch.randn(20480) if FAMILIES[name].speaker else None)
-    judges = Discriminators(DISCRIMINATORS[name])
-    return VitsTask(AcousticNetwork(FAMILIES[name]), judges, [example] * number, chosen), chosen
+    discriminators = Discriminators(DISCRIMINATORS[name])
+    return VitsTask(AcousticNetwork(FAMILIES[name]), discriminators, [example] * number, chosen), chosen
 
 
 def measure(case: str, arguments: argparse.Namespace) -> None:
@@ -76,7 +77,7 @@ def measure(case: str, arguments: argparse.Namespace) -> None:
             on_progress=lambda what, share: began.append(time.perf_counter()),
             device=arguments.device,
         )
-    trained, total = count(task.networks[task.result])
+    trained, total = parameter_counts(task.networks[task.result])
     seconds = (began[-1] - began[1]) / (len(began) - 2)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     row = [case, f"{trained / 1e6:.2f} of {total / 1e6:.1f} M", f"{seconds:.2f}", f"{memory:.1f}"]
@@ -90,13 +91,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("cases", nargs="*", metavar="CASE")
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu"))
+    parser.add_argument("--device", default="auto", choices=DEVICES)
     parser.add_argument("--batch-size", type=int, default=2)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--updates", type=int, default=3)
-    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--single", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.alone:
+    if arguments.single:
         measure(arguments.cases[0], arguments)
         return
     print(
@@ -105,7 +106,7 @@ def main() -> None:
     )
     options = [a for a in sys.argv[1:] if a not in arguments.cases]
     for case in arguments.cases or CASES:
-        subprocess.run([sys.executable, __file__, case, "--alone", *options], check=True)
+        subprocess.run([sys.executable, __file__, case, "--single", *options], check=True)
 
 
 if __name__ == "__main__":

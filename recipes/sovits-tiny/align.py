@@ -85,7 +85,7 @@ def spoken(u: Utterance) -> np.ndarray | None:
     if found := re.search(r"【(.+?)】", text):
         text = found[1]
     try:
-        return to_phones(text, lang, reading="best").ids
+        return to_phones(text, lang).ids
     except TextError:
         return None
 

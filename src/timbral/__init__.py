@@ -21,6 +21,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from timbral import voices as voices
     from timbral.audio import Audio
     from timbral.config import GenerationConfig
     from timbral.errors import (
@@ -40,12 +41,14 @@ if TYPE_CHECKING:
     )
     from timbral.inference.stream import Report, Speech, SpeechStream
     from timbral.synthesizer import Synthesizer, load
+    from timbral.text import Lexicon
     from timbral.voices import Consent, Voice
 
 _MODULES = {
     "Audio": "audio",
     "Consent": "voices",
     "GenerationConfig": "config",
+    "Lexicon": "text",
     "Report": "inference.stream",
     "Speech": "inference.stream",
     "SpeechStream": "inference.stream",
@@ -72,6 +75,9 @@ _MODULES = {
     ),
 }
 
+_SUBMODULES = ("voices",)
+"""What is used by its own name, as in `timbral.voices.load("me")`."""
+
 __all__ = [
     "Audio",
     "AudioError",
@@ -82,6 +88,7 @@ __all__ = [
     "GenerationConfig",
     "HubError",
     "InstallationError",
+    "Lexicon",
     "Report",
     "SettingError",
     "Speech",
@@ -101,10 +108,12 @@ if not TYPE_CHECKING:  # a type checker reads the imports above, and refuses oth
 
     def __getattr__(name: str) -> object:
         """Imports a public name when it is first used, so that parts can be used without the whole."""
+        if name in _SUBMODULES:
+            return import_module(f"timbral.{name}")
         if name not in _MODULES:
             raise AttributeError(f"module 'timbral' has no attribute {name!r}")
         return getattr(import_module(f"timbral.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*__all__, *_SUBMODULES, "__version__"]

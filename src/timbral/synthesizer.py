@@ -30,9 +30,10 @@ from timbral.inference.reference_encoder import ReferenceEncoder
 from timbral.inference.requests import UtteranceRequests, count_languages
 from timbral.inference.sessions import Device, SessionOptions
 from timbral.inference.stream import Speech, SpeechStream, StreamStats
-from timbral.models import Bundle, open_bundle
+from timbral.models import Bundle, files, open_bundle
+from timbral.text import Lexicon
 from timbral.text.segmentation import Language, segment
-from timbral.voices import Consent, Prompt, Voice
+from timbral.voices import Consent, Prompt, Voice, open_voice
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -82,10 +83,12 @@ class Synthesizer:
         voice: Voice | str | Path,
         language: str = "auto",
         config: GenerationConfig | None = None,
+        *,
+        lexicon: Lexicon | None = None,
         **settings: Unpack[GenerationSettings],
     ) -> Speech:
         """Speaks a text of any length: samples float32 [n], their rate, and a report. See `stream`."""
-        with self.stream(text, voice, language, config, **settings) as stream:
+        with self.stream(text, voice, language, config, lexicon=lexicon, **settings) as stream:
             return stream.collect()
 
     def stream(
@@ -95,25 +98,31 @@ class Synthesizer:
         language: str = "auto",
         config: GenerationConfig | None = None,
         *,
+        lexicon: Lexicon | None = None,
         start: int = 0,
         **settings: Unpack[GenerationSettings],
     ) -> SpeechStream:
         """Speaks a text as chunks of Audio, the first as early as can be, in memory that does not grow.
 
-        voice: a Voice, or the path of a voice file. language: "auto", or zh, en, ja, ko, yue for what could be several.
-        config: see GenerationConfig; settings: its fields, which take precedence. start: utterances to leave out at
-        the beginning, to resume a speech of the same seed after its `SpeechStream.finished` ones.
+        voice: a Voice, its name, or the path of its file. language: "auto", or zh, en, ja, ko, yue for what could be several.
+        config: see GenerationConfig; settings: its fields, which take precedence.
+        lexicon: words with their readings, beside those in `lexicon.tsv` of the folders of model and voice file.
+        start: utterances to leave out at the beginning, to resume a speech of the same seed after its
+        `SpeechStream.finished` ones.
         Raises TextError: nothing to speak, unknown language; SettingError: a setting out of its range;
         VoiceError: a voice of another model family.
         """
         began = time.perf_counter()
+        lexicon = _with_lexicon_beside(voice, lexicon)
         voice = self._voice(voice)
         config = self._config(config, settings)
         if not isinstance(start, int) or start < 0:
             raise SettingError(f"start is {ascii(start)[:40]}: give a count of utterances, 0 or more")
         seed = secrets.randbits(32) if config.seed is None else config.seed
         rate = config.rate or self.manifest.sample_rate
-        requests = UtteranceRequests(_text(text), language, voice, config, seed, self._frontend, start)
+        requests = UtteranceRequests(
+            _text(text), language, voice, config, seed, self._frontend, lexicon, start
+        )
         stats = StreamStats(EngineStats(), finished=start)
         chunks = self._speak(requests, self._engines.of(voice.adapter), stats, rate)
         return SpeechStream(chunks, stats, seed, rate, began)
@@ -126,7 +135,11 @@ class Synthesizer:
         joiner = Joiner(engine.acoustic.sample_rate)
         joiner.push(np.zeros(0, np.float32), last=True, pause=requests.pause_before)
         resampler = ChunkResampler(engine.acoustic.sample_rate, rate)
+        request = None
         for chunk in engine.speak(requests, stats.engine):
+            if chunk.request is not request and chunk.request.pause_before is not None:
+                joiner.pause(chunk.request.pause_before)
+            request = chunk.request
             joined = joiner.push(chunk.samples, last=chunk.last, pause=chunk.request.pause)
             stats.text_s = requests.seconds
             if chunk.last:
@@ -208,7 +221,7 @@ class Synthesizer:
 
     def _voice(self, voice: Voice | str | Path) -> Voice:
         if isinstance(voice, str | Path):
-            voice = Voice.load(voice)
+            voice = open_voice(voice)
         if not isinstance(voice, Voice):
             raise VoiceError(
                 f"the voice is a {type(voice).__name__}: give what `clone` or `Voice.load` returns, or a .voice file"
@@ -263,6 +276,15 @@ class Synthesizer:
                 TimbralWarning,
                 stacklevel=4,
             )
+
+
+def _with_lexicon_beside(voice: object, lexicon: Lexicon | None) -> Lexicon | None:
+    """The user's lexicon and the one beside a voice file; the former takes precedence."""
+    beside = Path(voice).with_name(files.LEXICON) if isinstance(voice, str | Path) else None
+    if beside is None or not beside.is_file():
+        return lexicon
+    found = Lexicon.read(beside)
+    return found if lexicon is None else found | lexicon
 
 
 def _text(text: object) -> str:

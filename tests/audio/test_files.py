@@ -102,7 +102,7 @@ def test_arrays_bytes_and_file_objects_are_recordings(tmp_path: Path) -> None:
         ((SPEECH, 1_000), "1000 samples a second"),
         ((np.array(["a"]), 16_000), "are numbers"),
         ((SPEECH * np.nan, 16_000), "not numbers"),
-        (3, "a int is no recording"),
+        (3, "int is not a recording"),
         (io.StringIO("a"), "binary"),
     ],
 )

@@ -17,7 +17,7 @@ import soundfile
 
 from tests.helpers.paths import DATA
 from timbral import Voice, __version__
-from timbral.cli import main, terminal
+from timbral.cli import main
 from timbral.cli.texts import read_text
 from timbral.errors import TextError
 from timbral.models import embedded_path, read_bundle
@@ -199,14 +199,6 @@ def test_names_that_are_not_unicode_are_names(tmp_path: Path, capfd: Captured) -
     assert voice_store.load("me").sources == ("caf?.flac",)
     assert main(["say", "Hi.", "--voice", name, "-o", os.fsdecode(b"\xe9.wav"), "--json"]) == 0
     assert json.loads(capfd.readouterr().out.splitlines()[-1])["output"]
-
-
-def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(
-    monkeypatch: pytest.MonkeyPatch, capfd: Captured
-) -> None:
-    monkeypatch.setattr(terminal, "_EVERY", 0.0)
-    assert main(["say", "Hi."]) == 0
-    assert re.search(r"^speaking: 100%$", capfd.readouterr().err, re.MULTILINE)
 
 
 def test_playing_needs_a_loudspeaker_or_plays(capfd: Captured) -> None:
@@ -536,3 +528,25 @@ def test_progress_is_seen_while_libraries_are_kept_quiet() -> None:
     assert b"listening closely" in seen
     assert b"chatter" not in seen
     assert b"note: worth knowing" in seen
+
+
+def test_read_shows_how_a_text_is_read(tmp_path: Path, capfd: Captured) -> None:
+    lexicon = tmp_path / "words.tsv"
+    lexicon.write_text("Kvothe\ten\tK W OW1 TH\n", "utf-8")
+    assert main(["read", "8岁。Kvothe left.[pause 1s] Привет, bye", "--lexicon", str(lexicon)]) == 0
+    shown = capfd.readouterr()
+    assert shown.out.splitlines() == [
+        "zh   八岁.",
+        "     ba1 sui4 .",
+        "en   Kvothe left.",
+        "     K W OW1 TH L EH1 F T .",
+        "--   pause of 1 s",
+        "en   bye.",
+        "     . B AY1 .",
+    ]
+    assert "note: left out 'Привет'" in shown.err
+    assert main(["read", "--json", "--lang", "en", "7"]) == 0
+    (utterance,) = json.loads(capfd.readouterr().out)["utterances"]
+    assert utterance["segments"][0]["phones"] == ["S", "EH1", "V", "AH0", "N", "."]
+    assert main(["read", "…"]) == 2
+    assert "nothing to speak" in capfd.readouterr().err

@@ -4,7 +4,7 @@ import io
 
 import pytest
 from rich.console import Console
-from rich.progress import Progress, TaskID
+from rich.progress import Progress
 
 from timbral.cli import terminal
 
@@ -25,9 +25,10 @@ def test_a_full_bar_begins_anew() -> None:
 def test_off_a_terminal_there_is_a_line_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    narrator = terminal.Narrator(terminal.Bar(None, TaskID(0)))
-    narrator("cutting", 0.5)
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr(terminal, "_LINE_SECONDS", 0.0)
-    narrator("cutting", 0.75)
-    assert capsys.readouterr().err == "cutting: 75%\n"
+    with terminal.progress("preparing") as bar:
+        narrator = terminal.Narrator(bar)
+        narrator("cutting", 0.5)
+        assert capsys.readouterr().err == ""
+        monkeypatch.setattr(terminal, "_EVERY", 0.0)
+        narrator("cutting", 0.75)
+        assert capsys.readouterr().err == "cutting: 75%\n"

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 import timbral
-import timbral.voices
 from tests.helpers.paths import DATA
 from timbral.errors import VoiceError
 from timbral.models import Manifest
@@ -259,6 +258,10 @@ def test_the_default_voice_is_a_clone_of_its_recording() -> None:
     again = tts.clone(DATA / "english.flac")
     np.testing.assert_allclose(voice.timbre, again.timbre, atol=1e-3)
     assert voice.sources == ("LibriSpeech 1320",)
+    spoken = [tts.say("Hi.", by, seed=1).samples for by in ("default", voice)]
+    np.testing.assert_array_equal(*spoken)
+    with pytest.raises(VoiceError, match=r"no voice named .me\.wav."):
+        tts.say("Hi.", "me.wav")
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,10 @@ class Joiner:
         self._held = np.zeros(0, np.float32)
         self._pause = 0.0
 
+    def pause(self, seconds: float) -> None:
+        """Replaces the pause before the next sentence."""
+        self._pause = seconds
+
     def push(self, samples: NDArray[np.float32], *, last: bool, pause: float) -> NDArray[np.float32]:
         """Takes the next samples [n] of a sentence, `last` if it ends here, and the pause after it in s.
 

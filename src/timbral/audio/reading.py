@@ -97,7 +97,7 @@ def _checked(recording: Any) -> Source:
     if hasattr(recording, "__array__"):
         raise AudioError("an array needs its rate: give (samples, rate), or timbral.Audio(samples, rate)")
     raise AudioError(
-        f"a {type(recording).__name__} is no recording; give a path, bytes, a file object or (samples, rate)"
+        f"{type(recording).__name__} is not a recording; give a path, bytes, a file object or (samples, rate)"
     )
 
 

@@ -8,7 +8,7 @@ import soundfile
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.options import Json, Language
+from timbral.cli.options import Json, Language, say_command
 from timbral.cli.prepare import Sources
 from timbral.cli.train import (
     BatchSize,
@@ -25,7 +25,6 @@ from timbral.cli.train import (
     check_choices,
     counted,
     facts_of,
-    say_command,
     training_is_installed,
 )
 from timbral.errors import SettingError

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.options import Device, Json, Language, Model, Threads, load_model, speaks_with
+from timbral.cli.options import Device, Json, Language, Model, Threads, load_model, say_command
 
 Recordings = Annotated[list[str], typer.Argument(help="Recordings of one speaker, 3 to 10 s each.")]
 NewName = Annotated[str, typer.Option("--name", help="What to call the voice.")]
@@ -42,4 +42,4 @@ def clone(
         values = {"name": name, "path": str(path), "model": voice.model, "notes": terminal.notes()}
         terminal.print_json(values)
     else:
-        print(f"{name}: kept as {path}; {speaks_with(name, model)}")
+        print(f"{name}: kept as {path}; `{say_command(name, model)}` speaks with it")

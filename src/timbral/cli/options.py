@@ -9,8 +9,16 @@ from timbral.cli import terminal
 from timbral.errors import BundleError, SettingError, VoiceError
 from timbral.models import Precision
 
+Words = Annotated[
+    Path | None,
+    typer.Option(
+        "--lexicon", metavar="FILE", help="Readings of words, a line each: word, language, reading."
+    ),
+]
+
 if TYPE_CHECKING:
     from timbral import Synthesizer, Voice
+    from timbral.text import Lexicon
 
 Language = Annotated[str, typer.Option("--lang", metavar="LANG", help="auto, zh, en, ja, ko or yue.")]
 Model = Annotated[
@@ -38,14 +46,26 @@ def complete_voice(incomplete: str) -> list[str]:
     return [name for name in (*names(), DEFAULT) if name.startswith(incomplete)]
 
 
+def find_lexicon(voice: str | None, path: Path | None) -> "Lexicon | None":
+    """The words of --lexicon, and those in `lexicon.tsv` beside the voice file; the former take precedence."""
+    from timbral.models.files import LEXICON
+    from timbral.text import Lexicon
+    from timbral.voices import SUFFIX, store
+
+    is_file = voice is not None and Path(voice).suffix == SUFFIX
+    beside = (Path(voice or "").parent if is_file else store.voices_folder()) / LEXICON
+    found = [Lexicon.read(beside)] if beside.is_file() else []
+    found += [Lexicon.read(path)] if path else []
+    return found[0] | found[-1] if found else None
+
+
 def find_voice(value: str | None, text: str | None) -> "Voice | None":
     """The voice that --voice names, by name or .voice file; None where it is a recording to clone from.
 
     Without a value it is the default voice. Raises VoiceError: no such voice; SettingError: a transcript
     `text` for what is not a recording.
     """
-    from timbral import Voice
-    from timbral.voices import DEFAULT, load, names
+    from timbral.voices import DEFAULT, names, open_voice
     from timbral.voices.voice import SUFFIX
 
     if value == "":
@@ -56,7 +76,7 @@ def find_voice(value: str | None, text: str | None) -> "Voice | None":
         return None
     if text is not None:
         raise SettingError("--ref-text belongs to a recording, and this voice has its own; leave it out")
-    return Voice.load(value) if is_file else load(value)
+    return open_voice(value)
 
 
 def load_model(model: str | None, voice: "Voice | None", device: str, threads: int) -> "Synthesizer":
@@ -97,10 +117,10 @@ def _model_of(voice: "Voice") -> str:
     )
 
 
-def speaks_with(name: str, model: str | None) -> str:
-    """The command that speaks with a new voice, for a hint."""
-    chosen = f" --model {terminal.quoted(model)}" if model and len(Path(model).parts) > 1 else ""
-    return f"`timbral say TEXT --voice {terminal.quoted(name)}{chosen}` speaks with it"
+def say_command(voice: str, model: str | None) -> str:
+    """The command that speaks with a voice of a model."""
+    chosen = f" --model {terminal.quoted(model)}" if model else ""
+    return f"timbral say TEXT --voice {terminal.quoted(voice)}{chosen}"
 
 
 def _is_recording(value: str) -> bool:

@@ -11,13 +11,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.options import Device, Json, Language, Model, Threads, complete_voice, find_voice, load_model
+from timbral.cli.options import (
+    Device,
+    Json,
+    Language,
+    Model,
+    Threads,
+    Words,
+    complete_voice,
+    find_lexicon,
+    find_voice,
+    load_model,
+)
 from timbral.cli.spool import Spool, speech_key
 from timbral.cli.texts import read_text
 from timbral.errors import SettingError
 
 if TYPE_CHECKING:
-    from timbral import Report, SpeechStream, Synthesizer, Voice
+    from timbral import Lexicon, Report, SpeechStream, Synthesizer, Voice
     from timbral.audio import Writer
 
 Text = Annotated[str | None, typer.Argument(help="What to say; - reads it from stdin.", show_default=False)]
@@ -69,6 +80,7 @@ def say(
     encoding: Encoding = None,
     ref_text: RefText = None,
     lang: Language = "auto",
+    lexicon: Words = None,
     model: Model = None,
     output: Output = None,
     raw: Raw = False,
@@ -94,7 +106,7 @@ def say(
 
     targets = _targets(output, raw, play)
     words = read_text(text, file, encoding)
-    known = find_voice(voice, ref_text)
+    known, readings = find_voice(voice, ref_text), find_lexicon(voice, lexicon)
     config = GenerationConfig(**{name: context.params[name] for name in GenerationConfig.model_fields})
     clock = _Clock()
     with terminal.progress("loading") as bar:
@@ -105,25 +117,32 @@ def say(
             speaker = known or synthesizer.clone(voice or "", text=ref_text)
         voice_s = clock.lap()
         bar.begin("speaking")
-        key = speech_key(words, speaker, lang, synthesizer.manifest.base, config.model_dump())
+        settings = (lang, synthesizer.manifest.base, config.model_dump(), _entries(readings))
         is_kept = len(words) > _LONG and targets and output != STDOUT
-        spool = _open_spool(key, resume, config.seed) if is_kept else None
+        spool = _open_spool(speech_key(words, speaker, *settings), resume, config.seed) if is_kept else None
         if spool:
             config = config.model_copy(update={"seed": spool.seed})
         start = spool.sentences if spool else 0
-        with synthesizer.stream(words, speaker, lang, config, start=start) as stream:
+        with synthesizer.stream(words, speaker, lang, config, lexicon=readings, start=start) as stream:
             write_s = _write(stream, targets, play, spool, bar)
-    facts: dict[str, Any] = {
-        "output": output or targets[0] if targets else None,
-        "model": synthesizer.manifest.name,
-    }
-    facts |= {"rate": stream.rate, "load_s": load_s, "voice_s": voice_s, "write_s": write_s}
+    facts: dict[str, Any] = {"output": output or next(iter(targets), None), "rate": stream.rate}
+    facts |= {"model": synthesizer.manifest.name, "load_s": load_s, "voice_s": voice_s, "write_s": write_s}
     facts |= _with_writing(stream.report, write_s)
+    _print_facts(
+        facts, _used(synthesizer, speaker, device) if verbose else "", json, on_stdout=output == STDOUT
+    )
+
+
+def _entries(lexicon: "Lexicon | None") -> list[Any]:
+    return [] if lexicon is None else [*lexicon.entries.values()]
+
+
+def _print_facts(facts: dict[str, Any], used: str, json: bool, *, on_stdout: bool) -> None:
+    """Prints what has been spoken, on stderr where the sound is on stdout."""
     if json:
-        terminal.print_json({**facts, "notes": terminal.notes()}, stdout_taken=output == STDOUT)
+        terminal.print_json({**facts, "notes": terminal.notes()}, stdout_taken=on_stdout)
         return
-    lines = f"{_used(synthesizer, speaker, device)}\n" * verbose + _in_words(facts)
-    print(lines, file=sys.stderr if output == STDOUT else sys.stdout)
+    print("\n".join(filter(None, (used, _in_words(facts)))), file=sys.stderr if on_stdout else sys.stdout)
 
 
 class _Clock:

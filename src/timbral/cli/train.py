@@ -1,6 +1,5 @@
 """`timbral train`: trains the networks of a model on recordings of a voice."""
 
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from timbral.cli import terminal
-from timbral.cli.options import Json
+from timbral.cli.options import Json, say_command
 from timbral.errors import InstallationError, SettingError
 
 if TYPE_CHECKING:
@@ -165,12 +164,6 @@ def _report(
         print(f"{voice}: `{say_command(str(voice), model)}` speaks with it")
 
 
-def say_command(voice: str, model: str | None) -> str:
-    """The command that speaks with a voice of a model."""
-    options = ["--voice", voice, *(("--model", model) if model else ())]
-    return f"timbral say TEXT {shlex.join(options)}"
-
-
 def counted(count: int, noun: str) -> str:
     """A count and its noun: 1 epoch, 2 epochs."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
@@ -178,11 +171,8 @@ def counted(count: int, noun: str) -> str:
 
 @contextmanager
 def training_is_installed() -> Iterator[None]:
-    """Prepares the import of torch inside the block, and reports missing packages that training needs."""
+    """Reports packages that training needs and that cannot be imported inside the block."""
     try:
-        from timbral.training.threads import use_passive_waiting
-
-        use_passive_waiting()
         yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _NEEDED:

@@ -39,7 +39,6 @@ def describe(
         "semantic": _semantic(components, SYMBOLS[symbols]),
         "acoustic": _acoustic(components),
         "reference": _REFERENCE,
-        "reading": "official",
         "weights": fingerprints.weights,
         "licence": "MIT",
         "attribution": _attribution(components),

@@ -22,9 +22,14 @@ class Frontend:
     """The text front end of one model. Immutable, shared by all requests."""
 
     def __init__(
-        self, manifest: Manifest, features: PhoneFeatures | None = None, polyphones: Polyphones | None = None
+        self,
+        manifest: Manifest,
+        features: PhoneFeatures | None = None,
+        polyphones: Polyphones | None = None,
+        lexicon: Lexicon | None = None,
     ) -> None:
         self.manifest = manifest
+        self._lexicon = lexicon
         self._features = features
         self._polyphones = polyphones
 
@@ -45,9 +50,11 @@ class Frontend:
         # The official front end asks G2PW for v2 only; v1 was trained with the readings of dictionaries.
         if bundle.has(files.G2PW) and manifest.symbols == "v2":
             polyphones = open_g2pw(bundle.folder, bundle.path(files.BERT_VOCABULARY), options)
-        return cls(manifest, features, polyphones)
+        beside = bundle.folder / files.LEXICON
+        lexicon = Lexicon.read(beside) if beside.is_file() else None
+        return cls(manifest, features, polyphones, lexicon)
 
-    def transcript(self, text: str, language: str) -> Utterance:
+    def transcript(self, text: str, language: str, lexicon: Lexicon | None = None) -> Utterance:
         """Phones of what is said in a recording. Raises TextError."""
         manifest = self.manifest
         return to_phones(
@@ -56,12 +63,15 @@ class Frontend:
             manifest.symbols,
             manifest.languages,
             polyphones=self._polyphones,
+            lexicon=self._joined(lexicon),
         )
 
-    def utterances(self, text: str, language: str, lexicon: Lexicon | None = None) -> Iterator[Utterance]:
-        """A text of any length in pieces, pronounced as they are asked for. Raises TextError at once.
+    def utterances(
+        self, text: str, language: str, lexicon: Lexicon | None = None, shortest: float | None = None
+    ) -> Iterator[Utterance]:
+        """A text of any length in pieces, pronounced as they are asked for; see `to_utterances`. Raises TextError at once.
 
-        lexicon: words with the readings that the user gives them.
+        lexicon: words with the readings that the user gives them, beside those of the model.
         """
         manifest = self.manifest
         return to_utterances(
@@ -71,8 +81,15 @@ class Frontend:
             manifest.languages,
             manifest.semantic.longest,
             polyphones=self._polyphones,
-            lexicon=lexicon,
+            lexicon=self._joined(lexicon),
+            shortest=shortest,
         )
+
+    def _joined(self, lexicon: Lexicon | None) -> Lexicon | None:
+        """The model's lexicon and the user's, which takes precedence."""
+        if lexicon is None or self._lexicon is None:
+            return lexicon or self._lexicon
+        return self._lexicon | lexicon
 
     def features(self, utterance: Utterance) -> NDArray[np.float32] | None:
         """BERT features float32 [phones, 1024]; None for models without a BERT."""

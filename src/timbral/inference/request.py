@@ -47,7 +47,8 @@ class UtteranceRequest:
     seed: names all random numbers of the utterance. speed: divides durations.
     steps: of the ODE solver, where stage two has one; None for the model's own.
     opens: whether a speech begins with it, so that somebody waits for its first samples.
-    pause: seconds of silence after it. pause_within: seconds by which pauses between sentences within the
+    pause: seconds of silence after it. pause_before: seconds before it that replace those after the one before.
+    pause_within: seconds by which pauses between sentences within the
     utterance are longer than the model makes them. progress: share of the text, 0 to 1, up to its end.
     """
 
@@ -61,6 +62,7 @@ class UtteranceRequest:
     steps: int | None = None
     opens: bool = False
     pause: float = 0.0
+    pause_before: float | None = None
     pause_within: float = 0.0
     progress: float = 1.0
 

@@ -11,7 +11,7 @@ from timbral.inference.frontend import Frontend
 from timbral.inference.request import Conditioning, UtteranceRequest
 from timbral.inference.seeds import derive_seed
 from timbral.models import Manifest
-from timbral.text import Utterance
+from timbral.text import Lexicon, Utterance
 from timbral.voices import Voice
 
 _SENTENCE_ENDS = frozenset('。｡．.！!？?…"”’」』）)》】')
@@ -36,6 +36,7 @@ class UtteranceRequests:
         config: GenerationConfig,
         seed: int,
         frontend: Frontend,
+        lexicon: Lexicon | None = None,
         start: int = 0,
     ) -> None:
         began = time.perf_counter()
@@ -43,7 +44,8 @@ class UtteranceRequests:
         self._sampling = config.sampling(frontend.manifest.semantic.sampling)
         self._conditioning = conditioning(voice, frontend.manifest)
         self._length, self._read, self._count = len(text), 0, 0
-        utterances = frontend.utterances(text, language)
+        shortest = 0.0 if config.pause != _DEFAULT_PAUSE and not _times_pauses(frontend.manifest) else None
+        utterances = frontend.utterances(text, language, lexicon, shortest)
         # The first one is read now, so that a text that cannot be spoken is refused here.
         self._utterances = chain([next(utterances)], utterances)
         self.pause_before = 0.0
@@ -75,10 +77,16 @@ class UtteranceRequests:
             steps=config.steps,
             opens=self._count == 1,
             pause=config.pause * _pause_factor(utterance.source),
+            pause_before=utterance.pause,
             pause_within=(config.pause - _DEFAULT_PAUSE)
             * config.speed,  # stage two divides it by the speed again
             progress=min(1.0, self._read / self._length),
         )
+
+
+def _times_pauses(manifest: Manifest) -> bool:
+    """Whether a duration model sets the pauses between the sentences of an utterance."""
+    return manifest.acoustic.kind == "source-filter" and manifest.acoustic.phones
 
 
 def conditioning(voice: Voice, manifest: Manifest) -> Conditioning:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from timbral.errors import BundleError
-from timbral.models.files import FORMER_NAMES, MANIFEST
+from timbral.models.files import FORMER_NAMES, LEXICON, MANIFEST
 from timbral.models.manifest import FileEntry, Manifest
 from timbral.paths import sha256
 
@@ -123,9 +123,9 @@ def _verify(bundle: Bundle) -> None:
 
 
 def _listing(folder: Path) -> set[str]:
-    """Names in a model folder. Dot files are the desktop's and the version control's, not the model's."""
+    """Names in a model folder, without the user's lexicon and without files of desktops and version control."""
     names = {entry.name for entry in os.scandir(folder) if not entry.name.startswith(".")}
-    return names - {"Thumbs.db", "desktop.ini"}
+    return names - {"Thumbs.db", "desktop.ini", LEXICON}
 
 
 def _is_unaltered(path: Path, entry: FileEntry) -> bool:

@@ -11,6 +11,7 @@
 | LATENT, VOCODER                | stage two (vits, source-filter)                                                  |
 | FEATURES, CONDITION, FLOW      | stage two ahead of VOCODER (flow-matching)                                       |
 | BERT, BERT_VOCABULARY, G2PW    | networks of the text front end                                                   |
+| LEXICON                        | the user's words with their readings; not listed in the manifest                 |
 """
 
 from collections.abc import Mapping
@@ -36,6 +37,7 @@ FLOW = "flow.onnx"
 BERT = "bert.onnx"
 BERT_VOCABULARY = "bert_vocab.txt"
 G2PW = "g2pw.onnx"
+LEXICON = "lexicon.tsv"
 
 Cache = Literal["int8_cache", "fp16"]
 """A variant of stage one's graphs: keys and values in int8, or all of it computed in float16 (for CUDA)."""

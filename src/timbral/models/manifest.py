@@ -196,7 +196,7 @@ class Manifest(_Strict):
 
     family and version: which voices fit; a voice made by one version of a family is no use to another.
     sample_rate: of the speech, in Hz; token_rate: semantic tokens a second.
-    reading: how Chinese and Cantonese are read: "best", or "official", as the official front end does, mistakes included.
+    reading: of bundles of Timbral 0.1; ignored, since all models read texts alike.
     precisions: of most of the weights of each graph, where they are known; graphs that hear recordings lose less than others.
     quantization: error against float32, where it was measured.
     guard: what the guard takes for normal, measured on the model. files: all files but the manifest itself.
@@ -218,7 +218,7 @@ class Manifest(_Strict):
     semantic: Semantic
     acoustic: Annotated[SourceFilter | Vits | FlowMatching, Field(discriminator="kind")]
     reference: ReferenceFormat
-    reading: Literal["best", "official"] = "best"
+    reading: Literal["best", "official"] | None = None
     guard: dict[Language, TokenRate] = {}
     weights: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
     files: Annotated[dict[str, FileEntry], Field(min_length=1)]

@@ -1,4 +1,4 @@
-"""Stage two of the families v1, v2, v2Pro and v2ProPlus: semantic tokens, phones and a timbre to sound.
+"""Stage two of v1, v2, v2Pro and v2ProPlus: a VITS from semantic tokens, phones and a timbre to audio.
 
 The network is `SynthesizerTrn` of GPT-SoVITS (https://github.com/RVC-Boss/GPT-SoVITS, `module/models.py`), a
 VITS whose text encoder reads semantic tokens. Its checkpoints load strictly; those that are published lack
@@ -7,7 +7,7 @@ the posterior encoder (`posterior=False`). The road through it, each step a meth
     recordings ─ timbre ─▶ ge          features of a recording ─ codes_of ─▶ semantic tokens (25 Hz)
     tokens, phones, ge ─ prior ─▶ frames (50 Hz) ─ latent ─▶ z ─ vocode ─▶ samples
 
-Nothing is drawn at random inside: noise is an input.
+The network is deterministic: noise is an input.
 """
 
 import math

@@ -1,5 +1,4 @@
-"""The network that steers flow matching in v3 and v4: a diffusion transformer that sees a prompt and
-features.
+"""The velocity estimator of flow matching in v3 and v4: a diffusion transformer (DiT).
 
 Transformer blocks whose norms are scaled, shifted and gated by the time of the flow (DiT with adaLN-zero,
 Peebles and Xie 2023), over inputs as in F5-TTS (Chen et al. 2024, https://github.com/SWivid/F5-TTS). What
@@ -17,11 +16,11 @@ from torch.nn import functional
 from timbral.nets.convnext import ConvNextV2Block
 
 LONGEST = 4096
-"""Frames that have a position of their own in the features; those after them share the last."""
+"""Number of positions; later frames share the last one."""
 PERIOD = 10_000.0
-"""Longest period of the sinusoids that mark positions and times."""
+"""Longest period of the sinusoids for positions and times."""
 TIME_SCALE = 1000.0
-"""Times of the flow lie between 0 and 1; the sinusoids see them on this scale."""
+"""Factor on flow times, 0 to 1, before the sinusoids."""
 TIME_WAVES = 256
 
 
@@ -126,7 +125,7 @@ class TimeEmbedding(nn.Module):
 
 
 class FeatureEmbedding(nn.Module):
-    """Features of what is to be said, marked with their positions: [batch, n, features] to the same shape."""
+    """Adds positions to content features: [batch, n, features] to the same shape."""
 
     def __init__(self, features: int, blocks: int) -> None:
         super().__init__()

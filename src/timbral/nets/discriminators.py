@@ -1,4 +1,4 @@
-"""The discriminators of stage two: what tells recordings from what the vocoder made, needed in training only.
+"""The discriminators of stage two (HiFi-GAN, Kong et al. 2020), for training only.
 
 One that looks at samples at several scales and one for each of several periods, as HiFi-GAN has them (Kong et
 al. 2020, https://github.com/jik876/hifi-gan). The checkpoints of GPT-SoVITS (`s2D*.pth`,
@@ -16,7 +16,7 @@ from timbral.nets.normalization import WeightNormed
 
 SLOPE = 0.1
 Judgement = tuple[Tensor, list[Tensor]]
-"""Scores [batch, n], 1 for a recording, and what was seen on the way: the output of each convolution."""
+"""Scores [batch, n], 1 for a recording, and features: the output of each convolution."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class ScaleDiscriminator(nn.Module):
         self.conv_post = StridedConv1d(config.scale_channels[-1], 1, 3)
 
     def forward(self, samples: Tensor) -> Judgement:
-        return judged(samples, self.convs, self.conv_post)
+        return discriminated(samples, self.convs, self.conv_post)
 
 
 class PeriodDiscriminator(nn.Module):
@@ -96,10 +96,10 @@ class PeriodDiscriminator(nn.Module):
         missing = -samples.shape[2] % self.period
         padded = functional.pad(samples, (0, missing), mode="reflect")
         columns = padded.view(*padded.shape[:2], -1, self.period)
-        return judged(columns, self.convs, self.conv_post)
+        return discriminated(columns, self.convs, self.conv_post)
 
 
-def judged(x: Tensor, layers: nn.ModuleList, last: nn.Module) -> Judgement:
+def discriminated(x: Tensor, layers: nn.ModuleList, last: nn.Module) -> Judgement:
     """Runs the layers, with a leaky ReLU after each but the last."""
     seen = []
     for layer in layers:

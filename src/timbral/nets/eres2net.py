@@ -1,4 +1,4 @@
-"""Who is speaking, for the Pro families: ERes2NetV2 (Chen et al. 2024, arXiv:2406.02167), w24, s4, e4.
+"""The speaker encoder of the Pro families: ERes2NetV2 (Chen et al. 2024, arXiv:2406.02167), w24, s4, e4.
 
 Parameter names are those of modelscope/3D-Speaker. Its statistics pooling and its last layer are left out:
 the official models read the mean over time of the map before them.
@@ -93,7 +93,7 @@ class Block(nn.Module):
 
 
 class SpeakerNetwork(nn.Module):
-    """Samples at 16 kHz to one vector that says who speaks."""
+    """Samples at 16 kHz to a speaker embedding."""
 
     def __init__(self, config: SpeakerConfig) -> None:
         super().__init__()

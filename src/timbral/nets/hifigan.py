@@ -1,4 +1,4 @@
-"""The vocoder of all families but v3: HiFi-GAN's generator (Kong et al. 2020,
+"""The vocoder of all families but v3: the generator of HiFi-GAN (Kong et al. 2020,
 https://github.com/jik876/hifi-gan).
 """
 

@@ -1,4 +1,4 @@
-"""Log-mel energies as Kaldi computes them (`compute-fbank-feats`), which speaker networks were trained on.
+"""Log-mel filterbank energies as in Kaldi (`compute-fbank-feats`), the input of speaker encoders.
 
 All that happens to a frame before its power is linear (taking off the mean, pre-emphasis, Povey's window, the
 Fourier transform), hence one convolution over the samples does it, and the features export to ONNX as they

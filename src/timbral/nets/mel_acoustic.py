@@ -1,4 +1,4 @@
-"""Stage two of v3 and v4: semantic tokens, phones and a timbre to mel, which goes on from a prompt's mel.
+"""Stage two of v3 and v4: semantic tokens, phones and a timbre to mel, continuing the mel of a prompt.
 
 The network is `SynthesizerTrnV3` of GPT-SoVITS (https://github.com/RVC-Boss/GPT-SoVITS, `module/models.py`);
 its checkpoints load strictly. The road through it, each step a method:

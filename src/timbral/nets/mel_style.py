@@ -1,4 +1,4 @@
-"""The timbre of a recording from its spectrum: the style encoder of Meta-StyleSpeech (Min et al. 2021)."""
+"""The timbre encoder of the official families: the style encoder of Meta-StyleSpeech (Min et al. 2021)."""
 
 import math
 
@@ -66,7 +66,7 @@ class StyleAttention(nn.Module):
 
 
 class StyleEncoder(nn.Module):
-    """A spectrum to one vector that says who speaks."""
+    """A spectrum to a timbre vector."""
 
     def __init__(
         self, bins: int, timbre: int, hidden: int = 128, kernel: int = 5, heads: int = 2, dropout: float = 0.1

@@ -1,4 +1,4 @@
-"""Normalisations over channels, and of the weights that convolutions are stored with."""
+"""Layer norm over channels, and weight normalisation of convolutions."""
 
 import copy
 from abc import abstractmethod

@@ -1,4 +1,4 @@
-"""The encoder blocks of stage two: attention that knows how far apart near frames are, and convolutions.
+"""The encoder blocks of stage two: attention with relative positions (Shaw et al. 2018), and convolutions.
 
 Relative positions within a window after Shaw et al. 2018, as VITS uses them
 (https://github.com/jaywalnut310/vits, `attentions.py`); here the window alone is computed, not every distance
@@ -14,7 +14,7 @@ from torch.nn import functional
 from timbral.nets.normalization import ChannelNorm
 
 MASKED = -1e4
-"""Score of what may not be seen."""
+"""Score of masked positions."""
 
 
 class MultiHeadAttention(nn.Module):

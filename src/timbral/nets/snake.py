@@ -1,4 +1,4 @@
-"""The activation of BigVGAN: periodic, and computed at twice the rate so that it adds no aliases.
+"""The activation of BigVGAN: Snake, oversampled twice against aliasing.
 
 Snake after Ziyin et al. 2020, with a magnitude of its own; resampling as in StyleGAN3 (Karras et al. 2021).
 """
@@ -45,7 +45,7 @@ class Doubled(nn.Module):
 
 
 class LowPass(nn.Module):
-    """Every second sample of what is left below half the rate, under the name that checkpoints give it."""
+    """Low-pass filter and decimation by two, under the name in checkpoints."""
 
     filter: Tensor
 

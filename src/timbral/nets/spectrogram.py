@@ -1,4 +1,4 @@
-"""Linear and mel spectrograms as the official networks see them: for the timbre, losses, v3 and v4."""
+"""Linear and mel spectrograms of the official networks: for the timbre, losses, v3 and v4."""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -54,6 +54,7 @@ _LONG_WORD = re.compile(f"([{LATIN}]{{{_LONGEST_WORD}}})(?=[{LATIN}])")
 _LONG_NUMBER = re.compile(f"[0-9]{{{_LONGEST_NUMBER + 1},}}")
 _MANY_SIGNS = re.compile(rf"([^\w\s])\1{{{_MOST_SAME_SIGNS},}}")
 _LONG_SIGNS = re.compile(rf"([^\w\s]{{{_MOST_SIGNS}}})[^\w\s]+")
+_LEADING_PAUSES = re.compile(r"^[ ,;，、；]+", re.MULTILINE)
 _SPACES = re.compile(r"[^\S\n]+")
 
 
@@ -142,4 +143,4 @@ def clean(text: str) -> str:
     text = _LONG_WORD.sub(r"\1 ", text)
     text = _LONG_NUMBER.sub(lambda digits: " ".join(digits[0]), text)
     text = _LONG_SIGNS.sub(r"\1", _MANY_SIGNS.sub(lambda sign: sign[1] * _MOST_SAME_SIGNS, text))
-    return _SPACES.sub(" ", text).strip()
+    return _LEADING_PAUSES.sub("", _SPACES.sub(" ", text)).strip()

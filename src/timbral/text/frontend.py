@@ -306,18 +306,20 @@ def to_utterances(
     longest: float = LONGEST,
     polyphones: Polyphones | None = None,
     lexicon: Lexicon | None = None,
+    shortest: float | None = None,
 ) -> Iterator[Utterance]:
     """Phones of a text of any length, in pieces that last up to `longest` seconds each when spoken.
 
     Languages are judged on the whole text, so that a sentence is read like its neighbours. Pieces are
     pronounced one by one as they are asked for, each with a mark at its end; pieces with nothing to speak are
-    left out. A pause mark ends a piece; the next one carries its seconds.
+    left out. A pause mark ends a piece; the next one carries its seconds. Sentences below `shortest` seconds share a
+    piece; with 0 each sentence is a piece of its own.
 
     Parameters and errors are those of `to_phones`; an error comes before the first piece.
     """
     reader = _Reader(language, version, languages, polyphones, lexicon)
     # A model that loses words in long pieces is better off with short ones than with joined ones.
-    shortest = min(SHORTEST, longest / 3)
+    shortest = min(SHORTEST, longest / 3) if shortest is None else shortest
     sources: list[tuple[float | None, str]] = []
     for pause, stretch in split_at_pauses(text):
         first, *others = split_text(stretch, longest, shortest) or [stretch]

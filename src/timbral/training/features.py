@@ -29,7 +29,7 @@ from timbral.text.symbols import phone_ids
 from timbral.training.settings import family_of
 from timbral.training.task import ProgressCallback
 
-_FORMAT = "1"
+_FORMAT = "2"
 _ENCODER_RATE = 16_000
 _LONGEST = 120.0
 """Seconds; memory of the encoders is quadratic in the length."""
@@ -75,7 +75,7 @@ class FeatureExtractor:
         listed = bundle.manifest.files
         encoders = [f"{name} {listed[name].sha256}" for name in _ENCODERS if name in listed]
         manifest = bundle.manifest
-        self._model = "\n".join([_FORMAT, manifest.version, manifest.symbols, manifest.reading, *encoders])
+        self._model = "\n".join([_FORMAT, manifest.version, manifest.symbols, *encoders])
         self._opened: _Networks | None = None
 
     def extract(

@@ -1,8 +1,4 @@
-"""Number and waiting behaviour of the CPU threads that torch computes with.
-
-OpenMP threads wait for each other after every operation, and spin while they wait. On cores that other
-processes use, several threads are therefore many times slower than one.
-"""
+"""The number of CPU threads that torch computes with (docs/adr/022-threads-of-training.md)."""
 
 import os
 from collections.abc import Iterator
@@ -13,13 +9,6 @@ import psutil
 from timbral.inference.sessions import usable_cores
 
 _SAMPLE_SECONDS = 0.3
-
-
-def use_passive_waiting() -> None:
-    """Lets OpenMP threads sleep while they wait. Has an effect before torch is imported, and unless the user
-    decided.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def idle_cores() -> int:

@@ -4,7 +4,7 @@ voice = timbral.voices.load("me")      # or `default`, which comes with the pack
 timbral.voices.save(voice, "me too")
 """
 
-from timbral.voices.store import DEFAULT, infos, load, names, remove, rename, restore, save
+from timbral.voices.store import DEFAULT, infos, load, names, open_voice, remove, rename, restore, save
 from timbral.voices.voice import SUFFIX, Consent, Prompt, Voice, VoiceInfo
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "infos",
     "load",
     "names",
+    "open_voice",
     "remove",
     "rename",
     "restore",

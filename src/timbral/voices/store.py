@@ -51,6 +51,12 @@ def load(name: str) -> Voice:
     return Voice.load(find(name))
 
 
+def open_voice(voice: str | Path) -> Voice:
+    """A voice by its name, or by the path of its file: a string that ends in .voice, or a Path. Raises VoiceError."""
+    is_name = isinstance(voice, str) and Path(voice).suffix != SUFFIX
+    return load(str(voice)) if is_name else Voice.load(voice)
+
+
 def check_free(name: str) -> Path:
     """Where a new voice of this name would be. Raises VoiceError where there is one already."""
     path = voice_path(name)

@@ -79,7 +79,7 @@ class Prompt:
     mel: NDArray[np.float32] | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Voice:
     """A speaker, as one family of models hears them.
 
@@ -167,6 +167,10 @@ class Voice:
             path, bool(adapter) == bool(described["base"]), "its changes and its model do not belong together"
         )
         return Voice(**_checked(path, tensors), **described, adapter=_adapter(path, adapter))
+
+    def __repr__(self) -> str:
+        tuned = ", fine-tuned" if self.adapter else ""
+        return f"Voice({', '.join(self.sources) or 'no recording'}; for {self.family} {self.version}{tuned})"
 
     def check_fit(self, manifest: Manifest) -> None:
         """Raises VoiceError where a model cannot speak with this voice."""

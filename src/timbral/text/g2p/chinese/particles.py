@@ -1,7 +1,6 @@
-"""Short frequent words whose reading depends on the grammar around them: 为, 得, 地, 只, 教, 干.
+"""Short frequent words whose reading depends on the grammar around them: 为, 得, 地, 只, 子, 教, 干.
 
-Dictionaries have no context for them, and the network learnt from an encyclopedia, where people seldom do
-things for each other.
+Dictionaries have no context for them, and the network was trained on an encyclopedia, which has few such sentences.
 """
 
 import re
@@ -34,7 +33,8 @@ def reading_in_context(words: Sequence[Word], at: int) -> str | None:
             must = after.tag[0] in "vdpz" and after.text[0] not in "不到"
             return "dei3" if must else None
         case "地":
-            is_land = (
+            manner = before.tag[0] in "dz" or (len(before.text) > 1 and before.text[-1] == before.text[-2])
+            is_land = not (manner and after.tag == "x") and (
                 words[at].tag != "uv"
                 or after.tag == "x"
                 or after.text[0] in "的上下里"

@@ -20,7 +20,7 @@ _DIGIT_ONE = re.compile(
     rf"(?<=[零一二三四五六七八九十第周初之统唯专])一|(?<=星期)一|(?<=礼拜)一|(?<={_DIGIT}点)一(?![刻滴起直些样般定边下会点])"
     rf"|(?<=月)一(?=[日号])|一(?={_DIGIT}|[到至]{_DIGIT}|十|[月号楼级流]|年级|等[奖舱品于]|[加减乘除比]{_DIGIT})"
 )
-_COUNTING_ONE = re.compile(r"(?<=[有是又每另这那某任哪各了着来多再就])一(?=\w)")
+_COUNTING_ONE = re.compile(r"(?<=[有是又每另这那某任哪各了着来多再就])一(?=\w)|一(?=[百千万亿])")
 _FULL_TONE_DE = re.compile("[获取赢博夺求难不心所应]得")
 
 
@@ -164,8 +164,10 @@ def restore_tones(clause: str, pinyin: Sequence[str], finals: Sequence[str]) -> 
     for match in _FULL_TONE_DE.finditer(clause):
         _set_tone(restored, match.start() + 1, "2")
     for at, char in enumerate(clause):
-        if char in "的地" and pinyin[at] == "di4":
-            restored[at] = "i4"
+        if char in "的地" and pinyin[at][:-1] == "di":
+            restored[at] = "i" + pinyin[at][-1]
+        elif pinyin[at] == "liao3" and restored[at].endswith("5"):
+            restored[at] = "iao3"
         elif pinyin[at] == "dei3":
             restored[at] = "ei2" if pinyin[at + 1 : at + 2] and pinyin[at + 1].endswith("3") else "ei3"
     return restored

@@ -50,7 +50,7 @@ def mark_grammar(text: str) -> str:
         following = words[index + 1] if index + 1 < len(words) and words[index + 1].start == place else None
         if tag == "NNG":
             said = _tensed(said)
-        if following and coda in _NEUTRAL and tag[0] in "NM" and _is_stem(text[place:], tags[index + 1]):
+        if following and coda in _NEUTRAL and tag[0] in "NM" and _is_stem(text[place], tags[index + 1]):
             said = said[:-1] + with_coda(said[-1], _NEUTRAL[coda])
         if tag.startswith("E") and coda == _ENDING_CODA:
             said += "/E"
@@ -60,12 +60,12 @@ def mark_grammar(text: str) -> str:
     return marked + text[place:]
 
 
-def _is_stem(text: str, tag: str) -> bool:
-    """Whether a noun or verb in an open vowel, or 있, begins the text."""
+def _is_stem(syllable: str, tag: str) -> bool:
+    """Whether a noun or verb in an open vowel, or 있, begins with the syllable."""
     if tag[:2] not in ("NN", "VA", "VV"):
         return False
-    jamo = decompose(text[0])
-    return jamo[0] == "ᄋ" and (text[0] == "있" or jamo[1:2] in _OPEN_VOWELS)
+    jamo = decompose(syllable)
+    return jamo[0] == "ᄋ" and (syllable == "있" or jamo[1:2] in _OPEN_VOWELS)
 
 
 def _tensed(noun: str) -> str:
