@@ -344,7 +344,9 @@ def test_a_voice_fits_every_precision_of_a_model_however_small(
     folder = folders[precision]
     held = read_parameters(folder / SEMANTIC_STEP) | read_parameters(folder / SEMANTIC_PREFILL)
     assert all(held[name].exchangeable for name in matrices)
-    runner = OnnxBackend.open(folder / SEMANTIC_PREFILL, folder / SEMANTIC_STEP, options, slots=1, capacity=40)
+    runner = OnnxBackend.open(
+        folder / SEMANTIC_PREFILL, folder / SEMANTIC_STEP, options, slots=1, capacity=40
+    )
     runner.prefill(0, np.arange(10), None, np.arange(5))
     assert np.isfinite(runner.step(np.array([7]))).all()
 

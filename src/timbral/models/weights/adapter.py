@@ -29,9 +29,7 @@ class LowRank:
         # Quantised products have lost a first dimension of 1.
         outputs = len(self.up)
         if outputs not in (1, len(weight)) or outputs * self.down.shape[1] != weight.size:
-            raise ValueError(
-                f"a change of {outputs} x {self.down.shape[1]} for a weight of {weight.shape}"
-            )
+            raise ValueError(f"a change of {outputs} x {self.down.shape[1]} for a weight of {weight.shape}")
         change = self.up.astype(np.float32) @ self.down.astype(np.float32)
         return weight + change.reshape(weight.shape)
 
