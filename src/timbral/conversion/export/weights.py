@@ -58,7 +58,7 @@ def _is_small(tensor: onnx.TensorProto) -> bool:
 
 
 def _is_matrix(tensor: onnx.TensorProto) -> bool:
-    """Whether an adapter may change a constant: a weight of two and more dimensions, or the scales of its blocks.
+    """Whether an adapter may change a constant: a weight of two or more dimensions, or scales of blocks.
 
     A runtime replaces only constants that are in a file of their own.
     """
