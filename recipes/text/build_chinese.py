@@ -32,6 +32,11 @@ LISTS = {
         " Source as zh_neutral_tone.txt.",
     ),
 }
+OWN = {
+    "zh_not_neutral_tone.txt": "处处 时时 刻刻 天天 年年 月月 家家 户户 步步 层层 样样 件件 事事 个个 条条 句句"
+    " 字字 声声 世世 代代 日日 夜夜 座座 片片 阵阵 滴滴",
+}
+"""Words that Timbral adds to a list."""
 
 
 def folder_of(package: str) -> Path:
@@ -215,7 +220,8 @@ def main(official: Path, cpp: Path, out: Path) -> None:
     (out / "zh_simplified.txt").write_text(simplified(official), "utf-8")
     (out / "zh_traditional.txt").write_text(traditional(), "utf-8")
     for name, (source, variable, head) in LISTS.items():
-        (out / name).write_text(word_list(official / source, variable, head), "utf-8")
+        own = f"# Timbral's own:\n{OWN[name]}\n" if name in OWN else ""
+        (out / name).write_text(word_list(official / source, variable, head) + own, "utf-8")
 
 
 if __name__ == "__main__":

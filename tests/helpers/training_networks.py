@@ -1,4 +1,4 @@
-"""Small networks and made-up recordings that tests of training share."""
+"""Small networks and synthetic recordings for tests of training."""
 
 from dataclasses import replace
 

@@ -1,6 +1,6 @@
-"""A small task with all that a run has: two networks, dropout, drawn noise, held-out examples, an average.
+"""A small task with everything that a run can have: two networks, dropout, noise, held-out examples, an average.
 
-As a script it trains: `python training_toy.py FOLDER` once, `python training_toy.py FOLDER KILLS SEED` in processes that it
+`python training_toy.py FOLDER` trains once, `python training_toy.py FOLDER KILLS SEED` in processes that it
 kills.
 """
 
@@ -34,7 +34,7 @@ SETTINGS = LoopSettings(
 
 
 class Toy(Task):
-    """A network learns to make what a critic takes for the examples."""
+    """A generator and its critic."""
 
     result = "maker"
 

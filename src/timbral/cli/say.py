@@ -127,11 +127,17 @@ def say(
     facts: dict[str, Any] = {"output": output or next(iter(targets), None), "rate": stream.rate}
     facts |= {"model": synthesizer.manifest.name, "load_s": load_s, "voice_s": voice_s, "write_s": write_s}
     facts |= _with_writing(stream.report, write_s)
+    _print_facts(
+        facts, _used(synthesizer, speaker, device) if verbose else "", json, on_stdout=output == STDOUT
+    )
+
+
+def _print_facts(facts: dict[str, Any], used: str, json: bool, *, on_stdout: bool) -> None:
+    """Prints what has been spoken, on stderr where the sound is on stdout."""
     if json:
-        terminal.print_json({**facts, "notes": terminal.notes()}, stdout_taken=output == STDOUT)
+        terminal.print_json({**facts, "notes": terminal.notes()}, stdout_taken=on_stdout)
         return
-    lines = f"{_used(synthesizer, speaker, device)}\n" * verbose + _in_words(facts)
-    print(lines, file=sys.stderr if output == STDOUT else sys.stdout)
+    print("\n".join(filter(None, (used, _in_words(facts)))), file=sys.stderr if on_stdout else sys.stdout)
 
 
 class _Clock:

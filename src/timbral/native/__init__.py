@@ -1,4 +1,4 @@
-"""Compiled kernels: stage one in C++ for CPUs, two to three times as fast as its graphs.
+"""Compiled kernels: stage one in C++ for CPUs, about twice as fast as its graphs.
 
 stage_one    weights of the two graphs, and the kernel that runs prefill and step over its own KV cache.
 candidates   the tokens that may be sampled after given logits.

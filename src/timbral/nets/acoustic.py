@@ -7,7 +7,7 @@ the posterior encoder (`posterior=False`). The road through it, each step a meth
     recordings ─ timbre ─▶ ge          features of a recording ─ codes_of ─▶ semantic tokens (25 Hz)
     tokens, phones, ge ─ prior ─▶ frames (50 Hz) ─ latent ─▶ z ─ vocode ─▶ samples
 
-Nothing is drawn at random inside: noise is an input.
+The network is deterministic: noise is an input.
 """
 
 import math

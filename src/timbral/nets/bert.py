@@ -1,5 +1,4 @@
-"""What a Chinese text means, a vector for each token: the BERT encoder (Devlin et al. 2019,
-arXiv:1810.04805).
+"""The BERT encoder for Chinese text (Devlin et al. 2019, arXiv:1810.04805): a feature vector per token.
 
 The official models read chinese-roberta-wwm-ext-large (Cui et al. 2021) up to the third last of its hidden
 states, counted with the embeddings. The two layers above, the pooler and the language model's head are left

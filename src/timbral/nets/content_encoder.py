@@ -75,7 +75,7 @@ class ReferenceEncoder(nn.Module):
         self.content = ContentEncoder(config)
         self.timbre = TimbreEncoder()
 
-    def heard(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+    def tokens_and_f0(self, audio: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens [1, n / 640] and F0 in Hz [1, n / 160], 0 where there is none."""
         logits, pitch, voicing = self.content(_whole_tokens(audio))
         return logits.argmax(-1), torch.exp2(pitch) * (voicing > 0)

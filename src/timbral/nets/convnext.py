@@ -1,56 +1,30 @@
 """ConvNeXt blocks over time (Liu et al. 2022): that of v3 and v4, and that of sovits-tiny.
 
-Both compute the same but for the additions of each; their parameters have the names that checkpoints and
-bundles give them.
+Both compute `convnext` with an addition of their own. Their parameters have the names of checkpoints and bundles.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
-def depthwise_convolution(channels: int, kernel: int) -> nn.Conv1d:
-    """A depthwise convolution that keeps the length."""
-    return nn.Conv1d(channels, channels, kernel, padding=kernel // 2, groups=channels)
+Channels = Callable[[Tensor], Tensor]
+"""Maps [batch, time, channels]."""
 
 
-class ConvNextBlock(nn.Module):
-    """Depthwise convolution over time, layer norm, two layers over channels, and a residual.
-
-    A variant sets the four layers, and may override `modulate` and `respond`. Maps [batch, channels, time] to
-    the same shape.
-    """
-
-    approximate = "tanh"
-    """Approximation of GELU."""
-
-    def layers(self) -> tuple[nn.Conv1d, nn.LayerNorm, nn.Linear, nn.Linear]:
-        """Depthwise convolution, norm, and the layers that widen and narrow the channels."""
-        raise NotImplementedError
-
-    def modulate(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        """Applies the condition to the normalised channels [batch, time, channels]."""
-        return x
-
-    def respond(self, x: Tensor) -> Tensor:
-        """Normalises the wide channels [batch, time, inner]."""
-        return x
-
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        depthwise, norm, widen, narrow = self.layers()
-        y = self.modulate(norm(depthwise(x).transpose(1, 2)), condition)
-        more: Tensor = narrow(self.respond(F.gelu(widen(y), approximate=self.approximate)))
-        return x + more.transpose(1, 2)
+def convnext(x: Tensor, depthwise: nn.Conv1d, norm: Channels, widen: Channels, narrow: Channels) -> Tensor:
+    """Depthwise convolution over time, norm, two layers over channels, and a residual: [batch, channels, time]."""
+    more = narrow(widen(norm(depthwise(x).transpose(1, 2))))
+    return x + more.transpose(1, 2)
 
 
-class FilmConvNextBlock(ConvNextBlock):
-    """Block whose normalised channels are scaled and shifted by a condition [batch, size] (FiLM, Perez et al.
-    2018).
-    """
+class FilmConvNextBlock(nn.Module):
+    """Block whose normalised channels are scaled and shifted by a condition [batch, size] (FiLM, Perez et al. 2018)."""
 
     def __init__(self, channels: int, kernel: int, expansion: int, condition: int) -> None:
         super().__init__()
-        self.mix = depthwise_convolution(channels, kernel)
+        self.mix = nn.Conv1d(channels, channels, kernel, padding=kernel // 2, groups=channels)
         self.norm = nn.LayerNorm(channels)
         self.film = nn.Linear(condition, 2 * channels)
         self.up = nn.Linear(channels, expansion * channels)
@@ -59,19 +33,20 @@ class FilmConvNextBlock(ConvNextBlock):
         nn.init.zeros_(self.film.bias)
         nn.init.normal_(self.down.weight, std=0.02)
 
-    def layers(self) -> tuple[nn.Conv1d, nn.LayerNorm, nn.Linear, nn.Linear]:
-        return self.mix, self.norm, self.up, self.down
-
-    def modulate(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        assert condition is not None
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """x [batch, channels, time] to the same shape."""
         scale, shift = self.film(condition[:, None]).chunk(2, -1)
-        return x * (1 + scale) + shift  # type: ignore[no-any-return]
+        return convnext(
+            x,
+            self.mix,
+            lambda y: self.norm(y) * (1 + scale) + shift,
+            lambda y: F.gelu(self.up(y), approximate="tanh"),
+            self.down,
+        )
 
 
 class ResponseNorm(nn.Module):
-    """Global response normalisation of [batch, time, channels]: channels compete by their norm over time
-    (ConvNeXt V2).
-    """
+    """Global response normalisation of [batch, time, channels]: channels compete by their norm over time."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -85,21 +60,17 @@ class ResponseNorm(nn.Module):
         return x + normed
 
 
-class ConvNextV2Block(ConvNextBlock):
+class ConvNextV2Block(nn.Module):
     """Block of ConvNeXt V2 (Woo et al. 2023), with global response normalisation."""
-
-    approximate = "none"
 
     def __init__(self, channels: int, inner: int, kernel: int = 7) -> None:
         super().__init__()
-        self.dwconv = depthwise_convolution(channels, kernel)
+        self.dwconv = nn.Conv1d(channels, channels, kernel, padding=kernel // 2, groups=channels)
         self.norm = nn.LayerNorm(channels, eps=1e-6)
         self.pwconv1 = nn.Linear(channels, inner)
         self.grn = ResponseNorm(inner)
         self.pwconv2 = nn.Linear(inner, channels)
 
-    def layers(self) -> tuple[nn.Conv1d, nn.LayerNorm, nn.Linear, nn.Linear]:
-        return self.dwconv, self.norm, self.pwconv1, self.pwconv2
-
-    def respond(self, x: Tensor) -> Tensor:
-        return self.grn(x)  # type: ignore[no-any-return]
+    def forward(self, x: Tensor) -> Tensor:
+        """x [batch, channels, time] to the same shape."""
+        return convnext(x, self.dwconv, self.norm, lambda y: self.grn(F.gelu(self.pwconv1(y))), self.pwconv2)

@@ -1,5 +1,4 @@
-"""The network that steers flow matching in v3 and v4: a diffusion transformer that sees a prompt and
-features.
+"""The velocity estimator of flow matching in v3 and v4: a diffusion transformer (DiT).
 
 Transformer blocks whose norms are scaled, shifted and gated by the time of the flow (DiT with adaLN-zero,
 Peebles and Xie 2023), over inputs as in F5-TTS (Chen et al. 2024, https://github.com/SWivid/F5-TTS). What
@@ -126,7 +125,7 @@ class TimeEmbedding(nn.Module):
 
 
 class FeatureEmbedding(nn.Module):
-    """Features of what is to be said, marked with their positions: [batch, n, features] to the same shape."""
+    """Adds positions to content features: [batch, n, features] to the same shape."""
 
     def __init__(self, features: int, blocks: int) -> None:
         super().__init__()

@@ -76,7 +76,7 @@ class ScaleDiscriminator(nn.Module):
         self.conv_post = StridedConv1d(config.scale_channels[-1], 1, 3)
 
     def forward(self, samples: Tensor) -> Judgement:
-        return judged(samples, self.convs, self.conv_post)
+        return discriminated(samples, self.convs, self.conv_post)
 
 
 class PeriodDiscriminator(nn.Module):
@@ -96,10 +96,10 @@ class PeriodDiscriminator(nn.Module):
         missing = -samples.shape[2] % self.period
         padded = functional.pad(samples, (0, missing), mode="reflect")
         columns = padded.view(*padded.shape[:2], -1, self.period)
-        return judged(columns, self.convs, self.conv_post)
+        return discriminated(columns, self.convs, self.conv_post)
 
 
-def judged(x: Tensor, layers: nn.ModuleList, last: nn.Module) -> Judgement:
+def discriminated(x: Tensor, layers: nn.ModuleList, last: nn.Module) -> Judgement:
     """Runs the layers, with a leaky ReLU after each but the last."""
     seen = []
     for layer in layers:

@@ -93,7 +93,7 @@ class Block(nn.Module):
 
 
 class SpeakerNetwork(nn.Module):
-    """Samples at 16 kHz to one vector that says who speaks."""
+    """Samples at 16 kHz to a speaker embedding."""
 
     def __init__(self, config: SpeakerConfig) -> None:
         super().__init__()

@@ -19,7 +19,7 @@ class FlowMatching(nn.Module):
     def solve(
         self, features: Tensor, prompt: Tensor, noise: Tensor, steps: int, guidance: float = 0.0
     ) -> Tensor:
-        """Normalised mel [batch, mel, n] that says the features and goes on in the voice of the prompt.
+        """Normalised mel [batch, mel, n] for the features, in the voice of the prompt.
 
         features [batch, features, n]; prompt: normalised mel of the first p frames, [batch, mel, p], where
         the result is 0; noise: standard normal [batch, mel, n]. guidance: how far to lead away from what has

@@ -19,7 +19,7 @@ class HubertConfig:
     """Sizes of HuBERT; the defaults are those of the base model.
 
     conv_channels, conv_kernels, conv_strides: of the convolutions over samples; the strides multiply to the
-    hop. position_kernel, position_groups: of the convolution that tells the transformer where a frame is.
+    hop. position_kernel, position_groups: of the convolution for positions.
     """
 
     hidden: int = 768
@@ -183,7 +183,7 @@ class Hubert(nn.Module):
     def forward(self, samples: Tensor) -> Tensor:
         """samples [batch, n], at least 400; returns the last hidden state [batch, frames, hidden].
 
-        At the official sizes frames = (n - 400) // 320 + 1. Rows are of one length: padding would be heard.
+        At the official sizes frames = (n - 400) // 320 + 1. Rows have the same length, as padding would change the features.
         """
         x = self.feature_extractor(samples[:, None]).transpose(1, 2)
         return self.encoder(self.feature_projection(x))  # type: ignore[no-any-return]
@@ -197,7 +197,7 @@ _PARTS = ("feature_extractor.", "feature_projection.", "encoder.")
 
 
 def hubert_state(checkpoint: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of `Hubert` in a checkpoint: what it does not use is left out, float32.
+    """The state of `Hubert` in a checkpoint: without unused weights, in float32.
 
     Weight norm may be stored under its old or its new (parametrised) names, and all names may follow
     `hubert.`.

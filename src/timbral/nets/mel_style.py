@@ -66,7 +66,7 @@ class StyleAttention(nn.Module):
 
 
 class StyleEncoder(nn.Module):
-    """A spectrum to one vector that says who speaks."""
+    """A spectrum to a timbre vector."""
 
     def __init__(
         self, bins: int, timbre: int, hidden: int = 128, kernel: int = 5, heads: int = 2, dropout: float = 0.1

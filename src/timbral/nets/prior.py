@@ -108,7 +108,7 @@ class PriorNetwork(nn.Module):
         return self.enc_p(features, mask, phones, phone_mask, self.prior_timbre(ge))  # type: ignore[no-any-return]
 
     def prior_timbre(self, ge: Tensor) -> Tensor:
-        """What the prior is told of the timbre, [batch, mrte_hidden, 1], of ge [batch, timbre, 1]."""
+        """The projected timbre [batch, mrte_hidden, 1] of ge [batch, timbre, 1]."""
         return ge
 
 

@@ -46,7 +46,7 @@ class ResidualCodebooks(nn.Module):
 
 
 class Quantizer(nn.Module):
-    """Features to the nearest code vector, layer by layer of what is left."""
+    """Features to the nearest codes, each layer quantizing the residual of the last one."""
 
     def __init__(self, codes: int, features: int, layers: int = 1) -> None:
         super().__init__()

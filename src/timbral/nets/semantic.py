@@ -124,7 +124,7 @@ class SelfAttention(nn.Module):
         return functional.linear(x, self.in_proj_weight, self.in_proj_bias)
 
     def split(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values, each [batch, heads, time, head_size], of what `project` gives."""
+        """Queries, keys and values, each [batch, heads, time, head_size], from the output of `project`."""
         batch, time, _ = qkv.shape
         q, k, v = qkv.view(batch, time, 3, self.heads, self.head_size).permute(2, 0, 3, 1, 4).unbind(0)
         return q, k, v
@@ -243,7 +243,7 @@ class SemanticTransformer(nn.Module):
         layers: Collection[int] = (),
         phone_positions: Tensor | None = None,
     ) -> tuple[Tensor, dict[int, Tensor]]:
-        """As `forward`, with how much tokens look at each phone in the chosen layers (for a guided loss).
+        """As `forward`, with the attention weights of tokens on phones in the chosen layers (for a guided loss).
 
         Returns logits and, for each layer, weights [batch, heads, T, P]: the part of the attention that goes
         to the phones, so that a row sums to at most one. Only the chosen layers pay for it.

@@ -45,7 +45,7 @@ class Doubled(nn.Module):
 
 
 class LowPass(nn.Module):
-    """Every second sample of what is left below half the rate, under the name that checkpoints give it."""
+    """Low-pass filter and decimation by two, under the name in checkpoints."""
 
     filter: Tensor
 

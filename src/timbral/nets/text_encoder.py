@@ -1,4 +1,4 @@
-"""The prior of stage two (`enc_p`): what tokens and phones, in a voice, say about the sound's latent."""
+"""The text encoder of stage two (`enc_p`): mean and deviation of the latent from tokens, phones and timbre."""
 
 import torch
 from torch import Tensor, nn

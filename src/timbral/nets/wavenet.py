@@ -1,5 +1,4 @@
-"""WaveNet blocks of stage two, and what is made of them: the flow, the posterior encoder that trains it, and
-others.
+"""WaveNet blocks of stage two, and the flow and the posterior encoder that consist of them.
 
 As in VITS (Kim et al. 2021, https://github.com/jaywalnut310/vits).
 """
@@ -40,7 +39,7 @@ class WaveNet(nn.Module):
 
 
 class Coupling(nn.Module):
-    """Shifts one half of the channels by what a WaveNet reads off the other half."""
+    """Coupling layer: shifts one half of the channels by the output of a WaveNet for the other half."""
 
     def __init__(self, channels: int, hidden: int, kernel: int, layers: int, timbre: int) -> None:
         super().__init__()

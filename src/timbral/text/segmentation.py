@@ -29,9 +29,9 @@ _LONG_UNIT = (
     r"(?:km/h|m/s|[kcdmnμµ]?m[²³23]?|[kmμµ]?g|[mcd]?[lL]|[kMGT]?Hz|[kMGT]?Wh?|[kMm]?V|m?Ah|[kMGT]i?B|[kMG]bps|[kM]?Pa|dB"
     r"|kcal|kJ|mol|min|sec|hrs?|ms|[μµn]s|kph|mph|rpm|fps|ppm|ha|oz|lbs?|ft|[kM]?Ω)"
 )
-_SHORT_UNIT = "[AJNKhst]"
+_SHORT_UNIT = rf"(?:[AJNhst]|K(?![{HAN}]))"
 _PER = r"(?:/(?:km|kg|mg|mL|ml|cm³|cm3|m[²³23]?|dL|min|s²?|h|L|g|day|d))?"
-_UNIT_END = rf"(?![{LATIN}0-9/])"
+_UNIT_END = rf"(?![{LATIN}0-9]|/(?![{HAN}]))"
 _HALF_DAY = rf"\s?[aApP](?:\.[mM]\.|[mM]{_UNIT_END})"
 _AFTER_NUMBER = rf"[kw]{_UNIT_END}|\s?(?:USD|RMB|CNY|EUR|JPY|HKD|GBP){_UNIT_END}"
 _UNIT = rf"[%‰℃℉㎡㎥Ω]|°[CF]?|\s?{_LONG_UNIT}{_PER}{_UNIT_END}|{_SHORT_UNIT}{_PER}{_UNIT_END}|{_HALF_DAY}|{_AFTER_NUMBER}"

@@ -31,7 +31,7 @@ def export_reference(network: ReferenceEncoder, folder: Path, precision: Precisi
     write_graphs(
         folder,
         {
-            files.CONTENT: to_graph(network, network.heard, inputs, ("tokens", "f0"), free),
+            files.CONTENT: to_graph(network, network.tokens_and_f0, inputs, ("tokens", "f0"), free),
             files.TIMBRE: to_graph(network, lambda audio: (network(audio)[1],), inputs, ("timbre",), free),
         },
         "reference.weights",

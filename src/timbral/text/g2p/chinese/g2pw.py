@@ -1,8 +1,8 @@
 """Which reading of a character with several, by a published G2PW model (Chen et al., Interspeech 2022, arXiv:2203.10430).
 
-G2PW is a BERT that looks at a clause and is asked about one character at a time. Its tables speak Bopomofo and
-traditional characters; what this module takes and gives is simplified characters and pinyin, as in the official front
-end of GPT-SoVITS (`text/g2pw`), whose choices are kept.
+G2PW is a BERT that reads a clause and classifies one character of it. Its tables hold Bopomofo and traditional characters; this
+module takes simplified characters and gives pinyin. The characters that it leaves to the dictionary are those of GPT-SoVITS
+(`text/g2pw`).
 """
 
 import json

@@ -1,7 +1,6 @@
-"""Short frequent words whose reading depends on the grammar around them: 为, 得, 地, 只, 教, 干.
+"""Short frequent words whose reading depends on the grammar around them: 为, 得, 地, 只, 子, 教, 干.
 
-Dictionaries have no context for them, and the network learnt from an encyclopedia, where people seldom do
-things for each other.
+Dictionaries have no context for them, and the network was trained on an encyclopedia, which has few such sentences.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Which reading of a character with several: a small network looks at the sentence.
 
 The network is g2pM (Park and Lee, Interspeech 2020, arXiv:2004.03136; Apache-2.0): character embeddings, one
-bidirectional LSTM, two linear layers. It knows 97 % of the readings of its test set, dictionaries 88 %.
+bidirectional LSTM, two linear layers.
 """
 
 from functools import cache

@@ -155,7 +155,13 @@ def _ordinal(match: re.Match[str]) -> str:
 
 
 def _multiplied(match: re.Match[str]) -> str:
-    return _times(match["first"], match["multiple"])
+    first, last, multiple = match["from"], match["first"], match["multiple"]
+    if multiple == "K" and len(last.partition(".")[0]) > 3:
+        return number(last) + "开"
+    spoken = _times(last, multiple)
+    if not first:
+        return spoken
+    return f"{_times(first, multiple) if multiple in LETTER_MAGNITUDES else _measured(first)}到{spoken}"
 
 
 def _spaced_thousands(match: re.Match[str]) -> str:
@@ -221,6 +227,12 @@ MEASURE_RULES: tuple[Rule, ...] = (
 NUMBER_RULES: tuple[Rule, ...] = (
     (
         pattern(
+            rf"(?<![\d.]) (?: (?P<from>{_VALUE}) {TO} )? (?P<first>{_VALUE}) {_MULTIPLE} (?= [{_HAN}，。,!?] | $)"
+        ),
+        _multiplied,
+    ),
+    (
+        pattern(
             rf"(?<![\d.:/-]) {_FIRST} (?P<to> {TO} | [至到] ) {_LAST} (?! \s?[=＝] | [\d:/] | -\d | [等]于)"
         ),
         _range,
@@ -232,7 +244,6 @@ NUMBER_RULES: tuple[Rule, ...] = (
         lambda match: f"第{cardinal(match[1])}",
     ),
     (pattern(rf"(?<![\d.]) (?=[1-9]) (\d{{1,3}}(?:\ \d{{3}})+) (?= \s? {COUNTED})"), _spaced_thousands),
-    (pattern(rf"(?<![\d.]) (?P<first>{_VALUE}) {_MULTIPLE} (?= [{_HAN}，。,!?] | $)"), _multiplied),
     (
         pattern(rf"(?<![\d.]) (?P<first>{_VALUE}) \s? (?P<more>[多余餘几幾+])? (?= \s? {COUNTED} | [两兩] )"),
         _counted,
