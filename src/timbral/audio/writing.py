@@ -147,8 +147,13 @@ class _StreamWriter:
         self._send(to_pcm(samples))
 
     def _send(self, content: bytes) -> None:
-        self._stream.write(content)
-        self._stream.flush()
+        try:
+            self._stream.write(content)
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _not_written("stdout", error) from None
 
 
 def _check_finite(samples: NDArray[np.float32], name: str) -> None:
