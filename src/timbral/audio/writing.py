@@ -46,6 +46,10 @@ class Writer(Protocol):
 
 def check_target(target: str | Path) -> None:
     """Raises AudioError where a sound cannot be written to `target`, so that it is known before the work."""
+    if not isinstance(target, str | os.PathLike):
+        raise AudioError(
+            f"the target is a {type(target).__name__}: give the path of a file, or use to_bytes()"
+        )
     if target in (STDOUT, RAW):
         return
     path, shown = Path(target), _shown(target)
