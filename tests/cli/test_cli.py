@@ -107,6 +107,15 @@ def test_texts_in_usual_encodings_are_read(tmp_path: Path, capfd: Captured) -> N
             read_text(None, tmp_path / "text.txt", None)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no /dev/stdin")
+def test_a_pipe_that_the_shell_opened_is_a_file(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [*TIMBRAL, "say", "-f", "/dev/stdin"], input=b"Hi.", capture_output=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert soundfile.info(str(tmp_path / "out.wav")).duration > 0.3
+
+
 def test_without_a_voice_the_default_one_speaks(capfd: Captured) -> None:
     assert main(["say", "Hi.", "-v"]) == 0
     assert "sovits-tiny" in capfd.readouterr().out

@@ -13,7 +13,10 @@ from timbral.text.word_pieces import WordPieces, read_vocabulary
 
 
 def read_bert_vocabulary(path: Path, size: int) -> tuple[str, ...]:
-    """The tokens of a BERT in the order of their ids, of which there are `size`. Raises CheckpointError, BundleError."""
+    """The tokens of a BERT in the order of their ids, of which there are `size`.
+
+    Raises CheckpointError, BundleError.
+    """
     ids = read_vocabulary(path)
     WordPieces(ids)
     tokens = sorted(ids, key=ids.__getitem__)

@@ -56,7 +56,10 @@ class Components:
 
 
 def read_components(sources: Sources) -> Components:
-    """Reads every file once. Raises CheckpointError, BundleError: a file that is unusable or does not fit the others."""
+    """Reads every file once.
+
+    Raises CheckpointError, BundleError: a file that is unusable or does not fit the others.
+    """
     semantic = _without_tensors(_network(sources.gpt, "semantic"))
     vocoder = _optional(sources.vocoder, "vocoder")
     acoustic, lora = _stage_two(sources, vocoder)

@@ -13,7 +13,10 @@ from timbral.nets.prior import FRAMES_PER_TOKEN
 
 _TOKEN_RATE = 25
 _CAPACITY = 2048
-"""Positions of the KV cache; the phones and tokens of a prompt of 10 s and of 10 s of speech need at most half."""
+"""Positions of the KV cache.
+
+The phones and tokens of a prompt of 10 s and of 10 s of speech need at most half.
+"""
 _LONGEST = 10.0
 _NOISE_SCALE = 0.5
 _SAMPLING = {"top_k": 15, "top_p": 1.0, "temperature": 1.0, "repetition_penalty": 1.35}

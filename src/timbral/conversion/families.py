@@ -21,8 +21,8 @@ LANGUAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 class MelFamily:
     """What distinguishes v3 and v4.
 
-    spectrogram: of the mel. mel_rate: frames of mel for each frame of the prior.
-    reference_frames, chunk_frames: of mel, in the prompt of a chunk, and of prompt and chunk together. steps: of the solver.
+    spectrogram: of the mel. mel_rate: frames of mel for each frame of the prior. reference_frames,
+    chunk_frames: of mel, in the prompt of a chunk, and of prompt and chunk together. steps: of the solver.
     sample_rate, vocoder_hop: Hz of the sound, and its samples per frame of mel.
     """
 

@@ -1,7 +1,7 @@
 """Hashes that decide which voices fit a model.
 
-A voice holds tokens and a timbre, which depend on the encoders only: not on stage one, the decoder, or the precision of the
-graphs. An adapter of a fine-tuned voice fits the weights of both stages, in any precision.
+A voice holds tokens and a timbre, which depend on the encoders only: not on stage one, the decoder, or the
+precision of the graphs. An adapter of a fine-tuned voice fits the weights of both stages, in any precision.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ ENCODERS, WEIGHTS = 8, 8
 
 
 class Fingerprint:
-    """Hash of weights in half precision, in which checkpoints are published, so that a file in float32 has the same."""
+    """Hash of weights in half precision, the same for a file in float32."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()

@@ -20,7 +20,10 @@ _PACKED: dict[int, Precision] = {4: "int4", 8: "int8"}
 
 
 def graph_precision(path: Path) -> Precision:
-    """The precision of most of the weights of a graph; fp32 where it has none. Files of weights are not read."""
+    """The precision of most of the weights of a graph; fp32 where it has none.
+
+    Files of weights are not read.
+    """
     graph = onnx.load(path, load_external_data=False).graph
     bits = {
         node.input[1]: attribute.i

@@ -30,7 +30,7 @@ from timbral.nets.hubert import Hubert
 
 
 class Fingerprints(NamedTuple):
-    """Hashes of the encoders, which decide what voices fit, and of both stages, which fine-tuned voices depend on."""
+    """Hashes of the encoders, which voices depend on, and of both stages, which adapters depend on."""
 
     encoders: str
     weights: str

@@ -3,9 +3,9 @@
     sources = Sources(gpt=Path("s1.ckpt"), sovits=Path("s2.pth"), hubert=Path("chinese-hubert-base"))
     bundle = import_model(sources, Path("anna"), name="anna", precision="int8")
 
-`components` reads the files and `compatibility` checks that they go together, before any of the long work. `graphs` exports
-the networks one after the other, `description` makes the manifest, `quantization` measures what the precision costs.
-Needs torch and onnx.
+`components` reads the files and `compatibility` checks that they go together, before any of the long work.
+`graphs` exports the networks one after the other, `description` makes the manifest, `quantization` measures
+what the precision costs. Needs torch and onnx.
 """
 
 import warnings
@@ -40,9 +40,10 @@ def import_model(
 ) -> Bundle:
     """Makes the bundle of these checkpoints in the folder `target`, which must not exist, or be empty.
 
-    name: of the model. on_progress: called with what is being done, and the share of all work that is done, 0 to 1.
-    Raises CheckpointError: a file that cannot be used, or that does not go together with the others; BundleError: a
-    target that cannot be written; SettingError: an impossible name. Warns with TimbralWarning of a lower quality.
+    name: of the model. on_progress: called with what is being done, and the share of all work that is done, 0
+    to 1. Raises CheckpointError: a file that cannot be used, or that does not go together with the others;
+    BundleError: a target that cannot be written; SettingError: an impossible name. Warns with TimbralWarning
+    of a lower quality.
     """
     check_name(name)
     check_free(target)

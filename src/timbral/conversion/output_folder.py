@@ -48,7 +48,7 @@ def check_free(target: Path) -> None:
 
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """A folder to fill beside `target`, which gets that name when the block ends well, and otherwise vanishes.
+    """A folder to fill beside `target`, which gets that name if the block succeeds, and is removed otherwise.
 
     Removes what imports that were killed left beside `target`. Raises BundleError where it cannot be written.
     """
@@ -90,7 +90,7 @@ def _remove_stale(folder: Path) -> None:
 
 
 def _remove(part: Path, created: list[Path]) -> None:
-    """Removes the unfinished folder, and those around it that were made for it, as far as nothing else is in them."""
+    """Removes the unfinished folder, and the folders created for it as far as they are empty."""
     shutil.rmtree(part, ignore_errors=True)
     for folder in created:
         try:

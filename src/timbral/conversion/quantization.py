@@ -1,7 +1,7 @@
-"""Quantisation error of a bundle: both stages against their float32 networks, on recordings that calibration does not use.
+"""Quantisation error of a bundle against the float32 networks, on recordings apart from calibration.
 
-The bundle's own encoders encode the recordings, so that both sides get the same inputs. Stage one is compared under teacher
-forcing, stage two by the sound of the same tokens and the noise of one seed.
+The bundle's own encoders encode the recordings, so that both sides get the same inputs. Stage one is compared
+under teacher forcing, stage two by the sound of the same tokens and the noise of one seed.
 """
 
 import gc
@@ -248,7 +248,7 @@ def _by_name(function: Callable[..., Tensor | tuple[Tensor, ...]]) -> Network:
 
 
 def _check(made: Floats, path: Path) -> None:
-    """Raises CheckpointError where the output is not finite or silent: broken weights, or values beyond float16."""
+    """Raises CheckpointError where the output is not finite or silent."""
     if not np.isfinite(made).all() or not made.any():
         raise CheckpointError(
             f"{path} gives no numbers, or zeros only, in this precision; get the file again, or give --precision fp32"

@@ -1,8 +1,9 @@
 """Catalog of the models that GPT-SoVITS publishes: the files of each, with size and SHA-256.
 
-Revisions are commits, so a file cannot change behind its address. Sizes and SHA-256 are those that Git LFS keeps for the
-files; each was found in at least two public projects that do not depend on each other, among them copies of the repository
-with its LFS pointers. A file that is anything else is refused, wherever it came from.
+Revisions are commits, so a file cannot change behind its address. Sizes and SHA-256 are those that Git LFS
+keeps for the files; each was found in at least two public projects that do not depend on each other, among
+them copies of the repository with its LFS pointers. A file that is anything else is refused, wherever it came
+from.
 """
 
 from dataclasses import dataclass
@@ -25,11 +26,10 @@ class HubFile:
 class PublishedModel:
     """A model by the name under which GPT-SoVITS knows it.
 
-    languages: what its stage one was trained to speak. sample_rate: of its speech, in Hz.
-    gpt, sovits: stage one and two. hubert: the encoder of references. bert: weights and vocabulary of the
-    encoder of Chinese text, which belong into one folder. speaker: the speaker encoder of the Pro models.
-    vocoder: of v3 and v4. g2pw: the archive of the G2PW model, for polyphonic Chinese characters; v1 was not trained
-    with it.
+    languages: what its stage one was trained to speak. sample_rate: of its speech, in Hz. gpt, sovits: stage
+    one and two. hubert: the encoder of references. bert: weights and vocabulary of the encoder of Chinese
+    text, which belong into one folder. speaker: the speaker encoder of the Pro models. vocoder: of v3 and v4.
+    g2pw: the archive of the G2PW model, for polyphonic Chinese characters; v1 was not trained with it.
     """
 
     name: str
@@ -51,7 +51,9 @@ class PublishedModel:
 
 
 LICENCE = "MIT AND Apache-2.0"
-"""Of the weights: MIT as lj1995/GPT-SoVITS, HuBERT and BigVGAN declare, Apache-2.0 for BERT, ERes2NetV2 and G2PW."""
+"""Of the weights: MIT as lj1995/GPT-SoVITS, HuBERT and BigVGAN declare, Apache-2.0 for BERT, ERes2NetV2 and
+G2PW.
+"""
 
 
 def _published(path: str, size: int, sha256: str) -> HubFile:

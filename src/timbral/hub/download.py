@@ -1,7 +1,7 @@
 """Downloads a published file with resuming, or takes it from the hub's cache, which stays as it is.
 
-Addresses, proxies, tokens, offline mode and errors are those of `huggingface_hub`; `docs/adr/011-downloads.md` says why the
-transfer is not.
+Addresses, proxies, tokens, offline mode and errors are those of `huggingface_hub`;
+`docs/adr/011-downloads.md` says why the transfer is not.
 """
 
 import time
@@ -55,8 +55,8 @@ def fetch(
 ) -> list[Path]:
     """Paths of files that belong into one folder, with the SHA-256 of the catalog.
 
-    Taken from the hub's cache if all of them are there, otherwise from `folder`, into which missing ones are downloaded.
-    Raises HubError: no network or offline, no such file, or another one than in the catalog.
+    Taken from the hub's cache if all of them are there, otherwise from `folder`, into which missing ones are
+    downloaded. Raises HubError: no network or offline, no such file, or another one than in the catalog.
     """
     cached = [_in_cache(file) for file in files]
     for file, path in zip(files, cached, strict=True):

@@ -16,7 +16,10 @@ _LARGEST = 1 << 30
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """The folder of the model, made in `folder`. Raises HubError for an archive that is damaged or lacks a file."""
+    """The folder of the model, made in `folder`.
+
+    Raises HubError for an archive that is damaged or lacks a file.
+    """
     try:
         with zipfile.ZipFile(archive) as opened:
             members = {entry.filename.rpartition("/")[2]: entry for entry in opened.infolist()}

@@ -19,7 +19,10 @@ OnProgress = Callable[[str, float], None]
 """Called with what is being done and the share of it that is done, 0 to 1."""
 
 _GROWTH = 2
-"""Bytes of a model for one of its downloads: these are in float16, it may be in float32; G2PW is also unpacked."""
+"""Bytes of a model for one of its downloads: these are in float16, it may be in float32.
+
+G2PW is also unpacked.
+"""
 _INSTALL = "pip install 'timbral[hub,train]' brings it"
 
 
@@ -33,7 +36,10 @@ def find(name: str) -> PublishedModel:
 
 
 def installed(name: str, *, verify: bool = True) -> Bundle | None:
-    """The bundle of a model that was pulled, with `verify` its files checked; None where it is not here or damaged."""
+    """The bundle of a model that was pulled, with `verify` its files checked.
+
+    None where it is not here or damaged.
+    """
     try:
         return read_bundle(models_folder() / name, verify=verify)
     except BundleError:
@@ -50,10 +56,10 @@ def pull(
 ) -> list[Bundle]:
     """Downloads and imports models; files that several of them share come once.
 
-    precision: of the weights; those that are published have float16. with_g2pw: also get the network that reads ambiguous
-    Chinese characters. keep: leave the downloads for later pulls. Downloads stay when something goes wrong, so
-    that another pull resumes; a model is either complete or not there at all, and a damaged one is replaced.
-    Raises HubError, or what the importer raises.
+    precision: of the weights; those that are published have float16. with_g2pw: also get the network that
+    reads ambiguous Chinese characters. keep: leave the downloads for later pulls. Downloads stay when
+    something goes wrong, so that another pull resumes; a model is either complete or not there at all, and a
+    damaged one is replaced. Raises HubError, or what the importer raises.
     """
     for model in models:
         _check_replaceable(models_folder() / model.name)
@@ -171,7 +177,7 @@ def _workspace() -> Iterator[Path]:
 
 
 def _check_room(files: Mapping[str, _Files], downloads: Path) -> None:
-    """Raises HubError where the downloads that are missing and the models made of them do not fit on the disks."""
+    """Raises HubError where the disks lack room for the downloads and the models made of them."""
     from timbral.hub import download
 
     groups = {group for some in files.values() for group in some.values()}

@@ -54,7 +54,8 @@ def load(name: str) -> Voice:
 
 
 def open_voice(voice: str | Path) -> Voice:
-    """A voice by its name, or by the path of its file: a string that ends in .voice, or a Path. Raises VoiceError."""
+    """A voice by its name, or by the path of its file: a string that ends in .voice, or a Path. Raises
+    VoiceError."""
     is_name = isinstance(voice, str) and Path(voice).suffix != SUFFIX
     return load(str(voice)) if is_name else Voice.load(voice)
 

@@ -82,17 +82,16 @@ class Prompt:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Voice:
-    """A speaker, as one family of models hears them.
+    """A speaker, as conditioning for one family of models.
 
-    timbre: float32 [D]. prompt_tokens: semantic tokens of the first recording, int64 [T], and prompt_phones:
-    ids of its phones, int64 [m]; both are empty where no transcript was given, and then the prompt's manner
-    of speaking is not imitated. prompt_features: BERT features of these phones, float16 [m, 1024], where the
-    model has a BERT. mel: of the first recording, normalised, float32 [100, R], where stage two goes on from
-    it. residuals: what the embedded model's stage two lacks of the voice, float16 [sounds, 2, points], of
-    each sound of the recordings the shape of its envelope and what to add. family, version, symbols: the
-    models that it fits; model: which one made it. sources: file names of the recordings. adapter: what
-    fine-tuning changes in the weights of the model whose `Manifest.base` is `base`; None, and "", for a voice
-    that was only heard.
+    timbre: float32 [D]. prompt_tokens, prompt_phones: semantic tokens int64 [T] and phone ids int64 [m] of
+    the first recording; empty without a transcript, and then the speaking style is not imitated.
+    prompt_features: BERT features of these phones, float16 [m, 1024], for models with BERT. mel: of the first
+    recording, normalised, float32 [100, R], for models whose stage two continues it. residuals: float16
+    [sounds, 2, points], for `sovits-tiny`: spectral envelopes of sounds in the recordings, and the correction
+    of stage two's envelopes at sounds like them. family, version, symbols: the models that it fits; model:
+    the one that made it. sources: file names of the recordings. adapter, base: low-rank changes by
+    fine-tuning, of the model with this `Manifest.base`; None and "" without.
     """
 
     timbre: NDArray[np.float32]

@@ -46,7 +46,7 @@ def test_logits_stay_close_to_those_of_float_caches(folder: Path, monkeypatch: p
         20,
     )
     quantized = teacher_forced(open_backend(folder), *line)
-    monkeypatch.setattr(engine, "NARROW_SINCE", (99, 0))
+    monkeypatch.setattr(engine, "INT8_CACHE_SINCE", (99, 0))
     wide = teacher_forced(open_backend(folder), *line)
     assert 0 < relative_error(wide, quantized) < 0.02
 

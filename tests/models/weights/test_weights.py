@@ -303,7 +303,7 @@ def test_changes_of_another_shape_are_refused(tts: timbral.Synthesizer, heard: t
         ),
         (
             lambda tensors: {n: np.full_like(t, np.inf) if "/up" in n else t for n, t in tensors.items()},
-            "finite",
+            "out of range",
         ),
         (lambda tensors: {n: t for n, t in tensors.items() if "adapter" not in n}, "belong together"),
     ],
@@ -344,7 +344,9 @@ def test_a_voice_fits_every_precision_of_a_model_however_small(
     folder = folders[precision]
     held = read_parameters(folder / SEMANTIC_STEP) | read_parameters(folder / SEMANTIC_PREFILL)
     assert all(held[name].exchangeable for name in matrices)
-    runner = OnnxBackend.open(folder / SEMANTIC_PREFILL, folder / SEMANTIC_STEP, options, rows=1, capacity=40)
+    runner = OnnxBackend.open(
+        folder / SEMANTIC_PREFILL, folder / SEMANTIC_STEP, options, slots=1, capacity=40
+    )
     runner.prefill(0, np.arange(10), None, np.arange(5))
     assert np.isfinite(runner.step(np.array([7]))).all()
 

@@ -1,9 +1,10 @@
 """The zip archives of torch.save, read strictly: stored members in one folder that do not overlap.
 
-`zipfile` reads the directory. What torch does not write is refused: compression, encryption, names that leave the folder,
-two members at one place, anything before or behind the archive. Nothing is extracted to disk.
+`zipfile` reads the directory. What torch does not write is refused: compression, encryption, names that leave
+the folder, two members at one place, anything before or behind the archive. Nothing is extracted to disk.
 
-GPT-SoVITS overwrites the first two bytes of some files, which are `PK` in every zip, by a mark (`03` for a LoRA of v3, ...).
+GPT-SoVITS overwrites the first two bytes of some files, which are `PK` in every zip, by a mark (`03` for a
+LoRA of v3, ...).
 """
 
 import re

@@ -153,12 +153,13 @@ _FAMILIES = (
 def identify(checkpoint: Checkpoint, *, version: MelVersion | None = None) -> Network:
     """What network a checkpoint holds, its version and sizes.
 
-    The tensors decide, never a file's name or size. v3 and v4 have the same tensors: there the mark over the beginning of
-    the file decides (every LoRA has one), then `model.version` in the configuration, then the fingerprint of the two
-    published files. `version` is for a file with none of these, and ignored for other kinds.
+    The tensors decide, never a file's name or size. v3 and v4 have the same tensors: there the mark over the
+    beginning of the file decides (every LoRA has one), then `model.version` in the configuration, then the
+    fingerprint of the two published files. `version` is for a file with none of these, and ignored for other
+    kinds.
 
-    Raises CheckpointError: an unknown network, tensors that are missing, too many, of the wrong shape, or not finite, and
-    sizes that contradict the configuration.
+    Raises CheckpointError: an unknown network, tensors that are missing, too many, of the wrong shape, or not
+    finite, and sizes that contradict the configuration.
     """
     try:
         if lora.is_lora(checkpoint.tensors):

@@ -1,7 +1,7 @@
 """Globals that the pickle of a checkpoint may name, and the inert value that stands for each.
 
-`utils.HParams` becomes a dictionary, a storage a record of where its bytes are. A name that is not in these tables is
-refused.
+`utils.HParams` becomes a dictionary, a storage a record of where its bytes are. A name that is not in these
+tables is refused.
 """
 
 from collections.abc import Callable

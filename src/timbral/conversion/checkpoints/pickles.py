@@ -1,9 +1,10 @@
-"""Reads a pickle as data: Python's unpickler, reduced to the opcodes that checkpoints need, which cannot run anything.
+"""Reads a pickle as data, by Python's unpickler with only the opcodes that checkpoints need.
 
-The unpickler of the standard library imports and calls what a file names. Here its table of opcodes holds only those that
-make plain values. A name becomes a word (`pickle_globals.Name`); a call looks that word up in a fixed table of functions
-that make plain values. Every other opcode is refused. Each read, and each element that a call copies, counts as a step of
-a limited number, so that work and memory are bounded. `docs/adr/010-reading-pickles.md` compares `torch.load`.
+The unpickler of the standard library imports and calls what a file names. Here its table of opcodes holds
+only those that make plain values. A name becomes a word (`pickle_globals.Name`); a call looks that word up in
+a fixed table of functions that make plain values. Every other opcode is refused. Each read, and each element
+that a call copies, counts as a step of a limited number, so that work and memory are bounded.
+`docs/adr/010-reading-pickles.md` compares `torch.load`.
 """
 
 import io

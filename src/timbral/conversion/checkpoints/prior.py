@@ -34,7 +34,10 @@ class PriorSizes:
 
 
 def infer_sizes(reader: ShapeReader) -> PriorSizes:
-    """Sizes by the tensors; `mrte_heads`, which they do not determine, is 4 in all families. Raises DefectError."""
+    """Sizes by the tensors; `mrte_heads`, which they do not determine, is 4 in all families.
+
+    Raises DefectError.
+    """
     hidden = reader.check(reader.length(SIGNATURE, 1), "model", "hidden_channels")
     return PriorSizes(
         phonemes=reader.length(SIGNATURE, 0),
@@ -54,7 +57,10 @@ def infer_sizes(reader: ShapeReader) -> PriorSizes:
 
 
 def symbols_of(sizes: PriorSizes) -> str:
-    """The symbol table, v1 or v2. Raises DefectError: a number of phones, or of spectral bins, that neither has."""
+    """The symbol table, v1 or v2.
+
+    Raises DefectError: a number of phones, or of spectral bins, that neither has.
+    """
     if sizes.phonemes not in _SYMBOLS:
         raise DefectError(f"its {sizes.phonemes} phones are neither those of v1 (322) nor of v2 (732)")
     symbols, bins = _SYMBOLS[sizes.phonemes]

@@ -1,4 +1,4 @@
-"""safetensors files (https://github.com/huggingface/safetensors): a JSON table of contents, then the elements.
+"""safetensors files (https://github.com/huggingface/safetensors): a JSON header, then the elements.
 
 Read here rather than with the library, which has no bfloat16 for numpy.
 """

@@ -45,7 +45,7 @@ def normed(plain: Shapes) -> Shapes:
 
 
 class ShapeReader:
-    """Reads sizes off the shapes of tensors, and what shapes do not determine off the configuration beside them."""
+    """Reads sizes from the shapes of tensors, and what these do not determine from the configuration."""
 
     def __init__(self, shapes: Mapping[str, Shape], config: Value) -> None:
         self._shapes = shapes
@@ -81,7 +81,10 @@ class ShapeReader:
         return value
 
     def check(self, found: int, *path: str) -> int:
-        """A size by the tensors. Raises DefectError where the configuration has another one: tensors were cut."""
+        """A size by the tensors.
+
+        Raises DefectError where the configuration has another one: tensors were cut.
+        """
         value = self.setting(*path)
         if value is not None and value != found:
             raise DefectError(

@@ -124,7 +124,7 @@ def read_tensors(
 
 
 def check_values(tensors: Mapping[str, Array]) -> None:
-    """Raises DefectError with the first tensor that a network cannot have: not fractions, NaN, or beyond float32."""
+    """Raises DefectError for the first tensor that is not of fractions, not finite, or beyond float32."""
     for name, tensor in tensors.items():
         if tensor.dtype.kind != "f":
             raise DefectError(
@@ -140,7 +140,7 @@ def check_values(tensors: Mapping[str, Array]) -> None:
 
 
 def _check_budget(views: Mapping[str, TensorView]) -> None:
-    """Raises DefectError where few storages stand for many large tensors, which a network would hold one by one.
+    """Raises DefectError where few storages stand for many large tensors, which a network holds apart.
 
     Official files share storages at most between an embedding and the layer that predicts its entries.
     """
@@ -174,7 +174,10 @@ def _read_storage(file: BufferedReader, wanted: Storage, spans: Mapping[str, Spa
 
 
 def read_bytes(file: BufferedReader, span: Span) -> npt.NDArray[np.uint8]:
-    """The bytes of a span that is known to lie within the file. Raises DefectError if they are not as written."""
+    """The bytes of a span that is known to lie within the file.
+
+    Raises DefectError if they are not as written.
+    """
     raw = np.empty(span.size, np.uint8)
     file.seek(span.offset)
     if file.readinto(raw.data) != span.size:

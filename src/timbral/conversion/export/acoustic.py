@@ -1,4 +1,4 @@
-"""Stage two of v1, v2, v2Pro and v2ProPlus as three ONNX graphs, `timbre`, `latent` and `vocoder`, over one weight file.
+"""Stage two of v1, v2, v2Pro and v2ProPlus as the ONNX graphs `timbre`, `latent` and `vocoder`.
 
 Files: `timbre.onnx`, `latent.onnx`, `vocoder.onnx`, and `acoustic.weights`, which must lie beside them.
 
@@ -74,8 +74,8 @@ def export_acoustic(
 ) -> None:
     """Writes the three graphs of `network` and their weights, with weight norm folded, into `folder`.
 
-    calibration: utterances of a second or so, of several voices, on which the vocoder's convolutions are quantised to
-    8 bits (`timbral.conversion.export.calibration`). Without any they stay float.
+    calibration: utterances of a second or so, of several voices, on which the vocoder's convolutions are
+    quantised to 8 bits (`timbral.conversion.export.calibration`). Without any they stay float.
     """
     examples = vocoder_examples(network, calibration)
     network = copy.deepcopy(network)

@@ -1,10 +1,11 @@
 """Static 8-bit quantisation of a vocoder's convolutions, calibrated on real inputs; some stay float.
 
-Dynamic 8-bit convolutions are slower than float32 ones. With static ranges onnxruntime fuses rounding and product
-(QLinearConv) and is two to three times as fast. Weights have a scale per output channel, inputs and outputs one per tensor.
-Ranges minimise the square error on the examples, which clips rare values (Banner et al. 2019,
-https://arxiv.org/abs/1810.05723). Then each convolution is quantised alone: the noises of different layers nearly add up, so
-that those with the most noise per saved product stay float until the whole is good enough.
+Dynamic 8-bit convolutions are slower than float32 ones. With static ranges onnxruntime fuses rounding and
+product (QLinearConv) and is two to three times as fast. Weights have a scale per output channel, inputs and
+outputs one per tensor. Ranges minimise the square error on the examples, which clips rare values (Banner et
+al. 2019, https://arxiv.org/abs/1810.05723). Then each convolution is quantised alone: the noises of different
+layers nearly add up, so that those with the most noise per saved product stay float until the whole is good
+enough.
 """
 
 import copy
@@ -34,10 +35,10 @@ _TENSORS_PER_RUN = 24
 def quantize_convolutions(
     model: onnx.ModelProto, examples: Iterable[Example], least: float = SIGNAL_TO_NOISE
 ) -> onnx.ModelProto:
-    """The graph with 8-bit convolutions, except those that would keep its signal-to-noise ratio under `least` dB.
+    """The graph with 8-bit convolutions, as far as its signal-to-noise ratio stays at `least` dB.
 
-    examples: inputs of a second or so each. All of them set the ranges and judge the whole; layers are compared on the
-    first. The model has one output, and is not changed.
+    examples: inputs of a second or so each. All of them set the ranges and judge the whole; layers are
+    compared on the first. The model has one output, and is not changed.
     """
     examples = list(examples)
     if not examples:
@@ -114,7 +115,7 @@ def _ranges(
 
 
 def _range(values: Floats) -> tuple[np.float32, np.float32]:
-    """The lowest and highest of 256 evenly spaced values, 0 among them, that the given ones are best rounded to."""
+    """Range of 256 evenly spaced values, 0 among them, with the least square rounding error."""
     low, high = min(0.0, float(values.min())), max(1e-6, float(values.max()))
 
     def error(share: float) -> float:

@@ -8,7 +8,8 @@ from torch import nn
 
 
 def convolutions_to_2d(module: nn.Module) -> None:
-    """Replaces convolutions inside `module`, which then takes [batch, channels, 1, time] for [batch, channels, time].
+    """Replaces convolutions inside `module`, which then takes [batch, channels, 1, time] for [batch,
+    channels, time].
 
     The layers between the convolutions have to be elementwise.
     """

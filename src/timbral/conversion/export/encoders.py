@@ -1,6 +1,7 @@
 """The encoders of the official families as graphs: `content` and `speaker` of recordings, `bert` of text.
 
-Each has a file of weights beside it. `content` and `speaker` run once per reference, with float weights in every precision.
+Each has a file of weights beside it. `content` and `speaker` run once per reference, with float weights in
+every precision.
 
 `content.onnx`, `content.weights`
     audio    float32 [1, n]         samples at 16 kHz as they are in the file, n at least 720

@@ -1,8 +1,9 @@
 """Stage one in float16, for CUDA; on a CPU float32 is faster.
 
-`fp16` graphs hold float16 weights and compute in float32, which every device can. `to_fp16` makes graphs that compute in
-float16 with the same weights bit for bit, so that both kinds share one file of weights (`conversion.export.semantic`). Their
-KV caches are float16 as well. Tested with onnxruntime on a CPU; not yet run on CUDA.
+`fp16` graphs hold float16 weights and compute in float32, which every device can. `to_fp16` makes graphs that
+compute in float16 with the same weights bit for bit, so that both kinds share one file of weights
+(`conversion.export.semantic`). Their KV caches are float16 as well. Tested with onnxruntime on a CPU; not yet
+run on CUDA.
 """
 
 import copy
@@ -16,7 +17,10 @@ FLOAT32_VALUES = ("logits", "bert")
 
 
 def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Stage one's graph in float16, but for the angles of positions, which need more digits. The model is not changed."""
+    """Stage one's graph in float16, but for the angles of positions, which need more digits.
+
+    The model is not changed.
+    """
     model = copy.deepcopy(model)
     graph = model.graph
     exact = _angles(graph)

@@ -16,7 +16,10 @@ OPSET = 20
 """Version of the ONNX operators; onnxruntime has run it since 1.17."""
 
 FOLDED = 1 << 14
-"""Elements up to which constants are folded here; onnxruntime folds larger ones, which keeps the file small."""
+"""Elements up to which constants are folded here.
+
+Onnxruntime folds larger ones, which keeps the file small.
+"""
 
 Free = Mapping[int, str]
 """Names of those dimensions of an input that may differ from run to run; equal names are equal sizes."""
@@ -31,10 +34,10 @@ def to_graph(
 ) -> onnx.ModelProto:
     """The graph of `function`, which uses the weights of `network` and takes the inputs in their order.
 
-    inputs: an example of each, with sizes above 1 in free dimensions, which `free` names by input.
-    Inputs and outputs of the graph have the given names. Source lines and stack traces are removed, so that the same
-    weights give the same bytes. Weights keep their names in `network`, with the suffix `.T` where the graph holds them
-    transposed.
+    inputs: an example of each, with sizes above 1 in free dimensions, which `free` names by input. Inputs and
+    outputs of the graph have the given names. Source lines and stack traces are removed, so that the same
+    weights give the same bytes. Weights keep their names in `network`, with the suffix `.T` where the graph
+    holds them transposed.
     """
     shapes = tuple(dict(free.get(name, {})) for name in inputs)
     with warnings.catch_warnings(), torch.inference_mode(), _silent("torch.onnx"):
@@ -75,8 +78,8 @@ class _Traced(nn.Module):
 def _equal_weights_kept(graph: ir.Graph) -> Iterator[None]:
     """Keeps the names of small weights of equal values, such as layer norms before any training.
 
-    The optimiser would merge them under the name of the first, so that the network could not be read back from the graph.
-    It does not merge inputs.
+    The optimiser would merge them under the name of the first, so that the network could not be read back
+    from the graph. It does not merge inputs.
     """
     seen: set[tuple[tuple[int, ...], bytes]] = set()
     equal = []
@@ -121,7 +124,8 @@ _MERGED = 1024
 def _weights(graph: onnx.GraphProto, network: nn.Module) -> dict[str, str]:
     """Names in `network` of those constants of the graph that are its weights.
 
-    The exporter transposes the weights of linear layers and drops their names; they are recognised by their content.
+    The exporter transposes the weights of linear layers and drops their names; they are recognised by their
+    content.
     """
     state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     names, transposed = {}, []
@@ -144,7 +148,7 @@ def _weights(graph: onnx.GraphProto, network: nn.Module) -> dict[str, str]:
 
 
 def _biases(graph: onnx.GraphProto, network: nn.Module) -> dict[str, str]:
-    """Names of the biases of recurrent layers, of which the exporter joins two into one: `bias_l0` of layer 0."""
+    """Names of the biases of recurrent layers, of which the exporter joins two: `bias_l0` of layer 0."""
     layers = (
         f"{name}.bias_l{layer}"
         for name, module in network.named_modules()
@@ -156,7 +160,7 @@ def _biases(graph: onnx.GraphProto, network: nn.Module) -> dict[str, str]:
 
 
 def _rename(graph: onnx.GraphProto, weights: Mapping[str, str]) -> None:
-    """Numbers everything inside the graph but its weights, so that no name there is that of an input or output."""
+    """Numbers all values inside the graph but its weights, so that none has the name of an input or output."""
     names = {item.name: item.name.removeprefix(_INPUT) for item in graph.input}
     names |= {item.name: item.name.removeprefix(_OUTPUT) for item in graph.output}
     names |= weights

@@ -1,8 +1,9 @@
 """Stage one's graphs with an int8 KV cache, a quarter of what attention reads in every step.
 
-`with_int8_cache` makes, of the two graphs of `conversion.export.semantic`, two whose caches are int8 instead of float32.
-Each channel has a scale of its own, calibrated on tokens that the network samples for random phones (`cache_scales`).
-Prefill rounds its caches, and GroupQueryAttention what it appends; values beyond the range are clipped.
+`with_int8_cache` makes, of the two graphs of `conversion.export.semantic`, two whose caches are int8 instead
+of float32. Each channel has a scale of its own, calibrated on tokens that the network samples for random
+phones (`cache_scales`). Prefill rounds its caches, and GroupQueryAttention what it appends; values beyond the
+range are clipped.
 """
 
 import copy
@@ -19,7 +20,10 @@ from timbral.nets.semantic import BERT_CHANNELS, KeyValueCache, SemanticTransfor
 MARGIN = 1.5
 """Range of the scales over the largest calibrated value."""
 CLIPPED = 1e-3
-"""Share of a second sample's values that may be beyond the range; where it is larger, there is no int8 cache."""
+"""Share of a second sample's values that may be beyond the range.
+
+Where it is larger, there is no int8 cache.
+"""
 ROWS, PHONES, PROMPT, TOKENS = 24, 40, 40, 20
 """Calibration data: rows of random phones, with a prompt of random tokens, and the tokens that follow it."""
 TOP_K = 15
@@ -47,7 +51,7 @@ def with_int8_cache(
 
 @torch.inference_mode()
 def _calibration_cache(network: SemanticTransformer, seed: int) -> KeyValueCache:
-    """The cache after random phones, every second row with BERT features, a random prompt, and sampled tokens."""
+    """The cache after random phones, BERT features in every second row, a random prompt, sampled tokens."""
     config, rng = network.config, torch.Generator().manual_seed(seed)
     phones = torch.randint(0, config.phonemes, (ROWS, PHONES), generator=rng)
     features = (

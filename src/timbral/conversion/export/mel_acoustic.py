@@ -1,10 +1,11 @@
 """Stage two of v3 and v4 as ONNX graphs: `mel`, `timbre`, `features`, `condition`, `flow`, and `vocoder`.
 
-Files: the graphs under these names with `.onnx`, and two files that must lie beside them: `acoustic.weights` and, as the
-vocoder is a checkpoint of its own, `vocoder.weights`. A reference takes one run of `mel`, `timbre` and `features`, a sentence
-one run of `features` and of `vocoder`, a chunk of it one run of `condition`, and one run of `flow` for each step. C is the
-number of mel bands (100), D the width of the transformer. Mel is normalised: -12 to 2 of the logarithm are -1 to 1.
-`mel` and `timbre` run once per reference, with float weights in every precision.
+Files: the graphs under these names with `.onnx`, and two files that must lie beside them: `acoustic.weights`
+and, as the vocoder is a checkpoint of its own, `vocoder.weights`. A reference takes one run of `mel`,
+`timbre` and `features`, a sentence one run of `features` and of `vocoder`, a chunk of it one run of
+`condition`, and one run of `flow` for each step. C is the number of mel bands (100), D the width of the
+transformer. Mel is normalised: -12 to 2 of the logarithm are -1 to 1. `mel` and `timbre` run once per
+reference, with float weights in every precision.
 
 `mel`
     audio      float32 [1, n]        a reference: at 24 kHz for v3, 32 kHz for v4

@@ -7,10 +7,10 @@
 | int8      | 8 bits, a scale for a block of inputs | 8 bits, scaled row | float16             | 1/4   |
 | int4      | 4 bits, a scale for a block of inputs | 8 bits, scaled row | float16             | 1/7   |
 
-Products with 8- or 4-bit weights are MatMulNBits (com.microsoft), which rounds its input to 8 bits as well. Rows of
-embeddings are dequantised when they are looked up. float16 becomes float32 when the graph is loaded, so that `fp16` halves
-a download, but not the memory or the time of a CPU. For CUDA, `conversion.export.fp16` makes graphs over the same weights
-that also compute in float16.
+Products with 8- or 4-bit weights are MatMulNBits (com.microsoft), which rounds its input to 8 bits as well.
+Rows of embeddings are dequantised when they are looked up. float16 becomes float32 when the graph is loaded,
+so that `fp16` halves a download, but not the memory or the time of a CPU. For CUDA, `conversion.export.fp16`
+makes graphs over the same weights that also compute in float16.
 """
 
 import logging
@@ -29,7 +29,10 @@ Precision = Literal["fp32", "fp16", "int8", "int4"]
 SMALLEST = 4096
 """Elements from which on a weight is quantised."""
 BLOCKS = {8: 64, 4: 32}
-"""Inputs that share a scale, by bits. With larger blocks onnxruntime rounds a single row differently from one of several."""
+"""Inputs that share a scale, by bits.
+
+With larger blocks onnxruntime rounds a single row differently from one of several.
+"""
 
 
 def to_precision(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
@@ -46,7 +49,8 @@ def to_precision(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProt
 def encoder_precision(precision: Precision) -> Precision:
     """Precision of the encoders of a reference, in a bundle of the given one: fp16 at least.
 
-    They run once per reference, so that fewer bits would save little time, and their error would affect all speech.
+    They run once per reference, so that fewer bits would save little time, and their error would affect all
+    speech.
     """
     return "fp32" if precision == "fp32" else "fp16"
 

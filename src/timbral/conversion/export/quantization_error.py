@@ -1,4 +1,4 @@
-"""What a graph loses when it is made small: measures that compare it with the float32 one on the same inputs."""
+"""Measures of quantisation error: a graph against the float32 one on the same inputs."""
 
 import math
 from typing import Protocol
@@ -24,9 +24,9 @@ class Backend(Protocol):
 def teacher_forced(
     runner: Backend, phones: Ids, features: Floats | None, tokens: Ids, prompt: int = 0
 ) -> Floats:
-    """Logits [T - prompt + 1, vocabulary] that follow the prompt and each later token, whatever they would have drawn.
+    """Logits [T - prompt + 1, vocabulary] after the prompt and after each later token.
 
-    phones: [P]; features: [P, d] where the model has them; tokens: [T], the first `prompt` of them read at once.
+    phones: [P]; features: [P, d] where the model has them; tokens: [T], the first `prompt` of them at once.
     """
     logits = [runner.prefill(0, phones, features, tokens[:prompt])]
     logits += [runner.step(tokens[at : at + 1])[0].copy() for at in range(prompt, len(tokens))]
@@ -51,7 +51,7 @@ def signal_to_noise(reference: Floats, other: Floats) -> float:
 
 
 def log_mel_distance(reference: Floats, other: Floats, rate: int) -> float:
-    """Mean difference of two waveforms' [n] log-mel spectrograms, in dB: what a noise measure cannot see is audible here.
+    """Mean difference of two waveforms' [n] log-mel spectrograms, in dB.
 
     rate: of both, in Hz; n is at least a fifteenth of a second.
     """

@@ -37,12 +37,12 @@ correct, but slower. Rows are independent and may differ in length; what lies be
 read, so that a slot can be reused by another request without clearing. `buffer[:b]` is contiguous,
 hence fewer rows can be stepped in the front part of a larger buffer. A binding does not keep arrays alive.
 
-In int8 and int4 `semantic_prefill_int8_cache.onnx` and `semantic_step_int8_cache.onnx` are the same graphs over the same
-weights with an int8 KV cache (`conversion.export.int8_kv_cache`), for versions of onnxruntime that support one. They are
-left out where the network's keys and values have no stable range.
+In int8 and int4 `semantic_prefill_int8_cache.onnx` and `semantic_step_int8_cache.onnx` are the same graphs
+over the same weights with an int8 KV cache (`conversion.export.int8_kv_cache`), for versions of onnxruntime
+that support one. They are left out where the network's keys and values have no stable range.
 
-In fp16 `semantic_prefill_fp16.onnx` and `semantic_step_fp16.onnx` are the same graphs over the same weights, which also
-compute in float16 (`conversion.export.fp16`): CUDA's GroupQueryAttention has no float32.
+In fp16 `semantic_prefill_fp16.onnx` and `semantic_step_fp16.onnx` are the same graphs over the same weights,
+which also compute in float16 (`conversion.export.fp16`): CUDA's GroupQueryAttention has no float32.
 
 Fastest step measured on two busy cores of a Xeon, fp32, 200 to 260 positions filled, in ms, against two other
 designs: Attention with TensorScatter of ONNX 24, and plain operators that mask the buffer and hand back the

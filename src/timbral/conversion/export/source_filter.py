@@ -25,7 +25,10 @@ from timbral.nets.source_filter import EnvelopePredictor, LatentNet, SourceFilte
 
 
 def export_reference(network: ReferenceEncoder, folder: Path, precision: Precision = "fp32") -> None:
-    """Writes the two encoders of a recording; the timbre needs the pitch that the content encoder estimates."""
+    """Writes the two encoders of a recording.
+
+    The timbre needs the pitch that the content encoder estimates.
+    """
     # Long enough for several windows of the speaker encoder: the exporter takes a size of 1 for a constant.
     inputs, free = {"audio": torch.randn(1, 64_000)}, {"audio": {1: "samples"}}
     write_graphs(

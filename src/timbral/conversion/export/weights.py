@@ -1,20 +1,21 @@
 """ONNX graphs whose weights lie in one file beside them, each weight once however many graphs use it."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 import onnx
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 from onnx.external_data_helper import set_external_data
 
 from timbral.conversion.export.precision import Precision, to_precision
 
 SMALLEST = 4096
 """Bytes from which on a constant goes into the file; of smaller ones only the matrices of a network do."""
-ALIGNMENT = 4096
-"""Weights start at multiples of a memory page, so that a runtime can map them."""
+ALIGNMENT, _SMALL_ALIGNMENT = 4096, 64
+"""Large weights start at multiples of a memory page, so that a runtime can map them."""
 
 
 def write_graphs(
@@ -31,29 +32,36 @@ def write_graphs(
     """
     graphs = {name: to_precision(model, exceptions.get(name, precision)) for name, model in graphs.items()}
     folder.mkdir(parents=True, exist_ok=True)
+    constants = [tensor for model in graphs.values() for tensor in model.graph.initializer]
     offsets: dict[bytes, tuple[int, int]] = {}
     with (folder / weights).open("wb") as file:
-        for model in graphs.values():
-            for tensor in model.graph.initializer:
-                data = numpy_helper.to_array(tensor).tobytes()
-                if len(data) < SMALLEST and not _is_matrix(tensor):
-                    continue
-                digest = hashlib.sha256(data).digest()
-                if digest not in offsets:
-                    file.write(bytes(-file.tell() % ALIGNMENT))
-                    offsets[digest] = file.tell(), len(data)
-                    file.write(data)
-                tensor.raw_data = data
-                set_external_data(tensor, weights, *offsets[digest])
-                tensor.ClearField("raw_data")
+        # Large ones first: small ones follow each other without padding.
+        for tensor in sorted(constants, key=_is_small):
+            if _is_small(tensor) and not _is_matrix(tensor):
+                continue
+            data = numpy_helper.to_array(tensor).tobytes()
+            digest = hashlib.sha256(data).digest()
+            if digest not in offsets:
+                file.write(bytes(-file.tell() % (_SMALL_ALIGNMENT if _is_small(tensor) else ALIGNMENT)))
+                offsets[digest] = file.tell(), len(data)
+                file.write(data)
+            tensor.raw_data = data
+            set_external_data(tensor, weights, *offsets[digest])
+            tensor.ClearField("raw_data")
     for name, model in graphs.items():
         onnx.save(model, folder / name)
 
 
-def _is_matrix(tensor: onnx.TensorProto) -> bool:
-    """Whether a constant is what an adapter may change: a weight of two and more dimensions, or its scales.
+def _is_small(tensor: onnx.TensorProto) -> bool:
+    size = math.prod(tensor.dims) * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    return bool(size < SMALLEST)
 
-    A runtime exchanges only constants that are in a file of their own.
+
+def _is_matrix(tensor: onnx.TensorProto) -> bool:
+    """Whether an adapter may change a constant: a weight of two or more dimensions, or scales of blocks.
+
+    A runtime replaces only constants that are in a file of their own.
     """
-    is_scale = tensor.name.removesuffix("_half").endswith("_scales")
-    return "/" not in tensor.name and (len(tensor.dims) > 1 or is_scale)
+    name = tensor.name.removesuffix("_half")
+    is_weight = "/" not in name and len(tensor.dims) > 1 and not name.endswith("_scale")
+    return is_weight or name.endswith("_scales")

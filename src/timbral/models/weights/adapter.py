@@ -1,4 +1,4 @@
-"""Low-rank adapters of weights (LoRA, Hu et al. 2021, https://arxiv.org/abs/2106.09685), which a fine-tuned voice has.
+"""Low-rank adapters of weights (LoRA, Hu et al. 2021, https://arxiv.org/abs/2106.09685).
 
 Changed weights replace a graph's own when it is opened: speaking takes no longer, in any precision.
 """
@@ -19,17 +19,17 @@ from timbral.models.weights.parameters import Floats, read_parameters
 
 @dataclass(frozen=True, eq=False)
 class LowRank:
-    """A change of a weight [outputs, ...]: up [outputs, rank] times down [rank, inputs], where inputs flattens the rest."""
+    """A change of a weight [outputs, ...]: up [outputs, rank] times down [rank, all other dimensions]."""
 
     down: NDArray[np.floating[Any]]
     up: NDArray[np.floating[Any]]
 
     def added_to(self, weight: Floats) -> Floats:
         """The changed weight. Raises ValueError for another shape, before anything is multiplied."""
-        if len(self.up) != len(weight) or len(self.up) * self.down.shape[1] != weight.size:
-            raise ValueError(
-                f"a change of {len(self.up)} x {self.down.shape[1]} for a weight of {weight.shape}"
-            )
+        # Quantised products have lost a first dimension of 1.
+        outputs = len(self.up)
+        if outputs not in (1, len(weight)) or outputs * self.down.shape[1] != weight.size:
+            raise ValueError(f"a change of {outputs} x {self.down.shape[1]} for a weight of {weight.shape}")
         change = self.up.astype(np.float32) @ self.down.astype(np.float32)
         return weight + change.reshape(weight.shape)
 
@@ -38,15 +38,18 @@ class LowRank:
 class Adapter:
     """Low-rank changes by part of a model, and there by the name of the weight in its network.
 
-    A part is `semantic` (both graphs of stage one), or the graph of stage two that holds the weight: `latent`, `vocoder`,
-    `features`, `condition`, `flow`.
+    A part is `semantic` (both graphs of stage one), or the graph of stage two that holds the weight:
+    `latent`, `vocoder`, `features`, `condition`, `flow`.
     """
 
     parts: Mapping[str, Mapping[str, LowRank]]
 
     @staticmethod
     def of(tensors: Mapping[str, NDArray[Any]]) -> "Adapter":
-        """The adapter with these `tensors`. Raises ValueError: wrong names, types or shapes, values that are not finite."""
+        """The adapter with these `tensors`.
+
+        Raises ValueError: wrong names, types or shapes, values that are not finite.
+        """
         if any(tensor.dtype != np.float16 or tensor.ndim != 2 for tensor in tensors.values()):
             raise ValueError("an adapter has float16 matrices")
         parts: dict[str, dict[str, LowRank]] = {}
@@ -85,8 +88,8 @@ class Adapter:
     def constants(self, graph: Path) -> dict[str, NDArray[Any]]:
         """Constants that replace those of the graph at `graph`, by name; {} where nothing of it changes.
 
-        Graphs of one part need not hold all of its weights. Raises VoiceError: a change that does not fit the graph, or
-        that the graph's precision cannot hold.
+        Graphs of one part need not hold all of its weights. Raises VoiceError: a change that does not fit the
+        graph, or that the graph's precision cannot hold.
         """
         changes = self.parts.get(part_of(graph))
         if not changes:

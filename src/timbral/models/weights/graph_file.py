@@ -1,7 +1,7 @@
 """Reads the constants of an ONNX file, inside it or in external files, without the onnx package.
 
-Speaking does not install onnx. Protobuf parses the fields that are needed, by their numbers in onnx.proto3, and skips others.
-`docs/adr/012-reading-graphs.md` compares the alternatives.
+Speaking does not install onnx. Protobuf parses the fields that are needed, by their numbers in onnx.proto3,
+and skips others. `docs/adr/012-reading-graphs.md` compares the alternatives.
 """
 
 import math
@@ -50,8 +50,8 @@ _SCHEMA: Mapping[str, tuple[tuple[str, int, int | str, bool], ...]] = {
 class Constant:
     """A constant of a graph: its type and shape, and where its bytes are.
 
-    external: whether its bytes are in a file of their own, at `offset` of `path`; only these can be replaced when the
-    graph is opened. data: the bytes of the others.
+    external: whether its bytes are in a file of their own, at `offset` of `path`; only these can be replaced
+    when the graph is opened. data: the bytes of the others.
     """
 
     dtype: Any
@@ -90,7 +90,10 @@ class GraphFile:
 
 
 def read_graph_file(path: Path) -> GraphFile:
-    """Constants of the graph at `path`. Raises BundleError: it is missing, no graph, or points out of its folder."""
+    """Constants of the graph at `path`.
+
+    Raises BundleError: it is missing, no graph, or points out of its folder.
+    """
     # Imported here: most commands read no weights.
     from google.protobuf.message import DecodeError
 

@@ -1,6 +1,7 @@
 """The constants of a graph as the weights of a network: dequantised, and quantised again.
 
-`conversion.export.precision` and `conversion.export.calibration` quantise weights; the suffix of a name states how:
+`conversion.export.precision` and `conversion.export.calibration` quantise weights; the suffix of a name
+states how:
 
 | name               | stored as                                                                   |
 |--------------------|-----------------------------------------------------------------------------|
@@ -10,8 +11,8 @@
 | `w_Q8`, `w_Q4`     | uint8 [outputs, blocks, bytes] around 128 or 8, and `w_scales`              |
 | `w_quantized`      | int8 [outputs, ...], and `w_scale` float32 [outputs]                        |
 
-Many scales are float16, and their names end in `_half` too. `w` ends in `.T` where the graph holds a matrix transposed.
-Blocks of quantised products are stored by outputs, as in the network.
+Many scales are float16, and their names end in `_half` too. `w` ends in `.T` where the graph holds a matrix
+transposed. Blocks of quantised products are stored by outputs, as in the network.
 """
 
 from collections.abc import Mapping
@@ -67,7 +68,7 @@ class Parameter:
         return self.stored.shape[::-1] if self.transposed else self.stored.shape
 
     def constants(self, changed: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The stored constant and its scales (empty where there are none), or their replacements in `changed`, by name."""
+        """The stored constant and its scales (empty without any), or their replacements in `changed`."""
         stored, scales = changed.get(self.constant), changed.get(self.scale)
         if scales is None:
             scales = self.scales.read() if self.scales else np.zeros(0, np.float32)
@@ -94,7 +95,7 @@ class Parameter:
             turned = value.T if self.transposed else value
             return {self.constant: np.ascontiguousarray(turned, self.stored.dtype).reshape(self.stored.shape)}
         if self.form in ("_rows", "_quantized"):
-            # These scales stay: in older models they are inside the graph and cannot be replaced.
+            # These scales are few: they are inside the graph and cannot be replaced.
             scales = self.stored_scales.read().astype(np.float32)
             steps = np.rint(
                 (value.T if self.transposed else value)
@@ -123,7 +124,10 @@ class Parameter:
 
 
 def read_parameters(graph: Path) -> dict[str, Parameter]:
-    """The weights of the graph at `graph` by their names in the network. Raises BundleError: the file cannot be read."""
+    """The weights of the graph at `graph` by their names in the network.
+
+    Raises BundleError: the file cannot be read.
+    """
     file = read_graph_file(graph)
     parameters: dict[str, Parameter] = {}
     scales: set[str] = set()
