@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -46,7 +47,7 @@ class Consent(BaseModel):
     def of(cls, who: str) -> "Consent":
         """The usual consent of `who`, given now. Raises VoiceError for a name that cannot be one."""
         try:
-            return cls(who=who.strip())
+            return cls(who=who.strip() if isinstance(who, str) else who)
         except ValidationError:
             raise VoiceError("consent needs the name of the speaker, of 1 to 200 characters") from None
 
@@ -129,7 +130,7 @@ class Voice:
 
     def save(self, path: str | Path) -> None:
         """Writes a .voice file, wholly or not at all. Raises VoiceError where `path` cannot be written."""
-        path = Path(path)
+        path = _path(path)
         if path.suffix != SUFFIX:
             raise VoiceError(f"{path}: the name of a voice file has to end in {SUFFIX}")
         known = _Metadata.model_fields.keys() - {"format"}
@@ -153,7 +154,7 @@ class Voice:
     @staticmethod
     def load(path: str | Path) -> "Voice":
         """Reads a .voice file. Raises VoiceError: no such file, not a voice, damaged, of a newer format."""
-        path = Path(path)
+        path = _path(path)
         with _opened(path) as (file, metadata):
             names = set(file.keys())
             changes = {name for name in names if name.startswith(_ADAPTER)}
@@ -250,6 +251,12 @@ def _opened(path: Path) -> Iterator[tuple[Any, str]]:
             yield file, metadata[_KEY]
     except (OSError, ValueError, SafetensorError) as error:
         raise _unusable(path, "read", error) from None
+
+
+def _path(path: object) -> Path:
+    if not isinstance(path, str | PathLike):
+        raise VoiceError(f"the path of a voice file is a {type(path).__name__}: give a str or a Path")
+    return Path(path)
 
 
 def _unusable(path: Path, verb: str, error: Exception) -> VoiceError:
