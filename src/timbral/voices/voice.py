@@ -64,7 +64,7 @@ class _Metadata(BaseModel):
     symbols: Literal["v1", "v2"]
     prompt_text: Annotated[str, Field(max_length=2000)]
     prompt_language: Annotated[str, Field(max_length=8)]
-    sources: Annotated[tuple[str, ...], Field(max_length=100)]
+    sources: Annotated[tuple[Annotated[str, Field(max_length=1000)], ...], Field(max_length=100)]
     created: datetime
     consent: Consent | None
     base: Annotated[str, Field(max_length=64)] = ""

@@ -19,8 +19,8 @@ _HEAD = 8192
 _SECTIONS = ("weight", "generator", "state_dict", "model")
 """Where checkpoints keep their tensors: GPT-SoVITS, BigVGAN, Lightning, GPT-SoVITS in training."""
 
-_WRAPPERS = ("module.", "_orig_mod.")
-"""What DistributedDataParallel and torch.compile put before every name."""
+_WRAPPERS = ("module.", "_orig_mod.", "model.module.")
+"""What DistributedDataParallel, torch.compile and modules around them put before every name."""
 
 
 @dataclass(frozen=True)
@@ -136,9 +136,11 @@ def _named(tensors: Mapping[object, object], where: str) -> dict[str, TensorView
         if not isinstance(name, str) or not isinstance(tensor, TensorView):
             raise DefectError(f"{quoted(name)} in its {where} is {quoted(tensor)}, not a tensor; {DAMAGED}")
         named[name] = tensor
-    for wrapper in _WRAPPERS:
-        if all(name.startswith(wrapper) for name in named):
-            named = {name.removeprefix(wrapper): tensor for name, tensor in named.items()}
+    # One wrapper may hold another: each round takes the outermost off.
+    while wrapper := next(
+        (one for one in _WRAPPERS if named and all(n.startswith(one) for n in named)), None
+    ):
+        named = {name.removeprefix(wrapper): tensor for name, tensor in named.items()}
     return named
 
 
