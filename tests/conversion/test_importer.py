@@ -196,7 +196,6 @@ def test_v2pro_with_everything(paths: dict[str, str], home: Path, capfd: Capture
     assert re.fullmatch(r"[0-9a-f]{16}", manifest.base)
     assert manifest.base == manifest.weights
     assert manifest.family == "gpt-sovits"
-    assert manifest.reading == "official"
     assert manifest.languages == ("zh", "en", "ja", "ko", "yue")
     assert (manifest.sample_rate, manifest.semantic.longest, manifest.semantic.capacity) == (32000, 10, 2048)
     assert manifest.reference.model_dump() == {"rate": 16000, "silence": 9600, "timbre_rate": 32000}
