@@ -10,6 +10,7 @@ import pytest
 
 from tests.helpers.paths import DATA
 
+RECIPE = Path(__file__).parents[1] / "recipes" / "sovits-tiny"
 SPEAK = """
 import sys, time, timbral
 tts = timbral.load(languages=())
@@ -32,6 +33,15 @@ def speak(folder: Path, *wrapper: str) -> Path:
     subprocess.run(command, env=environment, cwd=folder, check=True, timeout=300)
     assert (folder / "out.wav").stat().st_size > 20_000
     return home
+
+
+@pytest.mark.parametrize("script", ["synthesize.py", "durations.py"])
+def test_recipes_switch_telemetry_off(script: str, tmp_path: Path) -> None:
+    """They import onnxruntime themselves, which would write into the home at once."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    command = [sys.executable, "-B", str(RECIPE / script), "--help"]
+    subprocess.run(command, env=environment, check=True, timeout=300, stdout=subprocess.DEVNULL)
+    assert list(tmp_path.rglob("*")) == []
 
 
 def test_nothing_is_written_into_the_home(tmp_path: Path) -> None:

@@ -16,7 +16,14 @@ from tests.helpers.paths import DATA
 from timbral import Audio, Speech, Synthesizer, TimbralWarning, Voice
 from timbral.audio.levels import frame_levels
 from timbral.audio.resampling import resample
-from timbral.errors import AudioError, BundleError, SettingError, TextError, VoiceError
+from timbral.errors import (
+    AudioError,
+    BundleError,
+    SettingError,
+    SynthesisError,
+    TextError,
+    VoiceError,
+)
 from timbral.inference.reference_encoder import ReferenceEncoder
 from timbral.inference.sessions import SessionOptions
 
@@ -318,3 +325,75 @@ def test_a_transcript_is_no_prompt_where_the_model_continues_none(tts: Synthesiz
     assert len(told.prompt_tokens) > 0
     first, second = (tts.say("Good morning.", v, "en", seed=3).samples for v in (told, tts.clone(ENGLISH)))
     np.testing.assert_array_equal(first, second)
+
+
+def test_a_recording_may_stand_in_place_of_a_voice(tts: Synthesizer, voice: Voice, speech: Speech) -> None:
+    for recording in (ENGLISH, str(ENGLISH)):
+        np.testing.assert_array_equal(tts.say(TWO_SENTENCES, recording, seed=1).samples, speech.samples)
+    with pytest.raises(AudioError, match=r"absent\.wav: no such file"):
+        tts.say("Hello.", "absent.wav")
+
+
+def test_without_a_voice_it_is_the_default_one(tts: Synthesizer) -> None:
+    spoken = tts.say("A fine day.", seed=1)
+    np.testing.assert_array_equal(spoken.samples, tts.say("A fine day.", "default", seed=1).samples)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "error"),
+    [
+        ((["en"],), {}, TextError),
+        ((), {"config": {"speed": 2}}, SettingError),
+        ((), {"lexicon": {"hi": "HH AY1"}}, TextError),
+        ((), {"lexicon": "words.tsv"}, TextError),
+    ],
+)
+def test_arguments_of_the_wrong_type_are_refused(
+    tts: Synthesizer, voice: Voice, arguments: Any, settings: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=r"list|dict|str|unknown"):
+        tts.say("Hello.", voice, *arguments, **settings)
+
+
+@pytest.mark.parametrize("languages", [3, [3, "en"], "xx", ["zh", None]])
+def test_languages_of_the_wrong_type_are_refused(tts: Synthesizer, languages: Any) -> None:
+    with pytest.raises(TextError, match="does not speak"):
+        tts.warm_up(languages)
+
+
+@pytest.mark.parametrize("threads", ["a", -1, 1.5, 10**9])
+def test_counts_of_threads_that_cannot_be_are_refused(threads: Any) -> None:
+    with pytest.raises(SettingError, match="threads is"):
+        timbral.load(threads=threads, languages=())
+
+
+@pytest.mark.parametrize("model", [3, b"v2", ["v2"]])
+def test_models_of_the_wrong_type_are_refused(model: Any) -> None:
+    with pytest.raises(BundleError, match="give its name"):
+        timbral.load(model)
+
+
+def test_what_is_no_transcript_path_or_name_is_refused(
+    tts: Synthesizer, voice: Voice, speech: Speech
+) -> None:
+    wrong: Any = 3
+    with pytest.raises(TextError, match="int"):
+        tts.clone(ENGLISH, text=wrong)
+    with pytest.raises(VoiceError, match="name of the speaker"):
+        timbral.Consent.of(wrong)
+    with pytest.raises(AudioError, match="int"):
+        speech.save(wrong)
+    for use in (Voice.load, voice.save, timbral.voices.load, timbral.voices.remove):
+        with pytest.raises(VoiceError, match="int"):
+            use(wrong)
+    with pytest.raises(VoiceError, match="int"):
+        timbral.voices.save(wrong, "anna")
+    with pytest.raises(VoiceError, match="int"):
+        timbral.voices.save(voice, wrong)
+
+
+def test_a_stream_that_is_over_has_nothing_to_collect(tts: Synthesizer, voice: Voice) -> None:
+    stream = tts.stream("Hello.", voice, seed=1)
+    assert stream.collect().duration > 0
+    with pytest.raises(SynthesisError, match="nothing is left"):
+        stream.collect()

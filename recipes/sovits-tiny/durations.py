@@ -9,8 +9,11 @@ the silence before and after them).
 """
 
 import json
+import os
 import random
 from pathlib import Path
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when onnxruntime is imported
 
 import numpy as np
 import onnx

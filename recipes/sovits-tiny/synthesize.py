@@ -11,11 +11,14 @@ onnxruntime, in float32. The graph speaks one sentence at a time, so start sever
 
 import argparse
 import json
+import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when onnxruntime is imported
 
 import numpy as np
 import onnxruntime

@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 import time
 import warnings
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ import numpy as np
 from timbral.audio import Audio, Reference, Source, file_name, list_sources, read_reference
 from timbral.audio.joining import Joiner
 from timbral.audio.levels import limit
+from timbral.audio.reading import RECORDING_SUFFIXES
 from timbral.audio.resampling import ChunkResampler
 from timbral.config import GenerationConfig, GenerationSettings
 from timbral.errors import AudioError, SettingError, TextError, TimbralWarning, VoiceError
@@ -33,7 +34,7 @@ from timbral.inference.stream import Speech, SpeechStream, StreamStats
 from timbral.models import Bundle, files, open_bundle
 from timbral.text import Lexicon
 from timbral.text.segmentation import Language, segment
-from timbral.voices import Consent, Prompt, Voice, open_voice
+from timbral.voices import DEFAULT, Consent, Prompt, Voice, names, open_voice
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -80,7 +81,7 @@ class Synthesizer:
     def say(
         self,
         text: str,
-        voice: Voice | str | Path,
+        voice: Voice | str | Path = DEFAULT,
         language: str = "auto",
         config: GenerationConfig | None = None,
         *,
@@ -94,7 +95,7 @@ class Synthesizer:
     def stream(
         self,
         text: str,
-        voice: Voice | str | Path,
+        voice: Voice | str | Path = DEFAULT,
         language: str = "auto",
         config: GenerationConfig | None = None,
         *,
@@ -104,7 +105,8 @@ class Synthesizer:
     ) -> SpeechStream:
         """Speaks a text as chunks of Audio, the first as early as can be, in memory that does not grow.
 
-        voice: a Voice, its name, or the path of its file. language: "auto", or zh, en, ja, ko, yue for what could be several.
+        voice: a Voice, its name, or the path of its file or of a recording; by default the voice that comes with the package.
+        language: "auto", or zh, en, ja, ko, yue for what could be several.
         config: see GenerationConfig; settings: its fields, which take precedence.
         lexicon: words with their readings, beside those in `lexicon.tsv` of the folders of model and voice file.
         start: utterances to leave out at the beginning, to resume a speech of the same seed after its
@@ -113,6 +115,11 @@ class Synthesizer:
         VoiceError: a voice of another model family.
         """
         began = time.perf_counter()
+        segment("", language)
+        if lexicon is not None and not isinstance(lexicon, Lexicon):
+            raise TextError(
+                f"the lexicon is a {type(lexicon).__name__}: give Lexicon.read(path) or Lexicon.of(...)"
+            )
         lexicon = _with_lexicon_beside(voice, lexicon)
         voice = self._voice(voice)
         config = self._config(config, settings)
@@ -172,6 +179,7 @@ class Synthesizer:
                 f"consent is a {type(consent).__name__}: give timbral.Consent.of('name of the speaker')"
             )
         segment("", language)  # an unknown language is a mistake even where no transcript is read in it
+        text = None if text is None else _text(text)
         sources = list_sources(recordings)
         if not sources:
             raise AudioError("no recording given; a voice needs one or more, of 3 to 10 s")
@@ -207,8 +215,12 @@ class Synthesizer:
 
         Raises TextError for a language that the model does not speak.
         """
-        wanted = [languages] if isinstance(languages, str) else list(languages)
-        if unknown := sorted(set(wanted) - set(self.manifest.languages)):
+        wanted = (
+            list(languages)
+            if isinstance(languages, Iterable) and not isinstance(languages, str)
+            else [languages]
+        )
+        if unknown := sorted({str(one)[:40] for one in wanted if one not in self.manifest.languages}):
             spoken = ", ".join(self.manifest.languages)
             raise TextError(f"{self.manifest.name} does not speak {', '.join(unknown)}; it speaks {spoken}")
         for language in (language for language in self.manifest.languages if language in wanted):
@@ -221,16 +233,19 @@ class Synthesizer:
 
     def _voice(self, voice: Voice | str | Path) -> Voice:
         if isinstance(voice, str | Path):
-            voice = open_voice(voice)
+            recorded = Path(voice).suffix.lower() in RECORDING_SUFFIXES and voice not in names()
+            voice = self.clone(voice) if recorded else open_voice(voice)
         if not isinstance(voice, Voice):
             raise VoiceError(
-                f"the voice is a {type(voice).__name__}: give what `clone` or `Voice.load` returns, or a .voice file"
+                f"the voice is a {type(voice).__name__}: give what `clone` returns, a name, or the path of a file"
             )
         voice.check_fit(self.manifest)
         return voice
 
     def _config(self, config: GenerationConfig | None, settings: GenerationSettings) -> GenerationConfig:
         chosen = GenerationConfig() if config is None else config
+        if not isinstance(chosen, GenerationConfig):
+            raise SettingError(f"config is a {type(config).__name__}: give a timbral.GenerationConfig")
         if settings:
             chosen = GenerationConfig(**{**chosen.model_dump(), **settings})
         if chosen.steps is not None and self.manifest.acoustic.kind != "flow-matching":

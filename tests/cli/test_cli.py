@@ -107,6 +107,15 @@ def test_texts_in_usual_encodings_are_read(tmp_path: Path, capfd: Captured) -> N
             read_text(None, tmp_path / "text.txt", None)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no /dev/stdin")
+def test_a_pipe_that_the_shell_opened_is_a_file(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [*TIMBRAL, "say", "-f", "/dev/stdin"], input=b"Hi.", capture_output=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert soundfile.info(str(tmp_path / "out.wav")).duration > 0.3
+
+
 def test_without_a_voice_the_default_one_speaks(capfd: Captured) -> None:
     assert main(["say", "Hi.", "-v"]) == 0
     assert "sovits-tiny" in capfd.readouterr().out
@@ -438,12 +447,10 @@ def test_notes_on_a_recording_are_shown(tmp_path: Path, capfd: Captured) -> None
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals for one process")
 @pytest.mark.parametrize(
-    ("number", "code", "word"),
-    [(signal.SIGINT, 130, b"interrupted"), (signal.SIGTERM, 143, b"terminated")],
+    ("name", "code", "word"),
+    [("SIGINT", 130, b"interrupted"), ("SIGTERM", 143, b"terminated"), ("SIGHUP", 143, b"terminated")],
 )
-def test_a_signal_leaves_nothing_half_written(
-    tmp_path: Path, number: signal.Signals, code: int, word: bytes
-) -> None:
+def test_a_signal_leaves_nothing_half_written(tmp_path: Path, name: str, code: int, word: bytes) -> None:
     text = "This is a sentence of a long text. " * 200
     run = subprocess.Popen(
         [*TIMBRAL, "say", text, "--voice", ENGLISH, "-o", "out.wav"], stderr=subprocess.PIPE
@@ -451,11 +458,19 @@ def test_a_signal_leaves_nothing_half_written(
     while not list(tmp_path.glob(".out.wav.*.part")) and run.poll() is None:
         time.sleep(0.05)
     time.sleep(0.3)
-    run.send_signal(number)
+    run.send_signal(signal.Signals[name])
     _, err = run.communicate(timeout=60)
     assert run.returncode == code
     assert err.splitlines()[-1] == b"timbral: " + word
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_a_full_disk_behind_stdout_is_one_line() -> None:
+    with Path("/dev/full").open("wb") as full:
+        run = subprocess.run([*TIMBRAL, "say", "Hello.", "-o", "-"], stdout=full, stderr=subprocess.PIPE)
+    assert run.returncode == 2
+    assert run.stderr.splitlines()[-1].startswith(b"timbral: stdout: cannot be written")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals for one process")

@@ -365,7 +365,7 @@ def test_training_writes_a_voice_of_a_list(tmp_path: Path, capfd: pytest.Capture
         (["--name", "me", "--device", "tpu"], "--device"),
         (["--name", "me", "--epochs", "0"], "epochs"),
         (["--name", "me", "--model", "nobody"], "nobody"),
-        (["--name", "CON"], "reserved"),
+        (["--name", "CON"], "Windows"),
     ],
 )
 def test_mistakes_are_reported_at_once(

@@ -22,6 +22,11 @@ Source = str | os.PathLike[str] | bytes | IO[bytes] | Audio | tuple[NDArray[Any]
 """A recording: the path of a file, its bytes, a binary file object, or samples [n] or [n, channels] and their
 rate."""
 
+RECORDING_SUFFIXES = frozenset(
+    (".wav", ".flac", ".ogg", ".mp3", ".oga", ".opus", ".aif", ".aiff", ".m4a", ".aac")
+)
+"""Endings by which the path of a recording is told from the name of a voice."""
+
 Samples = NDArray[np.float32]
 
 _LOWEST_RATE, _HIGHEST_RATE = 8_000, 384_000

@@ -46,6 +46,10 @@ class Writer(Protocol):
 
 def check_target(target: str | Path) -> None:
     """Raises AudioError where a sound cannot be written to `target`, so that it is known before the work."""
+    if not isinstance(target, str | os.PathLike):
+        raise AudioError(
+            f"the target is a {type(target).__name__}: give the path of a file, or use to_bytes()"
+        )
     if target in (STDOUT, RAW):
         return
     path, shown = Path(target), _shown(target)
@@ -147,8 +151,13 @@ class _StreamWriter:
         self._send(to_pcm(samples))
 
     def _send(self, content: bytes) -> None:
-        self._stream.write(content)
-        self._stream.flush()
+        try:
+            self._stream.write(content)
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _not_written("stdout", error) from None
 
 
 def _check_finite(samples: NDArray[np.float32], name: str) -> None:

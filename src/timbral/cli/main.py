@@ -54,7 +54,7 @@ app.command("doctor")(doctor.doctor)
 
 
 class _TerminationError(BaseException):
-    """SIGTERM was received."""
+    """SIGTERM or SIGHUP was received."""
 
 
 @app.callback(invoke_without_command=True)
@@ -109,19 +109,25 @@ def _explained(error: BaseException) -> tuple[int, str]:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends the command as Ctrl-C does, so that nothing half-written stays."""
+    """SIGTERM, and a terminal that is closed, end the command as Ctrl-C does, so that nothing half-written stays."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _terminate)
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # nohup has SIGHUP ignored, and it stays so.
+    before = {number: signal.getsignal(number) for number in numbers}
+    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, _terminate)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(number, signal.SIG_IGN)
     raise _TerminationError
 
 

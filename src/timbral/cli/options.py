@@ -28,8 +28,6 @@ Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu or cuda."
 Threads = Annotated[int, typer.Option(min=0, help="Threads to compute with; 0 for all cores.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
 
-RECORDING_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".oga", ".opus", ".aif", ".aiff", ".m4a", ".aac"}
-
 
 def read_precision(value: str) -> Precision:
     """The precision that --precision names. Raises SettingError."""
@@ -124,6 +122,8 @@ def say_command(voice: str, model: str | None) -> str:
 
 
 def _is_recording(value: str) -> bool:
+    from timbral.audio.reading import RECORDING_SUFFIXES
+
     path = Path(value)
     if path.suffix.lower() in RECORDING_SUFFIXES or len(path.parts) > 1:
         return True

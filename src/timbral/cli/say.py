@@ -28,7 +28,7 @@ from timbral.cli.texts import read_text
 from timbral.errors import SettingError
 
 if TYPE_CHECKING:
-    from timbral import Lexicon, Report, SpeechStream, Synthesizer, Voice
+    from timbral import GenerationConfig, Report, SpeechStream, Synthesizer, Voice
     from timbral.audio import Writer
 
 Text = Annotated[str | None, typer.Argument(help="What to say; - reads it from stdin.", show_default=False)]
@@ -117,11 +117,10 @@ def say(
             speaker = known or synthesizer.clone(voice or "", text=ref_text)
         voice_s = clock.lap()
         bar.begin("speaking")
-        settings = (lang, synthesizer.manifest.base, config.model_dump(), _entries(readings))
+        entries = readings and [*readings.entries.values()]
+        key = speech_key(words, speaker, lang, synthesizer.manifest.base, config, entries)
         is_kept = len(words) > _LONG and targets and output != STDOUT
-        spool = _open_spool(speech_key(words, speaker, *settings), resume, config.seed) if is_kept else None
-        if spool:
-            config = config.model_copy(update={"seed": spool.seed})
+        spool, config = _open_spool(key, resume, config) if is_kept else (None, config)
         start = spool.sentences if spool else 0
         with synthesizer.stream(words, speaker, lang, config, lexicon=readings, start=start) as stream:
             write_s = _write(stream, targets, play, spool, bar)
@@ -131,10 +130,6 @@ def say(
     _print_facts(
         facts, _used(synthesizer, speaker, device) if verbose else "", json, on_stdout=output == STDOUT
     )
-
-
-def _entries(lexicon: "Lexicon | None") -> list[Any]:
-    return [] if lexicon is None else [*lexicon.entries.values()]
 
 
 def _print_facts(facts: dict[str, Any], used: str, json: bool, *, on_stdout: bool) -> None:
@@ -170,14 +165,15 @@ def _targets(output: str | None, raw: bool, play: bool) -> list[str]:
     return [target]
 
 
-def _open_spool(key: str, resume: bool, seed: int | None) -> Spool:
-    """Where the finished sentences are kept; with `resume` those of the last time, and their seed."""
+def _open_spool(key: str, resume: bool, config: "GenerationConfig") -> "tuple[Spool, GenerationConfig]":
+    """Where the finished sentences are kept, and the settings with their seed; with `resume` those of the
+    last time."""
     spool = Spool(key)
     if resume and spool.sentences:
         terminal.note(f"{spool.sentences} sentences have been spoken before")
     else:
-        spool.restart(secrets.randbits(32) if seed is None else seed)
-    return spool
+        spool.restart(secrets.randbits(32) if config.seed is None else config.seed)
+    return spool, config.model_copy(update={"seed": spool.seed})
 
 
 def _write(

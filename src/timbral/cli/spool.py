@@ -57,7 +57,8 @@ class Spool:
 
     @contextmanager
     def following(self, stream: "SpeechStream") -> Iterator["Spool"]:
-        """Takes the samples of a stream: removed when all is done, and noted for the user when it is interrupted."""
+        """Takes the samples of a stream: removed when all is done, and noted for the user when it is
+        interrupted."""
         self._stream = stream
         try:
             yield self

@@ -17,6 +17,7 @@ _BYTE_ORDER_MARKS = {
 }
 """Encodings by what files begin with; UTF-32 stands before UTF-16, whose mark it begins with."""
 
+_OPENED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 _COMMON = range(0xB0, 0xD8)
 """First bytes of the 3,755 most common Chinese characters in GB 2312."""
 _PUNCTUATION = range(0xA1, 0xAA)
@@ -54,7 +55,8 @@ def read_text(text: str | None, file: Path | None, encoding: str | None) -> str:
 
 
 def _read_file(path: Path) -> bytes:
-    if not stat.S_ISREG(path.stat().st_mode):
+    # What the shell has opened, as in -f <(command), has a writer; any other pipe may wait for ever.
+    if not stat.S_ISREG(path.stat().st_mode) and not str(path).startswith(_OPENED):
         raise ValueError("a folder, a pipe or a device")
     with path.open("rb") as stream:
         return stream.read(_LARGEST + 1)

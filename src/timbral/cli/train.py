@@ -131,7 +131,7 @@ def train(
 
 def _targets(output: Path, consent: str | None) -> tuple[bool, Path]:
     """Whether a voice is wanted, and the folder of the run. Raises SettingError: the output can be neither."""
-    from timbral.cli.options import RECORDING_SUFFIXES
+    from timbral.audio.reading import RECORDING_SUFFIXES
     from timbral.voices.voice import SUFFIX
 
     if output.suffix == SUFFIX:

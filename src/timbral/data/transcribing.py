@@ -18,7 +18,7 @@ from timbral.data.transcription import RATE, Transcriber, Transcript
 
 _KIND = "transcript"
 _TOGETHER = 120.0
-"""Seconds of clips that are heard together: what a kill may cost."""
+"""Seconds of clips that are transcribed together, and lost when the process is killed."""
 
 _FIELDS = tuple(field.name for field in fields(Transcript))
 
@@ -41,20 +41,20 @@ def transcribe_clips(
     total, done = sum(map(len, wanted)), 0
     transcripts: dict[str, Transcript] = {}
     for cut, clips in zip(cuts, wanted, strict=True):
-        heard: list[tuple[Clip, Transcript]] = []
+        transcribed: list[tuple[Clip, Transcript]] = []
         for group in _groups(clips):
             on_progress(f"transcribing {total} clips", done / total)
             said = cached.transcripts(cut.key, group, None if language == "auto" else language)
-            heard += zip(group, said, strict=True)
+            transcribed += zip(group, said, strict=True)
             done += len(group)
         if language == "auto":
-            heard = list(_agreed(heard, cut.key, cached))
-        transcripts |= {clip.name: transcript for clip, transcript in heard}
+            transcribed = list(_agreed(transcribed, cut.key, cached))
+        transcripts |= {clip.name: transcript for clip, transcript in transcribed}
     return transcripts
 
 
 def _groups(clips: Sequence[Clip]) -> Iterator[list[Clip]]:
-    """Neighbours that are to be heard together."""
+    """Neighbours that are transcribed together."""
     group: list[Clip] = []
     for clip in clips:
         if group and sum(one.sound.seconds for one in [*group, clip]) > _TOGETHER:
@@ -66,11 +66,11 @@ def _groups(clips: Sequence[Clip]) -> Iterator[list[Clip]]:
 
 
 def _agreed(
-    heard: Sequence[tuple[Clip, Transcript]], key: str, cached: "_CachedTranscriber"
+    transcribed: Sequence[tuple[Clip, Transcript]], key: str, cached: "_CachedTranscriber"
 ) -> Iterator[tuple[Clip, Transcript]]:
     """The transcripts, doubtful ones made again in the language of most of the recording."""
-    most = prevailing((said.language, said.probability, clip.sound.seconds) for clip, said in heard)
-    for clip, said in heard:
+    most = prevailing((said.language, said.probability, clip.sound.seconds) for clip, said in transcribed)
+    for clip, said in transcribed:
         doubtful = most and said.language != most and not said.foreign and not is_sure(said.probability)
         yield clip, cached.transcripts(key, [clip], most)[0] if doubtful else said
 

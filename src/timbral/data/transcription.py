@@ -13,11 +13,11 @@ RATE = 16_000
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was heard in a clip.
+    """The transcript of a clip.
 
     language: one of `timbral.data.language.LANGUAGES`. probability: that it is this one among them. foreign:
-    the name of another language that was heard instead, mostly empty. confidence: natural logarithm of the
-    words' mean probability; 0 where a recogniser does not tell. silence: probability that nobody speaks.
+    the name of another language that was recognised instead, mostly empty. confidence: natural logarithm of
+    the words' mean probability; 0 where a recogniser does not tell. silence: probability that nobody speaks.
     """
 
     text: str

@@ -28,7 +28,7 @@ _TEXTS = ("config.json", "tokenizer.json", "vocabulary.json")
 _BASE_SHA256 = "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57"
 _PUBLISHED_DEFAULT = "base"
 _GAP = 0.5
-"""Seconds of silence between two clips that are heard together."""
+"""Seconds of silence between two clips that are transcribed together."""
 
 _NEEDED = ("model.bin", "config.json", "tokenizer.json")
 
@@ -62,7 +62,7 @@ class Whisper:
     def transcribe(self, clips: Sequence[Samples], language: str | None) -> list[Transcript]:
         """See `Transcriber`; always alike for the same clips.
 
-        Neighbours in one language are heard together, as Whisper hears a whole recording: alone, words at the
+        Neighbours in one language are transcribed as one recording: alone, words at the
         ends of clips are often mistaken. Raises InstallationError: the libraries that compute fail, on the
         CPU too.
         """
@@ -88,10 +88,10 @@ class Whisper:
         transcripts: list[Transcript] = []
         for spoken, group in groupby(zip(clips, languages, strict=True), lambda one: one[1][0]):
             together = list(group)
-            heard = self._words([clip for clip, _ in together], spoken)
+            texts = self._words([clip for clip, _ in together], spoken)
             transcripts += [
                 replace(words, probability=round(found[1], 3), foreign=found[2])
-                for words, (_, found) in zip(heard, together, strict=True)
+                for words, (_, found) in zip(texts, together, strict=True)
             ]
         return transcripts
 
@@ -101,7 +101,7 @@ class Whisper:
         return choose(dict(probabilities))
 
     def _words(self, clips: Sequence[Samples], language: str) -> list[Transcript]:
-        """What is said in each of these clips, heard as one recording."""
+        """The words of each of these clips, transcribed as one recording."""
         gap = np.zeros(int(_GAP * RATE), np.float32)
         joined = np.concatenate([part for clip in clips for part in (clip, gap)])
         # What lies in a gap belongs to the nearer clip.

@@ -14,6 +14,8 @@ from timbral.models.weights import Adapter
 
 Device = Literal["auto", "cpu", "cuda"]
 
+MOST_THREADS = 1024
+"""More than any processor has; with far more, onnxruntime runs out of memory."""
 _LIMITS_SPINNING = (1, 26)
 """Older versions spin for as long as they like."""
 
@@ -36,9 +38,12 @@ class SessionOptions:
 
     def __post_init__(self) -> None:
         if self.device not in ("auto", "cpu", "cuda"):
-            raise SettingError(f"device is {self.device!r}: give auto, cpu or cuda")
-        if self.threads < 0:
-            raise SettingError(f"threads is {self.threads}: give a count from 1, or 0 for all cores")
+            raise SettingError(f"device is {ascii(self.device)[:40]}: give auto, cpu or cuda")
+        if not isinstance(self.threads, int) or not 0 <= self.threads <= MOST_THREADS:
+            given = ascii(self.threads)[:40]
+            raise SettingError(
+                f"threads is {given}: give a count from 1 to {MOST_THREADS}, or 0 for all cores"
+            )
 
 
 def usable_devices() -> tuple[Device, ...]:

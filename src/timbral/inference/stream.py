@@ -98,6 +98,7 @@ class SpeechStream:
                 raise SynthesisError(
                     "nothing can be heard of this text: write more of it, or try another seed or voice"
                 ) from None
+            self._closed = True
             raise
         finally:
             self._total_s += time.perf_counter() - began
@@ -120,7 +121,7 @@ class SpeechStream:
         self._chunks.close()
 
     def collect(self) -> Speech:
-        """The rest of the speech as one sound. Raises SynthesisError where the stream has been closed."""
+        """The rest of the speech as one sound. Raises SynthesisError where it is closed or at its end."""
         if self._closed:
             raise SynthesisError("this stream is closed: nothing is left to collect")
         chunks = [chunk.samples for chunk in self]

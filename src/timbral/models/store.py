@@ -2,6 +2,7 @@
 
 import secrets
 import shutil
+from os import PathLike
 from pathlib import Path
 
 from timbral.errors import BundleError
@@ -33,6 +34,8 @@ def find(model: str | Path | None) -> Path:
     """
     if model is None or model == EMBEDDED:
         return embedded_path()
+    if not isinstance(model, str | PathLike):
+        raise BundleError(f"the model is a {type(model).__name__}: give its name or the path of its folder")
     if isinstance(model, str) and is_plain_name(model) and model in _names():
         return models_folder() / model
     if is_folder(model):

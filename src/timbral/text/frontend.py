@@ -7,8 +7,9 @@ published models were trained.
 
 import re
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -148,6 +149,9 @@ class _Reader:
 
     def _segment(self, span: _MarkedSpan, prefix: str = "") -> Segment:
         """A span pronounced; `prefix` is a mark in front of its normalised text."""
+        in_context = self._in_context(span, prefix) if span.marks else None
+        if in_context is not None:
+            return self._joined(span.language, [in_context])
         marks = iter(span.marks)
         parts: list[Pronunciation] = []
         for run in filter(None, re.split(f"({PLACEHOLDER})", span.text)):
@@ -162,6 +166,34 @@ class _Reader:
                 parts += self._pronounce(span.language, run, prefix)
             prefix = ""
         return self._joined(span.language, parts)
+
+    def _in_context(self, span: _MarkedSpan, prefix: str) -> Pronunciation | None:
+        """Characters of Chinese or Cantonese read with the marked ones among them, which then get their own phones.
+
+        None where the marks are not of this kind, so that each run has to be read alone.
+        """
+        if span.language not in ("zh", "yue") or len(span.text) > _LONGEST_SPAN:
+            return None
+        normalize = phonetics(span.language).normalize
+        marks = iter(span.marks)
+        text, given = prefix, dict[int, Pronunciation]()
+        for run in re.split(f"({PLACEHOLDER})", span.text):
+            if run != PLACEHOLDER:
+                text += normalize(run) if run else ""
+                continue
+            mark = next(marks)
+            if (
+                isinstance(mark.spoken, str)
+                or 0 in (mark.spoken.word2ph or (0,))
+                or mark.language != span.language
+            ):
+                return None
+            given[len(text)] = mark.spoken
+            text += mark.written
+        (read,) = self._read_normalized(span.language, [text])
+        if read.text != text or read.word2ph is None:
+            return None
+        return _with_readings(read, given)
 
     def _joined(self, language: Language, parts: Sequence[Pronunciation]) -> Segment:
         phones = known_phones((phone for part in parts for phone in part.phones), self.version)
@@ -178,13 +210,28 @@ class _Reader:
 
     def _pronounce(self, language: Language, text: str, prefix: str) -> list[Pronunciation]:
         """A run of text pronounced, a long one part by part, since the rules of a language may not scale."""
-        rules = phonetics(language)
-        options = {"polyphones": self.polyphones} if language == "zh" and self.polyphones else {}
         parts = [text] if len(text) <= _LONGEST_SPAN else split_text(text)
-        normalized = list(filter(None, map(rules.normalize, parts)))
+        normalized = list(filter(None, map(phonetics(language).normalize, parts)))
         if prefix and normalized:
             normalized[0] = prefix + normalized[0]
-        return [rules.pronounce(part, self.version, **options) for part in normalized]
+        return self._read_normalized(language, normalized)
+
+    def _read_normalized(self, language: Language, texts: Sequence[str]) -> list[Pronunciation]:
+        options = {"polyphones": self.polyphones} if language == "zh" and self.polyphones else {}
+        return [phonetics(language).pronounce(text, self.version, **options) for text in texts]
+
+
+def _with_readings(read: Pronunciation, given: Mapping[int, Pronunciation]) -> Pronunciation:
+    """A pronunciation with other phones for the characters from each place in `given` on."""
+    counts = list(read.word2ph or ())
+    starts = [0, *accumulate(counts)]
+    syllables = [read.phones[start:end] for start, end in pairwise(starts)]
+    for place, spoken in given.items():
+        borders = pairwise([0, *accumulate(spoken.word2ph or ())])
+        for offset, (start, end) in enumerate(borders):
+            syllables[place + offset] = spoken.phones[start:end]
+    phones = tuple(phone for syllable in syllables for phone in syllable)
+    return Pronunciation(phones, read.text, tuple(map(len, syllables)))
 
 
 def _prefixed(spoken: Pronunciation, prefix: str) -> Pronunciation:

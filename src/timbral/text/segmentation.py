@@ -42,6 +42,7 @@ _TOKEN = re.compile(
     r"(?P<letters>(?:https?://|www\.)[!-~]*[A-Za-z0-9/]"
     r"|[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}"
     rf"|[0-9]+(?:st|nd|rd|th)(?![{LATIN}0-9])|(?:[12][0-9])?[0-9]0s(?=\s[a-z])|[Nn]os?\.\s?[0-9]+(?![{LATIN}0-9])"
+    rf"|[A-Z](?:\+\+|#)(?![{LATIN}0-9])"
     rf"|(?!{_CODE}|{_DOLLARS})[{LATIN}]+(?:['’][{LATIN}]+)*)"
     rf"|(?P<number>(?:(?<![{LATIN}0-9])[-+−±]?(?:{_CURRENCY}|{_CODE})?)?{_DIGITS}(?:{_UNIT})?|(?<=[{HAN}])/(?:{_LONG_UNIT}|[hdsgL]){_UNIT_END})"
     rf"|(?P<mark>{PLACEHOLDER})"
@@ -52,6 +53,10 @@ _KANA_OR_HANGUL = re.compile(f"[{KANA}{HANGUL}]")
 _OPENING = "（([「『《〈【“‘"
 _QUOTES = "\"'"
 _OPERATOR = re.compile("[²³⁰¹⁴-⁹ ]*[=+×÷≈≠<>≤≥²³⁰¹⁴-⁹]")
+_COUNTER = re.compile(
+    "[元块塊円個个条條年月日号號分秒人次岁歲歳天件本张張台辆輛位名度倍届场集章页級级楼层米斤吨公千万萬亿億枚匹冊册]"
+    "|[只隻](?![要有是能好会])|[点點](?![击擊])"
+)
 _LONGEST_LABEL = 2
 """Letters of a word that is no more than a name beside a figure, as in x=5, PS5, F-16."""
 _SENTENCE_END = re.compile(r"[。！？!?\n]|\.(?:\s|$)")
@@ -225,19 +230,25 @@ def _settle_labelled_numbers(sentence: Sequence[_Token]) -> None:
     main = max(lengths, key=lambda language: lengths[language])
     before, after = _words_before(sentence), _words_before(sentence[::-1])[::-1]
     for token, *around in zip(sentence, before, after, strict=True):
-        letters = [other for other in around if other is not None and other.kind == "letters"]
-        labels = bool(letters) and all(len(other.word) <= _LONGEST_LABEL for other in letters)
+        letters = [run for run in around if run is not None and run[0].kind == "letters"]
+        labels = bool(letters) and all(len(run) == 1 and _is_label(run[0].word) for run in letters)
         if token.kind == "number" and token.language is None and labels:
             token.language = main
 
 
-def _words_before(tokens: Sequence[_Token]) -> list[_Token | None]:
-    """For each token the last one before it that is no number."""
-    last: _Token | None = None
-    words: list[_Token | None] = []
+def _is_label(word: str) -> bool:
+    return len(word) == 1 or (len(word) <= _LONGEST_LABEL and word.isupper())
+
+
+def _words_before(tokens: Sequence[_Token]) -> list[list[_Token] | None]:
+    """For each token the last word before it, with the words of the same kind right before that one."""
+    last: list[_Token] | None = None
+    words: list[list[_Token] | None] = []
     for token in tokens:
         words.append(last)
-        last = token if token.kind != "number" else last
+        if token.kind != "number":
+            goes_on = last is not None and last[0].kind == token.kind
+            last = [*last[-1:], token] if goes_on and last else [token]
     return words
 
 
@@ -259,7 +270,8 @@ def _settle_numbers(tokens: Sequence[_Token], named: Language | None) -> list[Sp
             parted_before = before.rstrip().endswith(_PAUSES)
             parted_after = text.rstrip().endswith(_PAUSES)
             if preceding and following:
-                joins_next = parted_before or (not parted_after and len(before) < len(after))
+                counts = text[-1:].isdigit() and _COUNTER.match(after)
+                joins_next = bool(counts) or parted_before or (not parted_after and len(before) < len(after))
                 language = following if joins_next else preceding
             else:
                 language = preceding or following or named or "zh"

@@ -26,6 +26,8 @@ def voices_folder() -> Path:
 
 def voice_path(name: str) -> Path:
     """Where the user's voice of this name is or would be. Raises VoiceError for a name no file may have."""
+    if not isinstance(name, str):
+        raise VoiceError(f"the name of a voice is a {type(name).__name__}: give a str")
     name = unicodedata.normalize("NFC", name)
     problem = name_problem(name)
     if problem is None and len(name.encode()) > 200:
@@ -52,7 +54,8 @@ def load(name: str) -> Voice:
 
 
 def open_voice(voice: str | Path) -> Voice:
-    """A voice by its name, or by the path of its file: a string that ends in .voice, or a Path. Raises VoiceError."""
+    """A voice by its name, or by the path of its file: a string that ends in .voice, or a Path. Raises
+    VoiceError."""
     is_name = isinstance(voice, str) and Path(voice).suffix != SUFFIX
     return load(str(voice)) if is_name else Voice.load(voice)
 
@@ -73,6 +76,8 @@ def save(voice: Voice, name: str, *, replace: bool = False) -> Path:
 
     A voice that is replaced can be restored like a removed one.
     """
+    if not isinstance(voice, Voice):
+        raise VoiceError(f"the voice is a {type(voice).__name__}: give what `clone` or `Voice.load` returns")
     path = voice_path(name) if replace else check_free(name)
     with _reachable():
         path.parent.mkdir(parents=True, exist_ok=True)

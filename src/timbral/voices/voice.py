@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -46,7 +47,7 @@ class Consent(BaseModel):
     def of(cls, who: str) -> "Consent":
         """The usual consent of `who`, given now. Raises VoiceError for a name that cannot be one."""
         try:
-            return cls(who=who.strip())
+            return cls(who=who.strip() if isinstance(who, str) else who)
         except ValidationError:
             raise VoiceError("consent needs the name of the speaker, of 1 to 200 characters") from None
 
@@ -81,17 +82,16 @@ class Prompt:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Voice:
-    """A speaker, as one family of models hears them.
+    """A speaker, as conditioning for one family of models.
 
-    timbre: float32 [D]. prompt_tokens: semantic tokens of the first recording, int64 [T], and prompt_phones:
-    ids of its phones, int64 [m]; both are empty where no transcript was given, and then the prompt's manner
-    of speaking is not imitated. prompt_features: BERT features of these phones, float16 [m, 1024], where the
-    model has a BERT. mel: of the first recording, normalised, float32 [100, R], where stage two goes on from
-    it. residuals: what the embedded model's stage two lacks of the voice, float16 [sounds, 2, points], of
-    each sound of the recordings the shape of its envelope and what to add. family, version, symbols: the
-    models that it fits; model: which one made it. sources: file names of the recordings. adapter: what
-    fine-tuning changes in the weights of the model whose `Manifest.base` is `base`; None, and "", for a voice
-    that was only heard.
+    timbre: float32 [D]. prompt_tokens, prompt_phones: semantic tokens int64 [T] and phone ids int64 [m] of
+    the first recording; empty without a transcript, and then the speaking style is not imitated.
+    prompt_features: BERT features of these phones, float16 [m, 1024], for models with BERT. mel: of the first
+    recording, normalised, float32 [100, R], for models whose stage two continues it. residuals: float16
+    [sounds, 2, points], for `sovits-tiny`: spectral envelopes of sounds in the recordings, and the correction
+    of stage two's envelopes at sounds like them. family, version, symbols: the models that it fits; model:
+    the one that made it. sources: file names of the recordings. adapter, base: low-rank changes by
+    fine-tuning, of the model with this `Manifest.base`; None and "" without.
     """
 
     timbre: NDArray[np.float32]
@@ -130,7 +130,7 @@ class Voice:
 
     def save(self, path: str | Path) -> None:
         """Writes a .voice file, wholly or not at all. Raises VoiceError where `path` cannot be written."""
-        path = Path(path)
+        path = _path(path)
         if path.suffix != SUFFIX:
             raise VoiceError(f"{path}: the name of a voice file has to end in {SUFFIX}")
         known = _Metadata.model_fields.keys() - {"format"}
@@ -154,7 +154,7 @@ class Voice:
     @staticmethod
     def load(path: str | Path) -> "Voice":
         """Reads a .voice file. Raises VoiceError: no such file, not a voice, damaged, of a newer format."""
-        path = Path(path)
+        path = _path(path)
         with _opened(path) as (file, metadata):
             names = set(file.keys())
             changes = {name for name in names if name.startswith(_ADAPTER)}
@@ -251,6 +251,12 @@ def _opened(path: Path) -> Iterator[tuple[Any, str]]:
             yield file, metadata[_KEY]
     except (OSError, ValueError, SafetensorError) as error:
         raise _unusable(path, "read", error) from None
+
+
+def _path(path: object) -> Path:
+    if not isinstance(path, str | PathLike):
+        raise VoiceError(f"the path of a voice file is a {type(path).__name__}: give a str or a Path")
+    return Path(path)
 
 
 def _unusable(path: Path, verb: str, error: Exception) -> VoiceError:

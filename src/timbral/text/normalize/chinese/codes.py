@@ -5,8 +5,8 @@ import re
 from timbral.text.normalize.chinese.context import clause, is_score
 from timbral.text.normalize.chinese.numbers import cardinal, number, spell
 from timbral.text.normalize.chinese.rules import Rule, pattern
+from timbral.text.scripts import HAN
 
-_HAN = "\u3400-\u9fff"
 _CODE_CUE = re.compile(
     "(?:电话|電話|手机|手機|热线|熱線|专线|專線|拨打|撥打|拨|撥|致电|致電|号码|號碼|编号|編號|工号|學號|学号|微信|账号|帳號|账户|卡号|卡號"
     "|密码|密碼|验证码|驗證碼|校验码|房间|房間|门牌|尾号|尾號|邮编|郵編|車牌|车牌|航班|车次|車次|代码|代碼|订单|訂單|单号|單號|群号|身份证|护照"
@@ -113,12 +113,12 @@ CODE_RULES: tuple[Rule, ...] = (
         _hotline,
     ),
     (
-        pattern(rf"(?<=[A-Za-z{_HAN}]) - (?P<digits>\d{{1,4}}) (?![\d,:/]|\.\d|\s?[-~～–至到]\s?-?\d)"),
+        pattern(rf"(?<=[A-Za-z{HAN}]) - (?P<digits>\d{{1,4}}) (?![\d,:/]|\.\d|\s?[-~～–至到]\s?-?\d)"),
         _name_with_hyphen,
     ),
     (pattern(r"(?<=[A-Za-z]) \d{1,6} (?![\d.,%])"), _after_letter),
     (pattern(r"(?<=\*) \d{3,} (?!\d)"), _spelled),
-    (pattern(rf"(?<=\d) \# (?=[{_HAN}])"), lambda match: "号"),
+    (pattern(rf"(?<=\d) \# (?=[{HAN}])"), lambda match: "号"),
     (pattern(r"(?<![\d.,]) \d{3,6} (?= [A-JM-UX-Z] (?![A-Za-z]) )"), _spelled),
     (
         pattern(

@@ -15,6 +15,7 @@ from timbral.text.normalize.chinese.units import (
     UNIT,
     unit_name,
 )
+from timbral.text.scripts import HAN
 
 _VALUE = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)? | \d+(?:\.\d+)? | (?<![\d\u3400-\u9fff.])\.\d+)"
 _NO_OPERAND = r"(?<![\w)）%]) (?<![\w)）%]\s)"
@@ -22,7 +23,6 @@ _SIGN = rf"(?: {_NO_OPERAND} [-+±] \s? )"
 _FIRST = rf"(?P<first> {_SIGN}? {_VALUE})"
 _LAST = rf"(?P<last> -?{_VALUE})"
 _MULTIPLE = rf"(?P<multiple> {MAGNITUDE} | (?:k|K|w|W|M|m|B|bn)(?![A-Za-z]) )"
-_HAN = "\u3400-\u9fff\u3007"
 _SIGNS = {"-": "负", "+": "正", "±": "正负"}
 _YEAR = re.compile("(?:1[89]|20)[0-9]{2}")
 _AMOUNT_CUE = re.compile("[共约約超达達近有增减減多过過仅僅花卖賣赚賺得值满滿每乘除加等大小=＝+×÷-]\\s?$")
@@ -57,7 +57,7 @@ def _times(value: str, multiple: str) -> str:
 
 
 def _money(match: re.Match[str]) -> str:
-    minus = "负" if "-" in match["sign"] else ""
+    minus = "负" if "-" in match[0][: match.start("first") - match.start()] else ""
     multiple = match["multiple"] or ""
     values = [match["first"], match["last"]] if match["last"] else [match["first"]]
     spoken = "到".join(
@@ -186,14 +186,14 @@ def _plain(match: re.Match[str]) -> str:
 MEASURE_RULES: tuple[Rule, ...] = (
     (
         pattern(
-            rf"(?P<sign>-?) (?<![A-Za-z]) (?P<currency>{CURRENCY}) \s? (?P<minus>-?) (?P<first>{_VALUE})"
+            rf"-? (?<![A-Za-z]) (?P<currency>{CURRENCY}) \s? -? (?P<first>{_VALUE})"
             rf"(?: {TO} (?:{CURRENCY})? (?P<last>{_VALUE}) )? (?: {_MULTIPLE} )? (?:元|块|塊|美元|欧元|人民币)? (?![A-Za-z])"
         ),
         _money,
     ),
     (
         pattern(
-            rf"(?P<sign>{_SIGN}?) (?P<first>{_VALUE}) (?P<last>) \s? {_MULTIPLE}? \s? (?P<currency>{CURRENCY})"
+            rf"{_SIGN}? (?P<first>{_VALUE}) (?P<last>) \s? {_MULTIPLE}? \s? (?P<currency>{CURRENCY})"
             r"(?![A-Za-z\d]|\s?\d)"
         ),
         _money,
@@ -227,7 +227,7 @@ MEASURE_RULES: tuple[Rule, ...] = (
 NUMBER_RULES: tuple[Rule, ...] = (
     (
         pattern(
-            rf"(?<![\d.]) (?: (?P<from>{_VALUE}) {TO} )? (?P<first>{_VALUE}) {_MULTIPLE} (?= [{_HAN}，。,!?] | $)"
+            rf"(?<![\d.]) (?: (?P<from>{_VALUE}) {TO} )? (?P<first>{_VALUE}) {_MULTIPLE} (?= [{HAN}，。,!?] | $)"
         ),
         _multiplied,
     ),

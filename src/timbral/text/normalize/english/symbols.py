@@ -57,6 +57,7 @@ SIGNS: tuple[Rule, ...] = (
     ),
     rule(r"(?<=\w)\s?/\s?(?=[A-Za-z])", lambda _: " slash "),
     rule("[α-ωΑ-Ωςµ]", lambda match: f" {_LETTERS[match[0]]} "),
+    rule(r"(?<=\b[CFJ])#(?!\w)", lambda _: " sharp "),
     rule(r"(?<=\w)\+\+", lambda _: " plus plus "),
     rule(r"\*(?=\w)|(?<=\w)\*", lambda _: " "),
     rule("[" + re.escape("".join(_WORDS)) + "]", _word),
