@@ -153,13 +153,18 @@ def check_measured_by_float32(model: Model, paths: dict[str, str], **sources: st
     assert report.acoustic.log_mel < 0.05
 
 
+def notes(err: str) -> list[str]:
+    """Warnings on stderr, without the lines of progress that a slow machine shows."""
+    return [line for line in err.splitlines() if line.startswith("note: ")]
+
+
 def test_v1(paths: dict[str, str], tmp_path: Path, capfd: Captured) -> None:
     given = ["--gpt", paths["s1-v1"], "--sovits", paths["s2-v1"], "--hubert", paths["hubert"]]
     model = imported(tmp_path / "old", *given, "--precision", "fp32")
     out, err = capfd.readouterr()
     assert "timbral say TEXT --model" in out
-    assert err.count("\n") == 1
-    assert "without --bert" in err
+    (note,) = notes(err)
+    assert "without --bert" in note
     manifest = model.manifest
     assert (manifest.name, manifest.symbols, manifest.precision) == ("old", "v1", "fp32")
     assert manifest.languages == ("zh", "en", "ja")
@@ -182,7 +187,7 @@ def test_v2pro_with_everything(paths: dict[str, str], home: Path, capfd: Capture
     more = ["--speaker", paths["eres2net"], "--bert", paths["bert"], "--g2pw", paths["g2pw"]]
     assert main(["import", *given, *more, "--name", "anna", "--precision", "fp16", "--json"]) == 0
     out, err = capfd.readouterr()
-    assert err == ""
+    assert notes(err) == []
     facts = json.loads(out)
     assert facts["path"] == str(home / "models" / "anna")
     model = Model(home / "models" / "anna")

@@ -56,7 +56,6 @@ def show(name: Name, json: Json = False) -> None:
         "version": manifest.version,
         "sample_rate": manifest.sample_rate,
         "acoustic": manifest.acoustic.kind,
-        "reading": manifest.reading,
         "attribution": manifest.attribution,
         "files": {name: entry.bytes for name, entry in sorted(manifest.files.items())},
     }
