@@ -143,18 +143,17 @@ class Bar:
         self._share = 0.0
         self._display.reset(self._task, description=what, total=None)
 
-    def show(self, share: float) -> None:
+    def show(self, share: float, **fields: str) -> None:
         """Share of the step that is done, 0 to 1."""
         if share < self._share:
             # A bar that has been full keeps its time until it is reset.
             self._display.reset(self._task)
         self._share = share
-        self._display.update(self._task, completed=share, total=1.0)
+        self._display.update(self._task, completed=share, total=1.0, **fields)
 
     def on_progress(self, what: str, share: float) -> None:
         """Name of the current step, and the share of all steps that is done, 0 to 1."""
-        self._display.update(self._task, description=what)
-        self.show(share)
+        self.show(share, description=what)
 
 
 class Narrator:
