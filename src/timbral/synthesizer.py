@@ -140,7 +140,7 @@ class Synthesizer:
     ) -> Generator[Audio, None, None]:
         """Requests hold the phones of utterances; the engine makes tokens of them, and samples of these."""
         joiner = Joiner(engine.acoustic.sample_rate)
-        joiner.push(np.zeros(0, np.float32), last=True, pause=requests.pause_before)
+        joiner.pause(requests.leading_pause)
         resampler = ChunkResampler(engine.acoustic.sample_rate, rate)
         request = None
         for chunk in engine.speak(requests, stats.engine):
@@ -295,11 +295,9 @@ class Synthesizer:
 
 def _with_lexicon_beside(voice: object, lexicon: Lexicon | None) -> Lexicon | None:
     """The user's lexicon and the one beside a voice file; the former takes precedence."""
-    beside = Path(voice).with_name(files.LEXICON) if isinstance(voice, str | Path) else None
-    if beside is None or not beside.is_file():
+    if not isinstance(voice, str | Path):
         return lexicon
-    found = Lexicon.read(beside)
-    return found if lexicon is None else found | lexicon
+    return Lexicon.joined(Lexicon.read_if_there(Path(voice).with_name(files.LEXICON)), lexicon)
 
 
 def _text(text: object) -> str:

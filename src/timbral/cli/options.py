@@ -51,10 +51,8 @@ def find_lexicon(voice: str | None, path: Path | None) -> "Lexicon | None":
     from timbral.voices import SUFFIX, store
 
     is_file = voice is not None and Path(voice).suffix == SUFFIX
-    beside = (Path(voice or "").parent if is_file else store.voices_folder()) / LEXICON
-    found = [Lexicon.read(beside)] if beside.is_file() else []
-    found += [Lexicon.read(path)] if path else []
-    return found[0] | found[-1] if found else None
+    folder = Path(voice or "").parent if is_file else store.voices_folder()
+    return Lexicon.joined(Lexicon.read_if_there(folder / LEXICON), Lexicon.read(path) if path else None)
 
 
 def find_voice(value: str | None, text: str | None) -> "Voice | None":

@@ -50,8 +50,7 @@ class Frontend:
         # The official front end asks G2PW for v2 only; v1 was trained with the readings of dictionaries.
         if bundle.has(files.G2PW) and manifest.symbols == "v2":
             polyphones = open_g2pw(bundle.folder, bundle.path(files.BERT_VOCABULARY), options)
-        beside = bundle.folder / files.LEXICON
-        lexicon = Lexicon.read(beside) if beside.is_file() else None
+        lexicon = Lexicon.read_if_there(bundle.folder / files.LEXICON)
         return cls(manifest, features, polyphones, lexicon)
 
     def transcript(self, text: str, language: str, lexicon: Lexicon | None = None) -> Utterance:
@@ -63,7 +62,7 @@ class Frontend:
             manifest.symbols,
             manifest.languages,
             polyphones=self._polyphones,
-            lexicon=self._joined(lexicon),
+            lexicon=Lexicon.joined(self._lexicon, lexicon),
         )
 
     def utterances(
@@ -81,15 +80,9 @@ class Frontend:
             manifest.languages,
             manifest.semantic.longest,
             polyphones=self._polyphones,
-            lexicon=self._joined(lexicon),
+            lexicon=Lexicon.joined(self._lexicon, lexicon),
             shortest=shortest,
         )
-
-    def _joined(self, lexicon: Lexicon | None) -> Lexicon | None:
-        """The model's lexicon and the user's, which takes precedence."""
-        if lexicon is None or self._lexicon is None:
-            return lexicon or self._lexicon
-        return self._lexicon | lexicon
 
     def features(self, utterance: Utterance) -> NDArray[np.float32] | None:
         """BERT features float32 [phones, 1024]; None for models without a BERT."""

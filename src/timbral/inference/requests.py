@@ -23,7 +23,7 @@ class UtteranceRequests:
     """An iterator over the requests of a text, in order; utterances are pronounced when they are asked for.
 
     A book costs no more memory than a page, and the first sound does not wait for the last word.
-    start: how many are left out at the beginning; pause_before: seconds of the pause after these.
+    start: how many are left out at the beginning; leading_pause: seconds of the pause after these.
     seconds: spent on text so far. Raises TextError before anything is returned: nothing to speak, or a language that is
     unknown or that the model does not speak.
     """
@@ -48,11 +48,11 @@ class UtteranceRequests:
         utterances = frontend.utterances(text, language, lexicon, shortest)
         # The first one is read now, so that a text that cannot be spoken is refused here.
         self._utterances = chain([next(utterances)], utterances)
-        self.pause_before = 0.0
+        self.leading_pause = 0.0
         for utterance in islice(self._utterances, start):
             self._read += len(utterance.source)
             self._count += 1
-            self.pause_before = config.pause * _pause_factor(utterance.source)
+            self.leading_pause = config.pause * _pause_factor(utterance.source)
         self.seconds = time.perf_counter() - began
 
     def __iter__(self) -> Iterator[UtteranceRequest]:

@@ -7,6 +7,8 @@ the language or a respelling (docs/reading.md). Lines that start with `#` are co
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from pathlib import Path
 
 from timbral.errors import TextError
@@ -76,6 +78,17 @@ class Lexicon:
     def of(cls, readings: Mapping[str, tuple[str, str]]) -> "Lexicon":
         """The lexicon of written forms with (language, reading). Raises TextError."""
         return cls(_entry(written, language, reading) for written, (language, reading) in readings.items())
+
+    @classmethod
+    def read_if_there(cls, path: Path) -> "Lexicon | None":
+        """The lexicon in a file, None where there is no such file. Raises TextError as `read` does."""
+        return cls.read(path) if path.is_file() else None
+
+    @staticmethod
+    def joined(*lexicons: "Lexicon | None") -> "Lexicon | None":
+        """All of these as one, of which later ones win; None where there are none."""
+        given = [lexicon for lexicon in lexicons if lexicon is not None]
+        return reduce(or_, given) if given else None
 
     def __or__(self, other: "Lexicon") -> "Lexicon":
         return Lexicon([*self.entries.values(), *other.entries.values()])
