@@ -1,6 +1,7 @@
 """The Python API on the embedded model: clone, say, stream, and what it refuses."""
 
 import dataclasses
+import shutil
 import subprocess
 import sys
 import threading
@@ -180,6 +181,31 @@ def test_speed_divides_the_duration(tts: Synthesizer, voice: Voice, speech: Spee
 def test_pauses_lie_between_sentences(tts: Synthesizer, voice: Voice, speech: Speech) -> None:
     longer = tts.say(TWO_SENTENCES, voice, seed=1, pause=1.3)
     assert len(longer.samples) - len(speech.samples) == round(1.3 * 24_000) - round(0.3 * 24_000)
+
+
+def test_a_pause_mark_is_as_long_as_it_says(tts: Synthesizer, voice: Voice) -> None:
+    short, long = (
+        tts.say(f"One moment please. [pause {seconds}s] Here we are again.", voice, seed=1).duration
+        for seconds in (0.5, 2)
+    )
+    assert long - short == pytest.approx(1.5, abs=0.01)
+
+
+def test_words_are_read_as_lexicons_say(tts: Synthesizer, voice: Voice, tmp_path: Path) -> None:
+    text, words = "Ask Kvothe about it.", "Kvothe\ten\tK W OW1 TH\n"
+    given = tts.say(text, voice, seed=1, lexicon=timbral.Lexicon.parse(words, "words")).samples
+    assert not np.array_equal(given, tts.say(text, voice, seed=1).samples)
+    voice.save(tmp_path / "me.voice")
+    (tmp_path / "lexicon.tsv").write_text(words, "utf-8")
+    np.testing.assert_array_equal(tts.say(text, tmp_path / "me.voice", seed=1).samples, given)
+
+
+def test_a_model_folder_may_hold_a_lexicon(tts: Synthesizer, voice: Voice, tmp_path: Path) -> None:
+    shutil.copytree(tts.bundle.folder, tmp_path / "model")
+    (tmp_path / "model" / "lexicon.tsv").write_text("Kvothe\ten\tK W OW1 TH\n", "utf-8")
+    model = timbral.load(tmp_path / "model", device="cpu", languages=())
+    text = "Ask Kvothe about it."
+    assert not np.array_equal(model.say(text, voice, seed=1).samples, tts.say(text, voice, seed=1).samples)
 
 
 def test_sentences_are_joined_without_clicks(speech: Speech) -> None:
