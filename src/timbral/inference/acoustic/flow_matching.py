@@ -27,7 +27,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class MelReference:
-    """A voice: timbre [G], and the end of a recording as mel [bands, R] and as what it says, [features, R]."""
+    """What chunks continue: timbre [G], and the end of a recording as mel [bands, R] and as features [features, R]."""
 
     timbre: Array
     mel: Array
@@ -86,7 +86,7 @@ class FlowDecoder:
     def reference(
         self, mel: Array, timbre: Array, tokens: NDArray[np.int64], phones: NDArray[np.int64]
     ) -> MelReference:
-        """What a voice gives to every sentence.
+        """The reference of a voice.
 
         mel: normalised, [bands, n], of a recording; tokens [T], phones [P]: of the same; timbre [G].
         """
@@ -128,7 +128,7 @@ class FlowDecoder:
     def _features_of(
         self, tokens: NDArray[np.int64], phones: NDArray[np.int64], timbre: Array, speed: float
     ) -> Array:
-        """What tokens [T] and phones [P] say, frame by frame of mel: [features, M]."""
+        """Features [features, M] of tokens [T] and phones [P], one a frame of mel."""
         places, length = mel_places(len(tokens), self.shape.mel_rate, speed)
         inputs: dict[str, NDArray[Any]] = {
             "tokens": tokens[None],
@@ -179,9 +179,9 @@ def euler(velocity: Callable[[Array, float, float], Array], mel: Array, held: in
 
 
 def mel_places(tokens: int, mel_rate: float, speed: float) -> tuple[Array, int]:
-    """Where in the 2 T frames of T tokens each frame of mel is read, [M], and how many of these count.
+    """Position in the 2 T frames of T tokens of each frame of mel, [M], and how many of these count.
 
-    The official rounding: `timbral.nets.mel_acoustic.mel_places` says more.
+    Rounded as GPT-SoVITS does, see `timbral.nets.mel_acoustic.mel_places`.
     """
     frames = FRAMES_PER_TOKEN * tokens
     slowed = stretched(frames, speed)

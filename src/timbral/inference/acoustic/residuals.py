@@ -16,14 +16,14 @@ from timbral.inference.sessions import Graph, SessionOptions
 from timbral.models import Bundle, SourceFilter, files
 
 TOP = 7000.0
-"""Hz above which recordings often end, and the network knows better."""
+"""Hz above which recordings often hold nothing, so that predictions stay as they are."""
 _FADE_POINTS = 6
-"""Points above, over which a residual goes to zero."""
+"""Points above TOP over which a residual fades to zero."""
 _LARGEST_RESIDUAL = 1.0
-"""Nepers; what differs by more is something else than the voice."""
+"""Nepers; larger differences are errors of the analysis and not the voice."""
 _LOUD, _BELOW, _STEEP = 0.9, 2.0, 3.0
-"""Pauses tell of the room: which quantile of the levels of a recording is loud, so many nepers below it a frame counts by half,
-and how steeply that falls."""
+"""Weights of frames, since pauses hold the room and not the voice: the quantile of levels that is loud, the nepers below it
+at which a frame counts by half, and the steepness there."""
 _FRAME = 0.01
 """Seconds from one frame to the next."""
 

@@ -17,14 +17,14 @@ from timbral.inference.acoustic.interface import Network
 Floats = NDArray[np.float32]
 
 GROWTH = 3
-"""A window is so many times as long as the one before it: it is made while that one is heard, and fewer overlap."""
+"""Factor from one window to the next: each is computed while the one before is heard, and longer ones overlap less."""
 
 
 class RowByRow:
-    """A network whose rows are run at the same time, each by one thread: threads that share a layer wait for each other after it.
+    """A network whose batch rows run at the same time, each on one thread, so that threads do not wait for each other.
 
-    together: runs one row with all threads, where there is no other. alone: the same network, run by one thread; it may be
-    called by several at once.
+    together: the network on all threads, for a single row. alone: the same network on one thread; several may call it
+    at once.
     """
 
     def __init__(self, together: Network, alone: Network, threads: int) -> None:
@@ -54,8 +54,8 @@ def vocode_in_windows(
 ) -> Iterator[Floats]:
     """Samples [n * hop] of the first n = `first` frames of a latent [1, C, F], then of more and more of the following ones.
 
-    Windows are cut at the same places whenever there are as many frames; a rest that would be shorter than the window before
-    it is made with that one. rows, reach: see `vocode_in_rows`, by which each window is made.
+    The cuts depend on the count of frames alone; a rest shorter than the window before it joins that one. rows, reach: see
+    `vocode_in_rows`, which computes each window.
     """
     frames, start, size = latent.shape[2], 0, first
     while start < frames:
