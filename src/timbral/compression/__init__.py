@@ -1,0 +1,1 @@
+"""Compression: steps that make a bundle smaller (quantise, prune, distil), each a function from bundle to bundle."""

@@ -1,0 +1,1 @@
+"""Serving: the HTTP server, its voices, keys, limits, jobs and records."""
