@@ -46,9 +46,10 @@ class VocoderSizes:
 
 
 def infer_generator(reader: ShapeReader, prefix: str, up: str, suffix: str) -> GeneratorSizes:
-    """Sizes of the generator at `prefix`; up: name of an upsampling, with `{}` for its index.
+    """Sizes of the generator at `prefix`.
 
-    Raises DefectError.     suffix: last part of the names of weights.
+    up: name of an upsampling, with `{}` for its index. suffix: last part of the names of weights.
+    Raises DefectError.
     """
     ups = reader.count(f"{prefix}{up}.{suffix}")
     block = f"{prefix}resblocks.{{}}.convs1.0.{suffix}"
