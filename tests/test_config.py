@@ -17,7 +17,7 @@ def test_sampling_settings_of_a_request_replace_those_of_the_model() -> None:
     assert chosen == SamplingConfig(top_k=7, top_p=0.8, temperature=0.9)
 
 
-@pytest.mark.parametrize("wrong", [{"speed": float("nan")}, {"seed": "x"}, {"rate": 44_100}, {"spede": 1.0}])
+@pytest.mark.parametrize("wrong", [{"speed": float("nan")}, {"seed": "x"}, {"rate": 44_000}, {"spede": 1.0}])
 def test_a_wrong_setting_is_one_line_that_names_it(wrong: dict[str, object]) -> None:
     with pytest.raises(SettingError, match=next(iter(wrong))) as caught:
         GenerationConfig(**wrong)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from timbral.errors import SettingError
 
-SampleRate = Literal[24_000, 32_000, 48_000]
+SampleRate = Literal[8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000]
 TopK = Annotated[int, Field(ge=0)]
 TopP = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Temperature = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
@@ -20,7 +20,7 @@ LOWEST_TEMPERATURE = 1e-5
 
 _ADVICE: Mapping[str, str] = MappingProxyType(
     {
-        "speed": "a factor from 0.5 to 2",
+        "speed": "a factor from 0.25 to 4",
         "seed": "a whole number",
         "pause": "seconds from 0 to 5",
         "rate": f"one of {', '.join(map(str, get_args(SampleRate)))} Hz",
@@ -76,13 +76,13 @@ class SamplingConfig(_Settings):
 class GenerationConfig(_Settings):
     """How a text is spoken. None stands for the model's default.
 
-    speed: divides durations, 0.5 to 2. seed: the same one gives the same samples; None draws one.
+    speed: divides durations, 0.25 to 4. seed: the same one gives the same samples; None draws one.
     pause: seconds of silence between sentences, 0 to 5. rate: of the output in Hz.
     temperature, top_k, top_p, repetition_penalty: see SamplingConfig.
     steps: of the ODE solver of v3 and v4, 1 to 128; fewer are faster and rougher.
     """
 
-    speed: Annotated[float, Field(ge=0.5, le=2, allow_inf_nan=False)] = 1.0
+    speed: Annotated[float, Field(ge=0.25, le=4, allow_inf_nan=False)] = 1.0
     seed: int | None = None
     pause: Annotated[float, Field(ge=0, le=5, allow_inf_nan=False)] = 0.3
     rate: SampleRate | None = None

@@ -24,7 +24,7 @@ from timbral.audio.reading import RECORDING_SUFFIXES
 from timbral.audio.resampling import ChunkResampler
 from timbral.config import GenerationConfig, GenerationSettings
 from timbral.errors import AudioError, SettingError, TextError, TimbralWarning, VoiceError
-from timbral.inference.adapter_cache import AdapterCache
+from timbral.inference.adapter_cache import CAPACITY, AdapterCache
 from timbral.inference.engine import EngineStats, SpeechEngine
 from timbral.inference.frontend import Frontend
 from timbral.inference.reference_encoder import ReferenceEncoder
@@ -71,12 +71,13 @@ def load(
 class Synthesizer:
     """A loaded model that clones voices and speaks with them."""
 
-    def __init__(self, bundle: Bundle, options: SessionOptions) -> None:
+    def __init__(self, bundle: Bundle, options: SessionOptions, fine_tuned: int = CAPACITY) -> None:
+        """fine_tuned: voices with weights of their own that stay ready."""
         self.bundle = bundle
         self.manifest = bundle.manifest
         self._frontend = Frontend.open(bundle, options)
         self._references = ReferenceEncoder.open(bundle, options)
-        self._engines = AdapterCache(bundle, options)
+        self._engines = AdapterCache(bundle, options, fine_tuned)
 
     def say(
         self,
@@ -143,7 +144,7 @@ class Synthesizer:
         joiner.pause(requests.leading_pause)
         resampler = ChunkResampler(engine.acoustic.sample_rate, rate)
         request = None
-        for chunk in engine.speak(requests, stats.engine):
+        for chunk in engine.speak(requests, stats.engine, stats.cancelled.is_set):
             if chunk.request is not request and chunk.request.pause_before is not None:
                 joiner.pause(chunk.request.pause_before)
             request = chunk.request
@@ -230,6 +231,15 @@ class Synthesizer:
         if wanted and self.manifest.acoustic.kind == "source-filter":
             with self.stream("1, 2, 3.", Voice.neutral(self.manifest), seed=0) as stream:
                 next(stream)
+
+    def prepare(self, voice: Voice) -> None:
+        """Makes a fine-tuned voice ready, so that its first sentence does not wait for its weights. Raises VoiceError."""
+        self._engines.of(self._voice(voice).adapter)
+
+    def release(self, voice: Voice) -> None:
+        """Frees the weights of a fine-tuned voice; what speaks with it now goes on."""
+        if voice.adapter is not None:
+            self._engines.drop(voice.adapter)
 
     def _voice(self, voice: Voice | str | Path) -> Voice:
         if isinstance(voice, str | Path):

@@ -22,6 +22,7 @@ from timbral.cli import (
     pull,
     read,
     say,
+    serve,
     terminal,
     train,
     voices,
@@ -50,6 +51,9 @@ app.command("prepare")(prepare.prepare)
 app.command("proofread")(proofread.proofread)
 app.command("train")(train.train)
 app.command("adapt")(adapt.adapt)
+app.command("serve")(serve.serve)
+app.add_typer(serve.keys, name="keys")
+app.add_typer(serve.audit, name="audit")
 app.command("doctor")(doctor.doctor)
 
 

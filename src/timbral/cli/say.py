@@ -59,7 +59,7 @@ Resume = Annotated[
 ]
 Speed = Annotated[float, typer.Option(help="2 is twice as fast, 0.5 half as fast.")]
 Pause = Annotated[float, typer.Option(help="Seconds between sentences.")]
-Rate = Annotated[int | None, typer.Option(help="Samples a second: 24000, 32000 or 48000.")]
+Rate = Annotated[int | None, typer.Option(help="Samples a second, such as 24000, 44100 or 48000.")]
 Seed = Annotated[int | None, typer.Option(help="The same seed gives the same sound; drawn by default.")]
 Temperature = Annotated[float | None, typer.Option(help="Lower is steadier, higher livelier.")]
 TopK = Annotated[int | None, typer.Option(help="Draw from this many of the likeliest tokens; 0 is all.")]

@@ -19,9 +19,10 @@ _SEMANTIC = "semantic"
 class AdapterCache:
     """The engine of each voice, opened when it first speaks. May be shared by threads."""
 
-    def __init__(self, bundle: Bundle, options: SessionOptions) -> None:
+    def __init__(self, bundle: Bundle, options: SessionOptions, capacity: int = CAPACITY) -> None:
+        """capacity: fine-tuned voices that stay ready."""
         self.base = open_engine(bundle, options)
-        self._bundle, self._options = bundle, options
+        self._bundle, self._options, self._capacity = bundle, options, capacity
         self._adapted: OrderedDict[str, SpeechEngine] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -38,9 +39,14 @@ class AdapterCache:
                 engine = self._open(adapter)
                 self._adapted[adapter.digest] = engine
             self._adapted.move_to_end(adapter.digest)
-            if len(self._adapted) > CAPACITY:
+            if len(self._adapted) > self._capacity:
                 self._adapted.popitem(last=False)
             return engine
+
+    def drop(self, adapter: Adapter) -> None:
+        """Lets the engine of an adapter go; one that is not there is no error."""
+        with self._lock:
+            self._adapted.pop(adapter.digest, None)
 
     def _open(self, adapter: Adapter) -> SpeechEngine:
         """An engine with changed stages; a stage that the adapter does not change is shared, with its batches."""

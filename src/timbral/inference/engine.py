@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +14,8 @@ from timbral.inference.alignment.selection import CandidateSelector
 from timbral.inference.guard.checks import Guard
 from timbral.inference.request import UtteranceRequest
 from timbral.inference.semantic.decoder import SemanticDecoder
+from timbral.inference.sessions import usable_cores
+from timbral.inference.turns import Turns
 from timbral.inference.utterance_decoder import UtteranceDecoder, UtteranceStats
 
 
@@ -64,29 +67,45 @@ class SpeechEngine:
     acoustic: AcousticDecoder
     guard: Guard
     selector: CandidateSelector = field(default_factory=CandidateSelector)
+    turns: Turns = field(default_factory=lambda: Turns(usable_cores()))
 
     def speak(
-        self, requests: Iterable[UtteranceRequest], stats: EngineStats
+        self,
+        requests: Iterable[UtteranceRequest],
+        stats: EngineStats,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> Generator[AudioChunk, None, None]:
-        """The chunks of all utterances, in order. Closing the generator stops what runs.
+        """The chunks of all utterances, in order. Closing the generator stops what runs, and so does another thread by way
+        of `cancelled`, within a step of stage one or a chunk of stage two.
 
         Requests are read only as far as needed to keep the batch full: one alone until there is sound, so that it comes
         soon. Raises TextError at an utterance that is longer than the model can speak.
         """
         began, upcoming = time.perf_counter(), iter(requests)
+        heard = began  # until when the listener has samples
+
+        def turn() -> AbstractContextManager[bool]:
+            return self.turns.turn(heard, cancelled)
+
         running: deque[UtteranceDecoder] = deque()
         try:
-            while self._fill(running, upcoming, 1 if stats.first_s is None else self.semantic.max_batch):
+            while not cancelled() and self._fill(
+                running, upcoming, 1 if stats.first_s is None else self.semantic.max_batch
+            ):
                 head = running[0]
                 if not head.poll():
                     for other in running:
                         other.poll()
-                    head.wait()
+                    head.wait(cancelled)
                     continue
-                for samples in head.chunks():
+                for samples in head.chunks(turn):
                     if stats.first_s is None:
-                        stats.first_s = time.perf_counter() - began
+                        heard = time.perf_counter()
+                        stats.first_s = heard - began
+                    heard += len(samples) / self.acoustic.sample_rate
                     yield AudioChunk(head.request, samples, last=False)
+                    if cancelled():
+                        return
                 if head.over:
                     yield AudioChunk(head.request, np.zeros(0, np.float32), last=True)
                     stats.add(head.stats)

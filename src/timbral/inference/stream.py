@@ -1,8 +1,9 @@
 """What comes out of the synthesizer: sound, at once or as a stream, and what it has cost."""
 
+import threading
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -57,13 +58,14 @@ class Speech(Audio):
 class StreamStats:
     """What a stream counts while it runs: seconds of text, the engine's costs, and what is spoken.
 
-    progress: as a share of the text; finished: in utterances.
+    progress: as a share of the text; finished: in utterances. cancelled: set to stop the work from another thread.
     """
 
     engine: EngineStats
     text_s: float = 0.0
     progress: float = 0.0
     finished: int = 0
+    cancelled: threading.Event = field(default_factory=threading.Event)
 
 
 class SpeechStream:
@@ -93,7 +95,8 @@ class SpeechStream:
             chunk = next(self._chunks)
         except StopIteration:
             engine = self._stats.engine
-            if not self._closed and engine.silent and engine.silent == engine.utterances:
+            cancelled = self._closed or self._stats.cancelled.is_set()
+            if not cancelled and engine.silent and engine.silent == engine.utterances:
                 self._closed = True
                 raise SynthesisError(
                     "nothing can be heard of this text: write more of it, or try another seed or voice"
@@ -119,6 +122,10 @@ class SpeechStream:
         """Stops the synthesis and frees what it holds."""
         self._closed = True
         self._chunks.close()
+
+    def cancel(self) -> None:
+        """Stops the synthesis from another thread: the stream ends within a step of stage one or a chunk of stage two."""
+        self._stats.cancelled.set()
 
     def collect(self) -> Speech:
         """The rest of the speech as one sound. Raises SynthesisError where it is closed or at its end."""

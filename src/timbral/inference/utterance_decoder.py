@@ -6,7 +6,8 @@ times. Then the best candidate that was rejected is used. Nothing of an utteranc
 
 import time
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +20,12 @@ from timbral.inference.guard.detectors import is_silent
 from timbral.inference.request import UtteranceRequest
 from timbral.inference.semantic.decoder import SemanticDecoder
 from timbral.inference.semantic.sequence import MOST_TOKENS, Finish, TokenSequence
+
+TakeTurn = Callable[[], AbstractContextManager[bool]]
+
+
+def _at_once() -> AbstractContextManager[bool]:
+    return nullcontext(True)
 
 
 @dataclass
@@ -87,14 +94,16 @@ class UtteranceDecoder:
                 self._reject(verdict)
         return True
 
-    def wait(self) -> None:
-        """Returns when `poll` may find something new."""
+    def wait(self, cancelled: Callable[[], bool]) -> None:
+        """Returns when `poll` may find something new, or when the caller is `cancelled`."""
         for candidate in self._candidates:
             known = self._checked if self._checked_while_running else candidate.limit
-            self._semantic.wait(candidate, known)
+            self._semantic.wait(candidate, known, cancelled)
 
-    def chunks(self) -> Iterator[Samples]:
+    def chunks(self, turn: TakeTurn = _at_once) -> Iterator[Samples]:
         """The samples of the decided tokens, from the first audible chunk on; none where they are silent and are retried.
+
+        turn: a context in which each chunk is computed, unless it says that nobody wants it any more.
 
         Raises SynthesisError for samples that are not finite.
         """
@@ -103,7 +112,7 @@ class UtteranceDecoder:
         patience = policy.leading_silence_s * self._acoustic.sample_rate / self.request.speed
         held: list[Samples] = []
         audible = False
-        for chunk in self._synthesize(self._timed):
+        for chunk in self._synthesize(self._timed, turn):
             held.append(chunk)
             audible = audible or not is_silent(chunk, policy.floor_db)
             if audible or self._settled:
@@ -157,7 +166,7 @@ class UtteranceDecoder:
         self._checks = self._guard.checks(request, self._bounds)
         self._checked = 0
         for candidate in self._candidates:
-            self._semantic.submit(candidate, self._group)
+            self._semantic.submit(candidate, self._group, urgent=request.opens)
 
     def _check_running(self) -> Verdict | None:
         """The verdict on a single candidate that is already known to be bad."""
@@ -215,12 +224,15 @@ class UtteranceDecoder:
     def _time(self, tokens: list[int]) -> TimedTokens:
         return self._selector.timed(self.request.phones, np.asarray(tokens, np.int64), self._schedule)
 
-    def _synthesize(self, timed: TimedTokens) -> Iterator[Samples]:
+    def _synthesize(self, timed: TimedTokens, turn: TakeTurn) -> Iterator[Samples]:
         chunks = self._acoustic.synthesize(self.request, timed)
         while True:
-            began = time.perf_counter()
-            chunk = next(chunks, None)
-            self.stats.acoustic_s += time.perf_counter() - began
+            with turn() as wanted:
+                if not wanted:
+                    return
+                began = time.perf_counter()
+                chunk = next(chunks, None)
+                self.stats.acoustic_s += time.perf_counter() - began
             if chunk is None:
                 return
             if not np.isfinite(chunk).all():

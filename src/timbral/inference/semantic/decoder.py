@@ -5,7 +5,7 @@ There is no thread of its own: whoever waits for a token drives the batch for ev
 
 import threading
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from timbral.inference.semantic.backend import Backend
 from timbral.inference.semantic.scheduler import Scheduler
 from timbral.inference.semantic.sequence import Finish, TokenSequence
+
+
+def _never() -> bool:
+    return False
 
 
 class SemanticDecoder:
@@ -37,12 +41,12 @@ class SemanticDecoder:
         """Sequences that run together."""
         return self._backend.slots
 
-    def submit(self, sequence: TokenSequence, group: Hashable = None) -> None:
-        """Lets a sequence wait for its turn; turns go round between groups."""
+    def submit(self, sequence: TokenSequence, group: Hashable = None, *, urgent: bool = False) -> None:
+        """Lets a sequence wait for its turn; turns go round between groups, after those that are urgent."""
         if sequence.positions > self.capacity:
             raise ValueError(f"a sequence of {sequence.positions} positions for a cache of {self.capacity}")
         with self._condition:
-            self._scheduler.submit(sequence, group)
+            self._scheduler.submit(sequence, group, urgent=urgent)
 
     def cancel(self, sequence: TokenSequence) -> None:
         """Ends a sequence that nobody wants any more; one that is over stays as it is."""
@@ -52,13 +56,14 @@ class SemanticDecoder:
             if not self._driving:
                 self._sweep()
 
-    def wait(self, sequence: TokenSequence, known: int) -> None:
-        """Returns when a submitted sequence has more than `known` tokens or has finished.
+    def wait(self, sequence: TokenSequence, known: int, cancelled: Callable[[], bool] = _never) -> None:
+        """Returns when a submitted sequence has more than `known` tokens or has finished, or when the caller is `cancelled`,
+        which is asked after every step.
 
         Raises what made the sequence fail; those of other callers go on.
         """
         with self._condition:
-            while len(sequence.tokens) <= known and sequence.finished is None:
+            while len(sequence.tokens) <= known and sequence.finished is None and not cancelled():
                 if self._driving:
                     self._condition.wait()
                 else:

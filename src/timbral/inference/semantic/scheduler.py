@@ -4,7 +4,7 @@ Running requests hold the slots 0 to n - 1 without gaps, so a batch is always on
 admitted by fair queueing: each group (one caller, say) gets every second slot while two groups wait, every
 third while three do, whatever the number of requests each has brought; within a group the order of arrival
 holds. The scheme is start-time fair queueing with a cost of one per request (Goyal, Vin and Cheng, 1996),
-under which nobody waits for ever.
+under which nobody waits for ever. Urgent requests go first: the beginning of a speech, for which somebody waits in silence.
 """
 
 from collections.abc import Hashable
@@ -28,6 +28,7 @@ class _Ticket(Generic[T]):
     group: Hashable
     turn: int
     number: int
+    urgent: bool
 
 
 class Scheduler(Generic[T]):
@@ -56,12 +57,13 @@ class Scheduler(Generic[T]):
         """Waiting requests, the next first."""
         return tuple(ticket.request for ticket in sorted(self._waiting, key=_by_turn))
 
-    def submit(self, request: T, group: Hashable = None) -> None:
-        """Lets a request wait for a slot."""
+    def submit(self, request: T, group: Hashable = None, *, urgent: bool = False) -> None:
+        """Lets a request wait for a slot. urgent: before all that are not, in the order of arrival."""
         turn = max(self._clock, self._last_turn.get(group, 0)) + 1
-        self._last_turn[group] = turn
+        if not urgent:
+            self._last_turn[group] = turn
         self._count += 1
-        self._waiting.append(_Ticket(request, group, turn, self._count))
+        self._waiting.append(_Ticket(request, group, turn, self._count, urgent))
 
     def admit(self) -> list[tuple[int, T]]:
         """Gives free slots to those whose turn it is; returns the new slots with their requests."""
@@ -69,7 +71,8 @@ class Scheduler(Generic[T]):
         while self._waiting and len(self._running) < self.max_batch:
             ticket = min(self._waiting, key=_by_turn)
             self._waiting.remove(ticket)
-            self._clock = max(self._clock, ticket.turn)
+            if not ticket.urgent:
+                self._clock = max(self._clock, ticket.turn)
             admitted.append((len(self._running), ticket.request))
             self._running.append(ticket.request)
         if admitted:
@@ -93,5 +96,5 @@ class Scheduler(Generic[T]):
         return Move(len(self._running), row)
 
 
-def _by_turn(ticket: _Ticket[T]) -> tuple[int, int]:
-    return ticket.turn, ticket.number
+def _by_turn(ticket: _Ticket[T]) -> tuple[bool, int, int]:
+    return not ticket.urgent, 0 if ticket.urgent else ticket.turn, ticket.number

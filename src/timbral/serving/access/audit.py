@@ -1,0 +1,100 @@
+"""The audit log: who made which voice speak, when. Each entry carries the hash of the one before.
+
+Whoever changes, removes or reorders entries breaks the chain. Cutting off its end cannot be seen from the log alone: keep the
+last hash elsewhere (`timbral audit head`).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from timbral.serving.access.keys import Principal
+from timbral.serving.storage.database import Database
+from timbral.serving.storage.tables import AuditRow, now
+
+START = "0" * 64
+"""The hash before the first entry."""
+
+_BATCH = 1000
+_ATTEMPTS = 20
+
+
+class AuditLog:
+    """Appends entries and checks their chain. May be shared by threads and processes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def append(self, action: str, principal: Principal, request_id: str, **details: Any) -> AuditRow:
+        """Adds an entry; details: what JSON can hold."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return self._append(action, principal, request_id, details)
+            except (
+                IntegrityError
+            ):  # another process took the number (only where transactions run beside each other)
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError
+
+    def _append(
+        self, action: str, principal: Principal, request_id: str, details: dict[str, Any]
+    ) -> AuditRow:
+        with self._database.session() as session:
+            last = session.scalars(select(AuditRow).order_by(AuditRow.number.desc()).limit(1)).first()
+            row = AuditRow(
+                number=1 if last is None else last.number + 1,
+                time=now().isoformat(timespec="microseconds"),
+                action=action,
+                owner=principal.owner,
+                key_id=principal.key_id,
+                request_id=request_id,
+                details=json.dumps(details, ensure_ascii=True, sort_keys=True),
+                previous=START if last is None else last.hash,
+            )
+            row.hash = digest(row)
+            session.add(row)
+        return row
+
+    def entries(self, after: int = 0, limit: int | None = None) -> Iterator[AuditRow]:
+        """Entries in order, those after a number."""
+        while limit is None or limit > 0:
+            count = _BATCH if limit is None else min(_BATCH, limit)
+            query = select(AuditRow).where(AuditRow.number > after).order_by(AuditRow.number).limit(count)
+            with self._database.reading() as session:
+                rows = list(session.scalars(query))
+            yield from rows
+            if len(rows) < count:
+                return
+            after = rows[-1].number
+            limit = None if limit is None else limit - len(rows)
+
+    def verify(self) -> tuple[int, str | None]:
+        """How many entries hold, from the first on, and what is wrong with the next one, if anything."""
+        previous, count = START, 0
+        for row in self.entries():
+            if row.number != count + 1:
+                return count, f"entry {count + 1} is missing"
+            if row.previous != previous:
+                return count, f"entry {row.number} does not follow the one before it"
+            if row.hash != digest(row):
+                return count, f"entry {row.number} was changed"
+            previous, count = row.hash, row.number
+        return count, None
+
+
+def digest(row: AuditRow) -> str:
+    """SHA-256 of an entry with the hash of the one before, as 64 hexadecimal digits."""
+    names = ("number", "time", "action", "owner", "key_id", "request_id", "details", "previous")
+    content = json.dumps([getattr(row, name) for name in names], ensure_ascii=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def described(row: AuditRow) -> dict[str, Any]:
+    """An entry as JSON."""
+    names = ("number", "time", "action", "owner", "key_id", "request_id", "previous", "hash")
+    return {**{name: getattr(row, name) for name in names}, "details": json.loads(row.details)}

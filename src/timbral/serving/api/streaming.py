@@ -1,0 +1,90 @@
+"""Answers that flow while they are made, and stop being made when the client goes away."""
+
+import asyncio
+import base64
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from timbral.errors import TimbralError
+from timbral.serving.engine.speaker import ActiveSpeech
+from timbral.serving.errors import as_api_error, error_body
+
+OpenSpeech = Callable[[], AbstractAsyncContextManager[ActiveSpeech]]
+
+
+class SpeechResponse(Response):
+    """Sends a speech as it is made. An error before the first sound is an answer of its own; later, it ends the body.
+
+    While the speech is made, the connection is watched: when the client closes it, the synthesis is cancelled.
+    """
+
+    def __init__(self, speech: OpenSpeech, media_type: str, headers: dict[str, str], *, events: bool) -> None:
+        self._speech, self._events = speech, events
+        super().__init__(
+            media_type="text/event-stream" if events else media_type,
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", **headers},
+        )
+        del self.headers["content-length"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speaks, until the end or until the client is gone."""
+        speaking = asyncio.ensure_future(self._speak(send))
+        watching = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await asyncio.wait((speaking, watching), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            watching.cancel()
+            if not speaking.done():
+                speaking.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await speaking
+        if speaking.done() and not speaking.cancelled():
+            speaking.result()
+
+    async def _speak(self, send: Send) -> None:
+        async with self._speech() as speech:
+            await send(
+                {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+            )
+            body = _events(speech) if self._events else speech
+            async for content in body:
+                await send({"type": "http.response.body", "body": content, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _events(speech: ActiveSpeech) -> AsyncIterator[bytes]:
+    """Events of OpenAI's API: `speech.audio.delta` with base64, then `speech.audio.done`, or `error`."""
+    try:
+        async for content in speech:
+            yield event({"type": "speech.audio.delta", "audio": base64.b64encode(content).decode()})
+    except TimbralError as error:
+        refused = as_api_error(error)
+        yield event(
+            {"type": "error", **error_body(refused.status, str(refused), refused.code, refused.param)}
+        )
+        return
+    yield event({"type": "speech.audio.done", "usage": usage(speech)})
+
+
+def usage(speech: ActiveSpeech) -> dict[str, int]:
+    """What a speech has cost, in the words of OpenAI's API: characters of the text, and semantic tokens."""
+    report = speech.rendering.report
+    tokens = report.tokens if report else 0
+    count = speech.rendering.characters
+    return {"input_tokens": count, "output_tokens": tokens, "total_tokens": count + tokens}
+
+
+def event(data: dict[str, Any]) -> bytes:
+    """One event of the server."""
+    return f"data: {json.dumps(data, ensure_ascii=True)}\n\n".encode()

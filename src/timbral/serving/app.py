@@ -1,0 +1,119 @@
+"""The application: routes, what surrounds them, and how errors are answered."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from timbral import __version__
+from timbral.errors import TimbralError
+from timbral.serving.api import consents, models, operations, speech, voices
+from timbral.serving.api.speech_request import SpeechRequest
+from timbral.serving.errors import as_api_error, error_body, error_response
+from timbral.serving.http.bodies import BodyLimits
+from timbral.serving.http.origins import OriginCheck
+from timbral.serving.http.tracking import HEADER, ID, Tracking
+from timbral.serving.services import Services
+
+_log = logging.getLogger("timbral.serving")
+
+ROUTERS = (speech.router, voices.router, consents.router, models.router, operations.router)
+
+
+def make_app(services: Services) -> FastAPI:
+    """The application for one set of services, which it closes at its end."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        loading = asyncio.ensure_future(run_in_threadpool(services.preload))
+        loading.add_done_callback(_report)
+        yield
+        services.draining = True
+        await run_in_threadpool(services.close)
+
+    app = FastAPI(
+        title="Timbral",
+        version=__version__,
+        description="Few-shot voice cloning, with OpenAI's speech API.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.services = services
+    for router in ROUTERS:
+        app.include_router(router)
+    operations.add_docs(app)
+    _add_errors(app)
+    _describe_bodies(app)
+    # The last one added is the first to see a request.
+    config = services.config
+    app.add_middleware(BodyLimits, config=config.limits)
+    if config.origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=config.origins, allow_methods=["*"], allow_headers=["*"]
+        )
+    app.add_middleware(OriginCheck, keys=services.keys, origins=config.origins, local=config.on_loopback)
+    app.add_middleware(Tracking, metrics=services.metrics)
+    return app
+
+
+def _report(loading: "asyncio.Future[None]") -> None:
+    if not loading.cancelled() and (error := loading.exception()):
+        _log.error("models could not be loaded: %s", error)
+
+
+def _add_errors(app: FastAPI) -> None:
+    """Every error has OpenAI's shape, also those of the framework."""
+
+    @app.exception_handler(TimbralError)
+    async def refused(request: Request, error: TimbralError) -> JSONResponse:
+        answer = as_api_error(error)
+        if answer.status >= 500:
+            _log.error("%s", error, extra={"request_id": request.scope.get(ID)})
+        services: Services = request.app.state.services
+        services.metrics.rejected.labels(answer.code or str(answer.status)).inc()
+        return error_response(answer)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+        problem = error.errors()[0]
+        # The first word is where it was found: body, query, path.
+        where = ".".join(map(str, problem["loc"][1:])) or str(problem["loc"][0])
+        return JSONResponse(
+            error_body(400, f"{where}: {problem['msg'].lower()}", "invalid_value", where), 400
+        )
+
+    @app.exception_handler(HTTPException)
+    async def unrouted(request: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse(
+            error_body(error.status_code, str(error.detail)), error.status_code, headers=error.headers
+        )
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> JSONResponse:
+        name = request.scope.get(ID, "")
+        message = f"a failure of the server; its log says more under {name}"
+        return JSONResponse(error_body(500, message), 500, headers={HEADER: name})
+
+
+def _describe_bodies(app: FastAPI) -> None:
+    """Adds to the OpenAPI document the body that the route of speech reads by itself."""
+    generate = app.openapi
+
+    def described() -> dict[str, object]:
+        document = generate()
+        schemas = document["components"]["schemas"]
+        if "SpeechRequest" not in schemas:
+            schema = SpeechRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(schema.pop("$defs", {}))
+            schemas["SpeechRequest"] = schema
+        return document
+
+    app.openapi = described  # type: ignore[method-assign]

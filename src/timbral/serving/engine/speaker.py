@@ -1,0 +1,111 @@
+"""Speeches beside each other: admission, threads, deadlines, and an end as soon as nobody listens."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from timbral.serving.access.keys import Principal
+from timbral.serving.config import EngineConfig
+from timbral.serving.engine.admission import Admission
+from timbral.serving.engine.pool import ModelPool
+from timbral.serving.engine.rendering import OpenProcessor, Rendering, SpeechOrder
+from timbral.serving.errors import ApiError
+from timbral.serving.metrics import Metrics
+
+T = TypeVar("T")
+
+
+class Speaker:
+    """Makes speeches in threads, one for each slot, because a caller of the engine waits in its own.
+
+    Stage one batches the callers; stage two runs beside itself as far as there are cores.
+    """
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        pool: ModelPool,
+        metrics: Metrics,
+        processors: Sequence[OpenProcessor] = (),
+    ) -> None:
+        self.admission = Admission(config)
+        self._config, self._pool, self._metrics, self._processors = config, pool, metrics, processors
+        # Beside those that speak, some that close what was given up.
+        self._threads = ThreadPoolExecutor(config.streams + 4, "speak")
+
+    @asynccontextmanager
+    async def speech(
+        self, order: SpeechOrder, principal: Principal, *, patient: bool = False
+    ) -> AsyncIterator["ActiveSpeech"]:
+        """A speech whose first bytes are there; leaving the block stops it.
+
+        patient: see `Admission.slot`. Raises BusyError; ApiError (503): it was not begun in time; TimbralError.
+        """
+        began = time.perf_counter()
+        async with self.admission.slot(principal.key_id, patient=patient):
+            rendering = Rendering(order, self._pool, self._processors)
+            active = ActiveSpeech(rendering, self._run, time.monotonic() + self._config.request_timeout_s)
+            try:
+                await active.start()
+                self._metrics.first_sound.observe(time.perf_counter() - began)
+                yield active
+            finally:
+                rendering.cancel()
+                # Shielded: it frees threads and memory, also where the client has gone.
+                await asyncio.shield(self._run(rendering.close))
+                self._metrics.count_speech(rendering.report)
+
+    async def _run(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+
+    def close(self) -> None:
+        """Waits for what runs."""
+        self._threads.shutdown()
+
+
+class ActiveSpeech:
+    """An asynchronous iterator over the bytes of a speech."""
+
+    def __init__(
+        self,
+        rendering: Rendering,
+        run: Callable[[Callable[[], bytes | None]], Awaitable[bytes | None]],
+        deadline: float,
+    ) -> None:
+        """deadline: by `time.monotonic`."""
+        self.rendering = rendering
+        self._run, self._deadline = run, deadline
+        self._first: bytes | None = None
+
+    async def start(self) -> None:
+        """Makes the first bytes."""
+
+        def first() -> bytes | None:
+            self.rendering.start()
+            return self.rendering.step()
+
+        self._first = await self._in_time(first)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        content, self._first = self._first, None
+        while content is not None:
+            yield content
+            content = await self._in_time(self.rendering.step)
+
+    async def _in_time(self, function: Callable[[], bytes | None]) -> bytes | None:
+        task = asyncio.ensure_future(self._run(function))
+        try:
+            return await asyncio.wait_for(asyncio.shield(task), self._deadline - time.monotonic())
+        except asyncio.TimeoutError:
+            raise ApiError(
+                503, "the speech took too long; send a shorter text", code="deadline_exceeded"
+            ) from None
+        finally:
+            if not task.done():  # timed out, or the client has gone
+                self.rendering.cancel()
+                with contextlib.suppress(Exception):
+                    task.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -1,0 +1,88 @@
+"""The parts of a running server, put together once and shared by all requests."""
+
+from dataclasses import dataclass
+
+from timbral.serving.access.audit import AuditLog
+from timbral.serving.access.keys import Keys
+from timbral.serving.access.limits import Limits
+from timbral.serving.config import ServeConfig
+from timbral.serving.engine.pool import ModelPool
+from timbral.serving.engine.rendering import OpenProcessor
+from timbral.serving.engine.speaker import Speaker
+from timbral.serving.metrics import Metrics
+from timbral.serving.storage.database import Database
+from timbral.serving.storage.objects import Objects
+from timbral.serving.voices.cache import VoiceCache
+from timbral.serving.voices.consents import Consents
+from timbral.serving.voices.registry import Voices
+from timbral.serving.voices.search import ExactSearch, VoiceSearch
+
+
+@dataclass(eq=False)
+class Services:
+    """Everything that a request may need. preloaded: whether its models are loaded.
+    draining: whether it is about to stop."""
+
+    config: ServeConfig
+    database: Database
+    objects: Objects
+    keys: Keys
+    limits: Limits
+    audit: AuditLog
+    metrics: Metrics
+    pool: ModelPool
+    consents: Consents
+    voices: Voices
+    search: VoiceSearch
+    speaker: Speaker
+    preloaded: bool = False
+    draining: bool = False
+
+    @classmethod
+    def open(cls, config: ServeConfig) -> "Services":
+        """Opens database and files; loads no model. Raises SettingError."""
+        database, objects = Database.open(config.storage), Objects.open(config.storage)
+        metrics = Metrics()
+        pool = ModelPool(config.pool, config.engine, lambda kind: metrics.evictions.labels(kind).inc())
+        cache = VoiceCache(
+            config.pool.voices_mb << 20,
+            lambda found: metrics.cache.labels("voices", "hit" if found else "miss").inc(),
+        )
+        consents = Consents(database, objects, required=config.privacy.require_consent)
+        speaker = Speaker(config.engine, pool, metrics, _processors(config))
+        metrics.watch(
+            "timbral_streams_active", "Speeches that are being made.", lambda: speaker.admission.active
+        )
+        metrics.watch("timbral_queue_length", "Requests that wait.", lambda: speaker.admission.waiting)
+        metrics.watch("timbral_voice_cache_bytes", "Voices in memory.", lambda: cache.size)
+        return cls(
+            config=config,
+            database=database,
+            objects=objects,
+            keys=Keys(database),
+            limits=Limits(config.limits, database),
+            audit=AuditLog(database),
+            metrics=metrics,
+            pool=pool,
+            consents=consents,
+            voices=Voices(config, database, objects, pool, consents, cache),
+            search=ExactSearch(database),
+            speaker=speaker,
+        )
+
+    def preload(self) -> None:
+        """Loads the models that the configuration names. Raises TimbralError."""
+        for name in self.config.pool.preload:
+            with self.pool.lease(name):
+                continue
+        self.preloaded = True
+
+    def close(self) -> None:
+        """Waits for speeches that still run, and closes the database."""
+        self.speaker.close()
+        self.database.close()
+
+
+def _processors(config: ServeConfig) -> tuple[OpenProcessor, ...]:
+    """What is done to the samples of every speech between synthesis and encoder, in this order."""
+    return ()

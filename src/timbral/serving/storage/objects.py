@@ -1,0 +1,55 @@
+"""Files of the server by key, in a folder or an object store; a file appears whole or not at all."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from timbral.errors import SettingError
+from timbral.serving.config import StorageConfig
+
+_TIMEOUT = timedelta(seconds=30)
+
+
+class Objects:
+    """Bytes by key, such as `voices/ab12.voice`. Keys come from the server, never from a client. May be shared by threads."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    @classmethod
+    def open(cls, config: StorageConfig) -> "Objects":
+        """Opens the store. Raises SettingError: an address or a folder that cannot be used."""
+        try:
+            if config.objects is None:
+                folder = config.root / "files"
+                folder.mkdir(parents=True, exist_ok=True)
+                return cls(LocalStore(folder))
+            if config.objects.startswith("file://"):
+                folder = Path(config.objects.removeprefix("file://"))
+                folder.mkdir(parents=True, exist_ok=True)
+                return cls(LocalStore(folder))
+            return cls(from_url(config.objects, client_options={"timeout": _TIMEOUT}))
+        except (BaseError, OSError, ValueError) as error:
+            raise SettingError(f"storage.objects cannot be used: {str(error).splitlines()[0]}") from None
+
+    def put(self, key: str, content: bytes) -> None:
+        """Stores a file; one of this key is replaced at once."""
+        obstore.put(self._store, key, content)
+
+    def get(self, key: str) -> bytes:
+        """Content of a file. Raises FileNotFoundError."""
+        return bytes(obstore.get(self._store, key).bytes())
+
+    def delete(self, key: str) -> None:
+        """Removes a file; one that is not there is no error."""
+        try:
+            obstore.delete(self._store, key)
+        except FileNotFoundError:
+            return
+
+    def keys(self, prefix: str) -> list[str]:
+        """Keys of all files below a prefix."""
+        return [str(entry["path"]) for batch in obstore.list(self._store, prefix) for entry in batch]

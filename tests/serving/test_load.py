@@ -1,0 +1,117 @@
+"""Under load: the same samples alone and in company, refusals at once, fair queues, a stop that finishes streams."""
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.helpers.paths import DATA
+from tests.helpers.serving import RunningServer
+from timbral.serving.config import EngineConfig
+from timbral.serving.engine.admission import Admission
+from timbral.serving.errors import BusyError
+
+TEXTS = [
+    "The quick brown fox jumps over the lazy dog.",
+    "She sells sea shells. They are by the shore.",
+    "We meet again tomorrow at noon.",
+    "Nobody expected the river to rise this fast!",
+]
+
+
+def test_the_same_samples_alone_and_in_company(server: RunningServer) -> None:
+    server.register("alone", DATA / "english.flac")
+    server.register("company", DATA / "chinese.flac")
+    asked = [
+        {"text": text, "voice": voice, "seed": seed}
+        for seed, (text, voice) in enumerate((t, v) for t in TEXTS for v in ("alone", "company"))
+    ]
+    alone = [server.speak(**one).content for one in asked]  # type: ignore[arg-type]
+    assert len(set(alone)) == len(alone)
+    with ThreadPoolExecutor(len(asked)) as threads:
+        together = list(threads.map(lambda one: server.speak(**one).content, asked))  # type: ignore[arg-type]
+    assert together == alone
+
+
+def test_what_is_too_much_is_refused_at_once(tmp_path: Path) -> None:
+    """Two streams and two places in the queue, for twelve clients."""
+    settings = {"engine": {"streams": 2, "queue": 2, "queue_timeout_s": 30}}
+    with RunningServer(tmp_path / "home", settings) as server, httpx.Client(timeout=60) as client:
+        taken, start = [], threading.Barrier(12)
+
+        def ask(number: int) -> None:
+            start.wait()
+            began = time.monotonic()
+            answer = client.post(
+                f"{server.address}/v1/audio/speech", json={"input": " ".join(TEXTS), "response_format": "pcm"}
+            )
+            taken.append((answer.status_code, answer.headers.get("retry-after"), time.monotonic() - began))
+
+        with ThreadPoolExecutor(12) as threads:
+            list(threads.map(ask, range(12)))
+        refused = [one for one in taken if one[0] == 429]
+        assert len([one for one in taken if one[0] == 200]) == 4
+        assert len(refused) == 8
+        assert all(int(one[1] or 0) >= 1 for one in refused)
+        assert max(one[2] for one in refused) < min(one[2] for one in taken if one[0] == 200)
+
+
+def test_a_stop_finishes_the_streams(tmp_path: Path) -> None:
+    with RunningServer(tmp_path / "home") as server:
+        whole = server.speak(" ".join(TEXTS), seed=1).content
+        with server.client.stream(
+            "POST", "/v1/audio/speech", json={"input": " ".join(TEXTS), "seed": 1, "response_format": "pcm"}
+        ) as answer:
+            chunks = answer.iter_raw()
+            content = next(chunks)
+            codes: list[int] = []
+            stopping = threading.Thread(target=lambda: codes.append(server.stop()))
+            stopping.start()
+            content += b"".join(chunks)
+        stopping.join()
+        assert content == whole
+        assert codes == [0]
+
+
+def test_slots_go_round_between_keys_and_a_full_queue_makes_room_for_others() -> None:
+    async def run() -> tuple[list[str], list[str]]:
+        admission = Admission(EngineConfig(streams=1, queue=4, queue_timeout_s=5))
+        done: list[str] = []
+        refused: list[str] = []
+
+        async def ask(key: str) -> None:
+            try:
+                async with admission.slot(key):
+                    await asyncio.sleep(0.01)
+                    done.append(key)
+            except BusyError:
+                refused.append(key)
+
+        tasks = []
+        for key in "aaaaaabc":
+            tasks.append(asyncio.ensure_future(ask(key)))
+            await asyncio.sleep(0)
+        await asyncio.gather(*tasks)
+        assert admission.active == admission.waiting == 0
+        return done, refused
+
+    done, refused = asyncio.run(run())
+    assert done[:3] in (["a", "a", "b"], ["a", "b", "a"], ["a", "b", "c"], ["a", "a", "c"])
+    assert {"b", "c"} <= set(done)
+    assert set(refused) == {"a"}
+
+
+def test_a_queue_that_is_too_slow_refuses() -> None:
+    async def run() -> None:
+        admission = Admission(EngineConfig(streams=1, queue=4, queue_timeout_s=0.05))
+        async with admission.slot("a"):
+            with pytest.raises(BusyError):
+                async with admission.slot("b"):
+                    pass
+            assert admission.waiting == 0
+
+    asyncio.run(run())
