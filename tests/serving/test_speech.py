@@ -53,7 +53,8 @@ def test_the_client_of_openai_for_node_speaks(server: RunningServer, tmp_path: P
     script = f"""
         import OpenAI from "openai";
         const client = new OpenAI({{ baseURL: "{server.address}/v1", apiKey: "anything" }});
-        const speech = await client.audio.speech.create({{ model: "tts-1", voice: "alloy", input: "Hello.", response_format: "pcm" }});
+        const asked = {{ model: "tts-1", voice: "alloy", input: "Hello.", response_format: "pcm" }};
+        const speech = await client.audio.speech.create(asked);
         console.log((await speech.arrayBuffer()).byteLength);
     """
     (tmp_path / "speak.mjs").write_text(script, encoding="utf-8")

@@ -92,6 +92,8 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def unrouted(request: Request, error: HTTPException) -> JSONResponse:
+        if isinstance(error.__cause__, TimbralError):  # the framework hides what was wrong with the body
+            return error_response(as_api_error(error.__cause__))
         return JSONResponse(
             error_body(error.status_code, str(error.detail)), error.status_code, headers=error.headers
         )

@@ -34,7 +34,8 @@ class _Part(BaseModel):
 class EngineConfig(_Part):
     """How much is spoken at once.
 
-    streams: speeches that are made at the same time. queue: requests that wait for one of these; further ones get 429.
+    streams: speeches that are made at the same time. queue: requests that wait for one of these, of keys that have less than
+    their share of them; others get 429 at once.
     queue_timeout_s: longest wait there. request_timeout_s: longest time for one speech.
     threads: of each graph; 1 serves most listeners, 0 (all cores) a single one soonest.
     device: auto, cpu or cuda.

@@ -6,6 +6,7 @@ There is no thread of its own: whoever waits for a token drives the batch for ev
 import threading
 import time
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,22 @@ from numpy.typing import NDArray
 from timbral.inference.semantic.backend import Backend
 from timbral.inference.semantic.scheduler import Scheduler
 from timbral.inference.semantic.sequence import Finish, TokenSequence
+
+_PATIENCE = 0.02
+"""Seconds after which who waits looks whether it is cancelled."""
+
+
+@dataclass(eq=False)
+class _Waiter:
+    """Who waits for a sequence to have more than `known` tokens. Only those with news are woken after a step."""
+
+    sequence: TokenSequence
+    known: int
+    called: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def satisfied(self) -> bool:
+        return len(self.sequence.tokens) > self.known or self.sequence.finished is not None
 
 
 def _never() -> bool:
@@ -28,7 +45,8 @@ class SemanticDecoder:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._scheduler: Scheduler[TokenSequence] = Scheduler(backend.slots)
-        self._condition = threading.Condition()
+        self._lock = threading.Lock()
+        self._waiters: list[_Waiter] = []
         self._driving = False
 
     @property
@@ -45,12 +63,12 @@ class SemanticDecoder:
         """Lets a sequence wait for its turn; turns go round between groups, after those that are urgent."""
         if sequence.positions > self.capacity:
             raise ValueError(f"a sequence of {sequence.positions} positions for a cache of {self.capacity}")
-        with self._condition:
+        with self._lock:
             self._scheduler.submit(sequence, group, urgent=urgent)
 
     def cancel(self, sequence: TokenSequence) -> None:
         """Ends a sequence that nobody wants any more; one that is over stays as it is."""
-        with self._condition:
+        with self._lock:
             if sequence.finished is None:
                 sequence.finished = Finish.CANCELLED
             if not self._driving:
@@ -62,12 +80,16 @@ class SemanticDecoder:
 
         Raises what made the sequence fail; those of other callers go on.
         """
-        with self._condition:
-            while len(sequence.tokens) <= known and sequence.finished is None and not cancelled():
-                if self._driving:
-                    self._condition.wait()
-                else:
-                    self._drive()
+        waiter = _Waiter(sequence, known)
+        with self._lock:
+            try:
+                while not waiter.satisfied and not cancelled():
+                    if self._driving:
+                        self._sleep(waiter)
+                    else:
+                        self._drive()
+            finally:
+                self._hand_over()
         if sequence.error is not None:
             raise sequence.error
 
@@ -80,20 +102,38 @@ class SemanticDecoder:
             self.cancel(sequence)
         return np.asarray(sequence.tokens, np.int64)
 
+    def _sleep(self, waiter: _Waiter) -> None:
+        """Lets others drive until there is news; entered and left with the lock held."""
+        waiter.called.clear()
+        self._waiters.append(waiter)
+        self._lock.release()
+        try:
+            waiter.called.wait(_PATIENCE)
+        finally:
+            self._lock.acquire()
+            self._waiters.remove(waiter)
+
+    def _hand_over(self) -> None:
+        """Wakes one who waits, where nobody drives any more."""
+        if not self._driving and self._waiters:
+            self._waiters[0].called.set()
+
     def _drive(self) -> None:
         """One step for all; entered and left with the lock held, which is free while the graphs run."""
         self._driving = True
         self._sweep()
         running, admitted = self._scheduler.running, self._scheduler.admit()
-        self._condition.release()
+        self._lock.release()
         try:
             self._step(running)
             self._prefill(admitted, running)
         finally:
-            self._condition.acquire()
+            self._lock.acquire()
             self._driving = False
             self._sweep()
-            self._condition.notify_all()
+            for waiter in self._waiters:
+                if waiter.satisfied:
+                    waiter.called.set()
 
     def _step(self, running: tuple[TokenSequence, ...]) -> None:
         if not running:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import secrets
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from timbral.serving.api.speech_request import BatchRequest, SpeechRequest, firs
 from timbral.serving.api.streaming import SpeechResponse
 from timbral.serving.encoding import FORMATS
 from timbral.serving.engine.rendering import SpeechOrder
+from timbral.serving.engine.speaker import ActiveSpeech
 from timbral.serving.errors import ApiError, as_api_error, error_body
 from timbral.serving.services import Services
 from timbral.serving.voices.registry import Recordings
@@ -57,11 +59,13 @@ async def create_speech(
     request: Request, parts: Parts, principal: CanSpeak, name: RequestId
 ) -> SpeechResponse:
     """Speaks a text; the sound flows while it is made. JSON, or a form whose `ref_audio` is an uploaded recording."""
+    parts.speaker.admission.check(principal.key_id)
     wanted, uploaded = await _read(request, parts)
-    prepared = await run_in_threadpool(Preparation(parts, principal, name).order, wanted, uploaded)
+    preparation = Preparation(parts, principal, name)
+    prepared = await run_in_threadpool(preparation.order, wanted, uploaded)
 
-    def speech() -> Any:
-        return speak(parts, prepared, principal)
+    def speech() -> AbstractAsyncContextManager[ActiveSpeech]:
+        return preparation.speak(prepared)
 
     headers = {"X-Timbral-Seed": str(prepared.config.seed), "X-Timbral-Voice": _header(prepared.voice_id)}
     media_type = FORMATS[prepared.format].media_type
@@ -97,7 +101,7 @@ async def create_batch(
         async with gate:
             try:
                 prepared = await run_in_threadpool(preparation.order, wanted, None)
-                async with speak(parts, prepared, principal, patient=True) as speech:
+                async with preparation.speak(prepared, patient=True) as speech:
                     content = b"".join([chunk async for chunk in speech])
             except TimbralError as error:
                 refused = as_api_error(error)
@@ -117,21 +121,16 @@ async def create_batch(
     return BatchResponse(results=await asyncio.gather(*(one(i, wanted) for i, wanted in enumerate(requests))))
 
 
-def speak(parts: Services, order: SpeechOrder, principal: Principal, *, patient: bool = False) -> Any:
-    """The speech of an order as a context, which counts as a stream of the key."""
-    return parts.limits.streaming(principal, parts.speaker.speech(order, principal, patient=patient))
-
-
 @dataclass(frozen=True)
 class Preparation:
-    """From a request to an order: model, voice, limits, and the record of it. Blocks: it reads the database."""
+    """From a request to a speech: model, voice, limits, and the record of it."""
 
     parts: Services
     principal: Principal
     request_id: str
 
     def order(self, wanted: SpeechRequest, uploaded: bytes | None) -> SpeechOrder:
-        """What is to be spoken. Raises TimbralError."""
+        """What is to be spoken. Blocks: it reads the database and may clone a voice. Raises TimbralError."""
         parts, config = self.parts, self.parts.config
         if parts.draining:
             raise ApiError(503, "the server is stopping", code="stopping", headers={"Retry-After": "5"})
@@ -152,12 +151,21 @@ class Preparation:
         else:
             given = Recordings([recording], wanted.ref_text, language)
             resolved = parts.voices.passing(self.principal, given, wanted.consent, model=model)
-        parts.limits.count_characters(self.principal, count)
-        order = SpeechOrder(
+        return SpeechOrder(
             wanted.input, model, resolved.voice, resolved.id, language, generation, wanted.response_format
         )
-        self.record(order)
-        return order
+
+    def speak(
+        self, order: SpeechOrder, *, patient: bool = False
+    ) -> AbstractAsyncContextManager[ActiveSpeech]:
+        """The speech of an order as a context, which counts as a stream of the key. patient: see `Admission.slot`."""
+
+        def accepted() -> None:
+            self.parts.limits.count_characters(self.principal, len(order.text))
+            self.record(order)
+
+        speech = self.parts.speaker.speech(order, self.principal, accepted, patient=patient)
+        return self.parts.limits.streaming(self.principal, speech)
 
     def model(self, name: str | None) -> str:
         """The model that a request names, whatever its client calls it."""

@@ -15,6 +15,9 @@ from timbral.errors import TimbralError
 from timbral.serving.engine.speaker import ActiveSpeech
 from timbral.serving.errors import as_api_error, error_body
 
+_STALLED_S = 60.0
+"""Seconds for which a client may take no bytes before its speech is given up."""
+
 OpenSpeech = Callable[[], AbstractAsyncContextManager[ActiveSpeech]]
 
 
@@ -54,7 +57,9 @@ class SpeechResponse(Response):
             )
             body = _events(speech) if self._events else speech
             async for content in body:
-                await send({"type": "http.response.body", "body": content, "more_body": True})
+                message = {"type": "http.response.body", "body": content, "more_body": True}
+                # Whoever takes nothing for so long must not hold a slot.
+                await asyncio.wait_for(send(message), _STALLED_S)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

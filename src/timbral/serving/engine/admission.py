@@ -1,6 +1,7 @@
-"""Who may speak now, who waits, and who is turned away: a bounded queue, fair between keys.
+"""Who may speak now, who waits, and who is turned away, fairly between keys.
 
-A queue that grows only moves the moment at which clients give up. What cannot begin soon is refused at once.
+A queue only moves the moment at which clients give up, so that a key that has its share of the slots is refused at once when
+all are taken. Those that have less wait for the next free ones, in a short queue.
 """
 
 import asyncio
@@ -47,10 +48,10 @@ class Admission:
         """A slot while the block runs. group: who asks; slots go round between groups.
 
         patient: waits as long as it takes, beside the bounded queue; for what has been accepted already.
-        Raises BusyError: the queue is full, or a slot was not free in time.
+        Raises BusyError: no slot is free and the key has its share, the queue is full, or no slot became free in time.
         """
-        if not patient and self.active >= self._config.streams and self.waiting >= self._config.queue:
-            self._make_room(group)
+        if not patient:
+            self.check(group)
         ticket = _Ticket(group, asyncio.get_running_loop().create_future())
         self._scheduler.submit(ticket, group)
         self._admit()
@@ -73,15 +74,14 @@ class Admission:
             if not ticket.admitted.done():
                 ticket.admitted.set_result(None)
 
-    def _make_room(self, group: Hashable) -> None:
-        """Turns away the last request of whoever has most of the queue, if that is not who asks. Raises BusyError."""
-        counts = Counter(ticket.group for ticket in self._scheduler.waiting)
-        greediest, most = counts.most_common(1)[0] if counts else (group, 0)
-        if most <= counts[group] + 1:
+    def check(self, group: Hashable) -> None:
+        """Raises BusyError where all slots are taken and a key has its share of them, or the queue is full."""
+        if self.active < self._config.streams:
+            return
+        counts = Counter(ticket.group for ticket in (*self._scheduler.running, *self._scheduler.waiting))
+        share = max(1, self._config.streams // len(counts.keys() | {group}))
+        if counts[group] >= share or self.waiting >= self._config.queue:
             raise self._busy()
-        last = [ticket for ticket in self._scheduler.waiting if ticket.group == greediest][-1]
-        self._scheduler.release(last)
-        last.admitted.set_exception(self._busy())
 
     def _busy(self) -> BusyError:
         after = (self.waiting + 1) * self._mean_s / self._config.streams

@@ -39,18 +39,19 @@ class Speaker:
 
     @asynccontextmanager
     async def speech(
-        self, order: SpeechOrder, principal: Principal, *, patient: bool = False
+        self, order: SpeechOrder, principal: Principal, accepted: Callable[[], None], *, patient: bool = False
     ) -> AsyncIterator["ActiveSpeech"]:
         """A speech whose first bytes are there; leaving the block stops it.
 
-        patient: see `Admission.slot`. Raises BusyError; ApiError (503): it was not begun in time; TimbralError.
+        accepted: called, in a thread, when the speech has a slot, before the work begins; it may refuse. patient: see
+        `Admission.slot`. Raises BusyError; ApiError (503): it was not begun in time; TimbralError.
         """
         began = time.perf_counter()
         async with self.admission.slot(principal.key_id, patient=patient):
             rendering = Rendering(order, self._pool, self._processors)
             active = ActiveSpeech(rendering, self._run, time.monotonic() + self._config.request_timeout_s)
             try:
-                await active.start()
+                await active.start(accepted)
                 self._metrics.first_sound.observe(time.perf_counter() - began)
                 yield active
             finally:
@@ -81,10 +82,11 @@ class ActiveSpeech:
         self._run, self._deadline = run, deadline
         self._first: bytes | None = None
 
-    async def start(self) -> None:
+    async def start(self, accepted: Callable[[], None]) -> None:
         """Makes the first bytes."""
 
         def first() -> bytes | None:
+            accepted()
             self.rendering.start()
             return self.rendering.step()
 

@@ -39,7 +39,10 @@ class BodyLimits:
                 message = await asyncio.wait_for(receive(), deadline - time.monotonic())
             except asyncio.TimeoutError:
                 raise _RefusedError(
-                    408, "the body of the request came too slowly", code="body_timeout"
+                    408,
+                    "the body of the request came too slowly",
+                    code="body_timeout",
+                    headers={"Connection": "close"},
                 ) from None
             size += len(message.get("body", b""))
             if size > self._most:
@@ -57,7 +60,6 @@ class BodyLimits:
         except _RefusedError as error:
             if begun:
                 raise
-            error.headers["Connection"] = "close"
             await error_response(error)(scope, receive, send)
 
     def _too_large(self) -> _RefusedError:
