@@ -423,3 +423,20 @@ def test_a_stream_that_is_over_has_nothing_to_collect(tts: Synthesizer, voice: V
     assert stream.collect().duration > 0
     with pytest.raises(SynthesisError, match="nothing is left"):
         stream.collect()
+
+
+def test_another_thread_stops_a_stream_at_once(tts: Synthesizer, voice: Voice) -> None:
+    """Also before its first sound; what was given until then is whole."""
+    whole = tts.say(TWO_SENTENCES, voice, seed=1).samples
+    stream = tts.stream(TWO_SENTENCES * 20, voice, seed=1)
+    heard = [next(stream).samples]
+    stopping = threading.Timer(0.01, stream.cancel)
+    stopping.start()
+    heard += [chunk.samples for chunk in stream]
+    samples = np.concatenate(heard)
+    assert len(samples) < 5 * len(whole)
+    np.testing.assert_array_equal(samples[:10_000], whole[:10_000])
+    silent = tts.stream(TWO_SENTENCES, voice, seed=1)
+    silent.cancel()
+    assert sum(len(chunk.samples) for chunk in silent) == 0
+    np.testing.assert_array_equal(tts.say(TWO_SENTENCES, voice, seed=1).samples, whole)

@@ -84,11 +84,12 @@ def test_one_key_cannot_shut_out_the_others() -> None:
         admission = Admission(EngineConfig(streams=2, queue=2, queue_timeout_s=5))
         done: list[str] = []
         refused: list[str] = []
+        all_asked = asyncio.Event()
 
         async def ask(key: str) -> None:
             try:
                 async with admission.slot(key):
-                    await asyncio.sleep(0.01)
+                    await all_asked.wait()
                     done.append(key)
             except BusyError:
                 refused.append(key)
@@ -97,6 +98,7 @@ def test_one_key_cannot_shut_out_the_others() -> None:
         for key in "aaaabcd":
             tasks.append(asyncio.ensure_future(ask(key)))
             await asyncio.sleep(0)
+        all_asked.set()
         await asyncio.gather(*tasks)
         assert admission.active == admission.waiting == 0
         return done, refused

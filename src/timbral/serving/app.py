@@ -43,6 +43,7 @@ def make_app(services: Services) -> FastAPI:
         version=__version__,
         description="Few-shot voice cloning, with OpenAI's speech API.",
         lifespan=lifespan,
+        redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
     )

@@ -98,3 +98,10 @@ def test_groups_that_are_gone_leave_nothing_behind() -> None:
         scheduler.admit()
         scheduler.release(request)
     assert len(scheduler._last_turn) <= 1
+
+
+def test_urgent_requests_go_first_in_the_order_of_arrival() -> None:
+    scheduler: Scheduler[str] = Scheduler(1)
+    for name, group, urgent in (("a1", "a", False), ("b1", "b", True), ("a2", "a", True), ("b2", "b", False)):
+        scheduler.submit(name, group, urgent=urgent)
+    assert scheduler.waiting == ("b1", "a2", "a1", "b2")
