@@ -218,6 +218,17 @@ def test_a_client_that_goes_away_before_the_first_sound_stops_it_as_well(server:
         assert time.monotonic() - gone < 5
 
 
+def test_a_batch_stops_as_well(server: RunningServer) -> None:
+    items = [{"input": " ".join([TEXT] * 30)}] * 4
+    before = server.metric("timbral_audio_seconds_total")
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{server.address}/v1/audio/speech/batch", json={"items": items}, timeout=0.5)
+    gone = time.monotonic()
+    while server.metric("timbral_streams_active"):
+        assert time.monotonic() - gone < 5
+    assert server.metric("timbral_audio_seconds_total") - before < 60  # of eight minutes
+
+
 def test_request_ids_are_kept_or_made(server: RunningServer) -> None:
     assert (
         server.client.get("/health", headers={"X-Request-Id": "mine-1"}).headers["x-request-id"] == "mine-1"

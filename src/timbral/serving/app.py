@@ -5,12 +5,13 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 
 from timbral import __version__
 from timbral.errors import TimbralError
@@ -23,6 +24,8 @@ from timbral.serving.http.tracking import HEADER, ID, Tracking
 from timbral.serving.services import Services
 
 _log = logging.getLogger("timbral.serving")
+
+_CLIENT_CLOSED = 499
 
 ROUTERS = (speech.router, voices.router, consents.router, models.router, operations.router)
 
@@ -98,6 +101,10 @@ def _add_errors(app: FastAPI) -> None:
         return JSONResponse(
             error_body(error.status_code, str(error.detail)), error.status_code, headers=error.headers
         )
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=_CLIENT_CLOSED)  # for the log alone
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> JSONResponse:

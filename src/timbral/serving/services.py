@@ -6,6 +6,7 @@ from timbral.serving.access.audit import AuditLog
 from timbral.serving.access.keys import Keys
 from timbral.serving.access.limits import Limits
 from timbral.serving.config import ServeConfig
+from timbral.serving.engine.cloning import CloningQueue
 from timbral.serving.engine.pool import ModelPool
 from timbral.serving.engine.rendering import OpenProcessor
 from timbral.serving.engine.speaker import Speaker
@@ -35,6 +36,7 @@ class Services:
     voices: Voices
     search: VoiceSearch
     speaker: Speaker
+    cloning: CloningQueue
     preloaded: bool = False
     draining: bool = False
 
@@ -68,6 +70,7 @@ class Services:
             voices=Voices(config, database, objects, pool, consents, cache),
             search=ExactSearch(database),
             speaker=speaker,
+            cloning=CloningQueue(),
         )
 
     def preload(self) -> None:

@@ -18,7 +18,7 @@ from timbral.errors import TimbralError
 from timbral.serving.access.keys import Principal
 from timbral.serving.api.dependencies import REFUSALS, CanSpeak, Parts, RequestId
 from timbral.serving.api.speech_request import BatchRequest, SpeechRequest, first_mistake
-from timbral.serving.api.streaming import SpeechResponse
+from timbral.serving.api.streaming import SpeechResponse, while_connected
 from timbral.serving.encoding import FORMATS
 from timbral.serving.engine.rendering import SpeechOrder
 from timbral.serving.engine.speaker import ActiveSpeech
@@ -62,7 +62,7 @@ async def create_speech(
     parts.speaker.admission.check(principal.key_id)
     wanted, uploaded = await _read(request, parts)
     preparation = Preparation(parts, principal, name)
-    prepared = await run_in_threadpool(preparation.order, wanted, uploaded)
+    prepared = await preparation.prepare(wanted, uploaded)
 
     def speech() -> AbstractAsyncContextManager[ActiveSpeech]:
         return preparation.speak(prepared)
@@ -91,7 +91,7 @@ class BatchResponse(BaseModel):
 
 @router.post("/v1/audio/speech/batch", summary="Speak up to 32 texts")
 async def create_batch(
-    batch: BatchRequest, parts: Parts, principal: CanSpeak, name: RequestId
+    request: Request, batch: BatchRequest, parts: Parts, principal: CanSpeak, name: RequestId
 ) -> BatchResponse:
     """Speaks several texts, and answers when all are done. An item that fails does not stop the others."""
     gate = asyncio.Semaphore(_BATCH_AT_ONCE)
@@ -100,7 +100,7 @@ async def create_batch(
     async def one(index: int, wanted: SpeechRequest) -> BatchResult:
         async with gate:
             try:
-                prepared = await run_in_threadpool(preparation.order, wanted, None)
+                prepared = await preparation.prepare(wanted)
                 async with preparation.speak(prepared, patient=True) as speech:
                     content = b"".join([chunk async for chunk in speech])
             except TimbralError as error:
@@ -118,7 +118,8 @@ async def create_batch(
         requests = batch.requests()
     except ValidationError as error:
         raise first_mistake(error) from None
-    return BatchResponse(results=await asyncio.gather(*(one(i, wanted) for i, wanted in enumerate(requests))))
+    results = asyncio.gather(*(one(i, wanted) for i, wanted in enumerate(requests)))
+    return BatchResponse(results=await while_connected(results, request.receive))
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,13 @@ class Preparation:
     principal: Principal
     request_id: str
 
-    def order(self, wanted: SpeechRequest, uploaded: bytes | None) -> SpeechOrder:
-        """What is to be spoken. Blocks: it reads the database and may clone a voice. Raises TimbralError."""
+    async def prepare(self, wanted: SpeechRequest, uploaded: bytes | None = None) -> SpeechOrder:
+        """What is to be spoken. Raises TimbralError."""
+        cloning = uploaded is not None or wanted.ref_audio is not None
+        run = self.parts.cloning.run if cloning else run_in_threadpool
+        return await run(lambda: self._order(wanted, uploaded))
+
+    def _order(self, wanted: SpeechRequest, uploaded: bytes | None) -> SpeechOrder:
         parts, config = self.parts, self.parts.config
         if parts.draining:
             raise ApiError(503, "the server is stopping", code="stopping", headers={"Retry-After": "5"})
@@ -152,7 +158,14 @@ class Preparation:
             given = Recordings([recording], wanted.ref_text, language)
             resolved = parts.voices.passing(self.principal, given, wanted.consent, model=model)
         return SpeechOrder(
-            wanted.input, model, resolved.voice, resolved.id, language, generation, wanted.response_format
+            text=wanted.input,
+            model=model,
+            voice=resolved.voice,
+            voice_id=resolved.id,
+            consent=resolved.consent,
+            language=language,
+            config=generation,
+            format=wanted.response_format,
         )
 
     def speak(
@@ -178,6 +191,7 @@ class Preparation:
         text = order.text.encode("utf-8", "surrogatepass")
         details = {
             "voice": order.voice_id,
+            "consent": order.consent,
             "model": order.model,
             "characters": len(order.text),
             "text_sha256": hashlib.sha256(text).hexdigest(),

@@ -4,16 +4,19 @@ import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, TypeVar
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from timbral.errors import TimbralError
 from timbral.serving.engine.speaker import ActiveSpeech
 from timbral.serving.errors import as_api_error, error_body
+
+T = TypeVar("T")
 
 _STALLED_S = 60.0
 """Seconds for which a client may take no bytes before its speech is given up."""
@@ -37,18 +40,8 @@ class SpeechResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speaks, until the end or until the client is gone."""
-        speaking = asyncio.ensure_future(self._speak(send))
-        watching = asyncio.ensure_future(_disconnected(receive))
-        try:
-            await asyncio.wait((speaking, watching), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            watching.cancel()
-            if not speaking.done():
-                speaking.cancel()
-                with contextlib.suppress(asyncio.CancelledError, Exception):
-                    await speaking
-        if speaking.done() and not speaking.cancelled():
-            speaking.result()
+        with contextlib.suppress(ClientDisconnect):
+            await while_connected(self._speak(send), receive)
 
     async def _speak(self, send: Send) -> None:
         async with self._speech() as speech:
@@ -61,6 +54,23 @@ class SpeechResponse(Response):
                 # Whoever takes nothing for so long must not hold a slot.
                 await asyncio.wait_for(send(message), _STALLED_S)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def while_connected(work: Awaitable[T], receive: Receive) -> T:
+    """The result of work, which is cancelled when the client goes away. Raises ClientDisconnect, or what the work raises."""
+    working = asyncio.ensure_future(work)
+    watching = asyncio.ensure_future(_disconnected(receive))
+    try:
+        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        watching.cancel()
+        if not working.done():
+            working.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await working
+    if working.cancelled():
+        raise ClientDisconnect
+    return working.result()
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Form, Response, UploadFile
 from pydantic import BaseModel
-from starlette.concurrency import run_in_threadpool
 
 from timbral.serving.access.keys import Principal
 from timbral.serving.api.consents import Deleted
@@ -112,7 +111,7 @@ async def create_voice(
         )  # fmt: skip
         return row
 
-    return VoiceObject.of(await run_in_threadpool(create), principal)
+    return VoiceObject.of(await parts.cloning.run(create), principal)
 
 
 @router.post("/search", summary="Find voices that sound like a recording")
@@ -138,7 +137,7 @@ async def search_voices(
             for row, similarity in rows
         ]
 
-    data = await run_in_threadpool(search)
+    data = await parts.cloning.run(search)
     return VoiceList(data=data, voices=[one.name for one in data])
 
 

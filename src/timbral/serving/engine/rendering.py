@@ -35,12 +35,13 @@ OpenProcessor = Callable[[int], SampleProcessor]
 
 @dataclass(frozen=True, eq=False)
 class SpeechOrder:
-    """What is to be spoken, and as what. voice_id: what records call the voice."""
+    """What is to be spoken, and as what. voice_id, consent: what records call the voice, and what allows it."""
 
     text: str
     model: str
     voice: Voice
     voice_id: str
+    consent: str
     language: str
     config: GenerationConfig
     format: FormatName

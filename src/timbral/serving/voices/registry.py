@@ -1,7 +1,6 @@
 """The voices of a server: registered with consent, visible to their owner or to all, and found by name or id."""
 
 import secrets
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -37,10 +36,11 @@ class Recordings:
 
 @dataclass(frozen=True, eq=False)
 class Resolved:
-    """A voice to speak with. id: what records call it."""
+    """A voice to speak with. id: what records call it. consent: its id, or the statement; empty where there is none."""
 
     id: str
     voice: Voice
+    consent: str = ""
 
 
 class Voices:
@@ -57,7 +57,6 @@ class Voices:
     ) -> None:
         self._config, self._database, self._objects = config, database, objects
         self._pool, self._consents, self._cache = pool, consents, cache
-        self._cloning = threading.BoundedSemaphore(1)  # cloning must not take all cores from those who listen
 
     def clone(
         self,
@@ -149,9 +148,8 @@ class Voices:
                     403, "the consent for this voice was withdrawn", code="consent_revoked", param="voice"
                 )
             found = row
-            return Resolved(
-                row.id, self._cache.get(row.sha256, lambda: files.from_bytes(self._objects.get(found.object)))
-            )
+            voice = self._cache.get(row.sha256, lambda: files.from_bytes(self._objects.get(found.object)))
+            return Resolved(row.id, voice, row.consent_id or "")
         return self._built_in(self._config.voice_aliases.get(name, name))
 
     def passing(
@@ -160,13 +158,16 @@ class Voices:
         """A voice for one request, of a recording that came with it; it is not registered. Raises as `clone` does."""
         digests = [sha256_of(content) for content in recordings.contents]
         agreement = self._consents.agreement(principal, consent, "the speaker", digests)
+        if agreement is not None and not agreement.is_new:
+            with self._database.session() as session:
+                self._consents.settle(session, principal, agreement, digests)
         agreed = agreement.consent if agreement else None
         key = sha256_of(repr((digests, recordings.text, recordings.language, model)).encode())
         voice = self._cache.get(key, lambda: self._cloned(recordings, model, agreed))
-        return Resolved(f"sha256:{digests[0]}", voice)
+        return Resolved(f"sha256:{digests[0]}", voice, consent or "")
 
     def _cloned(self, recordings: Recordings, model: str, consent: Consent | None) -> Voice:
-        with self._cloning, self._pool.lease(model) as synthesizer:
+        with self._pool.lease(model) as synthesizer:
             return synthesizer.clone(
                 *recordings.contents, text=recordings.text, language=recordings.language, consent=consent
             )
