@@ -44,6 +44,7 @@ def serve(config: ServeConfig, opened: Callable[[str], None] = print) -> None:
     logs.configure(config.log_format)
     services = Services.open(config)
     _check_access(services)
+    _check_models(services)
     with _bound(config) as bound:
         host, port = bound.getsockname()[:2]
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -71,6 +72,13 @@ def _check_access(services: Services) -> None:
         )
     who = "every program on this machine" if config.on_loopback else "everybody who reaches it"
     _log.warning("no API keys: %s may use this server; `timbral keys add NAME` closes it", who)
+
+
+def _check_models(services: Services) -> None:
+    config, known = services.config, services.pool.known()
+    for name in (config.default_model, *config.pool.preload, *config.pool.pinned):
+        if name not in known:
+            raise SettingError(f"there is no model {name[:80]!r}; there are {', '.join(known)}")
 
 
 def _bound(config: ServeConfig) -> socket.socket:
