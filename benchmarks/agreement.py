@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from timbral.conversion.export import quantization_error
+from timbral.audio.measures import relative_error
 from timbral.conversion.export.semantic import export_semantic
 from timbral.inference.loading import open_engine
 from timbral.inference.semantic.backend import open_backend
+from timbral.inference.semantic.teacher_forcing import argmax_agreement, teacher_forced
 from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle, Precision, open_bundle
 from timbral.models.files import SEMANTIC_PREFILL, SEMANTIC_STEP
@@ -63,16 +64,14 @@ def main() -> None:
             runner = open_backend(
                 Path(folder) / SEMANTIC_PREFILL, Path(folder) / SEMANTIC_STEP, CPU, slots=2, capacity=CAPACITY
             )
-            found[precision] = [
-                quantization_error.teacher_forced(runner, phones, None, tokens) for phones, tokens in pairs
-            ]
+            found[precision] = [teacher_forced(runner, phones, None, tokens) for phones, tokens in pairs]
     exact = np.concatenate(found.pop("fp32"))
     print(f"{len(pairs)} sentences, {len(exact)} tokens")
     for precision, logits in found.items():
         rounded = np.concatenate(logits)
         agreement, error = (
-            quantization_error.argmax_agreement(exact, rounded),
-            quantization_error.relative_error(exact, rounded),
+            argmax_agreement(exact, rounded),
+            relative_error(exact, rounded),
         )
         print(f"{precision}: {agreement:.1%} agree, relative error of the logits {error:.3f}")
 

@@ -28,10 +28,12 @@ import official_models as models  # noqa: E402
 from measuring import Memory, Timing, interleaved  # noqa: E402
 from official_peer import SemanticPeer, vocode  # noqa: E402
 
-from timbral.conversion.export import acoustic, quantization_error, semantic  # noqa: E402
+from timbral.audio.measures import log_mel_distance, relative_error, signal_to_noise  # noqa: E402
+from timbral.conversion.export import acoustic, semantic  # noqa: E402
 from timbral.conversion.export.precision import Precision  # noqa: E402
 from timbral.inference.acoustic.vocoder_windows import vocode_in_rows  # noqa: E402
 from timbral.inference.semantic.backend import Backend, open_backend  # noqa: E402
+from timbral.inference.semantic.teacher_forcing import argmax_agreement, teacher_forced  # noqa: E402
 from timbral.inference.sessions import Graph, SessionOptions, usable_cores  # noqa: E402
 from timbral.models import files  # noqa: E402
 from timbral.nets.acoustic import AcousticNetwork  # noqa: E402
@@ -161,8 +163,8 @@ def vocoder_table(folder: Path, network: AcousticNetwork, threads: int, turns: i
         if name in sounds:
             pair = sounds["fp32"], sounds[name]
             cells += [
-                f"{quantization_error.signal_to_noise(*pair):.1f}",
-                f"{quantization_error.log_mel_distance(*pair, RATE):.2f}",
+                f"{signal_to_noise(*pair):.1f}",
+                f"{log_mel_distance(*pair, RATE):.2f}",
             ]
         table.add_row(*cells)
     return table
@@ -171,9 +173,7 @@ def vocoder_table(folder: Path, network: AcousticNetwork, threads: int, turns: i
 def error_table(folder: Path, threads: int) -> Table:
     phones, features, tokens = row(PROMPT + COMPARED)
     logits = {
-        precision: quantization_error.teacher_forced(
-            opened(folder / precision, threads, 1), phones, features, tokens, PROMPT
-        )
+        precision: teacher_forced(opened(folder / precision, threads, 1), phones, features, tokens, PROMPT)
         for precision in PRECISIONS
     }
     table = Table(title=f"Stage one: quantisation error over {COMPARED} tokens under teacher forcing")
@@ -183,8 +183,8 @@ def error_table(folder: Path, threads: int) -> Table:
         table.add_row(
             precision,
             f"{(folder / precision / semantic.WEIGHTS).stat().st_size / 1e6:.1f}",
-            f"{quantization_error.relative_error(logits['fp32'], found):.4f}",
-            f"{quantization_error.argmax_agreement(logits['fp32'], found):.0%}",
+            f"{relative_error(logits['fp32'], found):.4f}",
+            f"{argmax_agreement(logits['fp32'], found):.0%}",
         )
     return table
 

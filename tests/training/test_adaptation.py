@@ -13,8 +13,8 @@ import torch
 
 import timbral
 from tests.helpers.paths import DATA
+from timbral.audio.measures import relative_error
 from timbral.cli import main
-from timbral.conversion.export.quantization_error import relative_error
 from timbral.data.listing import Line, write_list
 from timbral.errors import TrainingError
 from timbral.inference.sessions import Graph, SessionOptions

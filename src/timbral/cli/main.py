@@ -15,6 +15,7 @@ from timbral.cli import (
     adapt,
     clone,
     doctor,
+    evaluate,
     importing,
     models,
     prepare,
@@ -51,6 +52,7 @@ app.command("prepare")(prepare.prepare)
 app.command("proofread")(proofread.proofread)
 app.command("train")(train.train)
 app.command("adapt")(adapt.adapt)
+app.command("evaluate")(evaluate.evaluate)
 app.command("serve")(serve.serve)
 app.add_typer(serve.keys, name="keys")
 app.add_typer(serve.audit, name="audit")

@@ -17,14 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from timbral.audio import read_reference
+from timbral.audio.measures import log_mel_distance, relative_error, signal_to_noise
 from timbral.conversion.components import Components, read_network, read_stage_two
-from timbral.conversion.export.quantization_error import (
-    argmax_agreement,
-    log_mel_distance,
-    relative_error,
-    signal_to_noise,
-    teacher_forced,
-)
 from timbral.conversion.families import symbols_of
 from timbral.conversion.networks import (
     acoustic_network,
@@ -41,6 +35,7 @@ from timbral.inference.loading import open_acoustic
 from timbral.inference.reference_encoder import ReferenceEncoder
 from timbral.inference.request import Conditioning, UtteranceRequest
 from timbral.inference.semantic.backend import open_backend
+from timbral.inference.semantic.teacher_forcing import argmax_agreement, teacher_forced
 from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle, files
 from timbral.models.manifest import SYMBOLS, AcousticError, QuantizationReport, SemanticError

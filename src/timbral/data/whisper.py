@@ -36,8 +36,11 @@ _NEEDED = ("model.bin", "config.json", "tokenizer.json")
 class Whisper:
     """One Whisper model, in memory from its making on."""
 
-    def __init__(self, folder: Path) -> None:
-        """folder: a model in the form of CTranslate2. Raises InstallationError, BundleError."""
+    def __init__(self, folder: Path, compute_type: str = "default") -> None:
+        """folder: a model in the form of CTranslate2; compute_type: its name of a precision.
+
+        Raises InstallationError, BundleError.
+        """
         _library()
         missing = [name for name in _NEEDED if not (folder / name).is_file()]
         if missing:
@@ -45,6 +48,9 @@ class Whisper:
                 f"{folder}: no Whisper for CTranslate2, {missing[0]} is missing; check the folder"
             )
         self.name = f"whisper {sha256(folder / 'model.bin')[:16]}"
+        if compute_type != "default":
+            self.name += f" in {compute_type}"
+        self._compute_type = compute_type
         ctranslate2 = importlib.import_module("ctranslate2")
         # It warns that weights in half precision are widened on a CPU, which is what is wanted.
         ctranslate2.set_log_level(logging.ERROR)
@@ -57,7 +63,9 @@ class Whisper:
             ) from None
 
     def _open(self) -> Any:
-        return _library().WhisperModel(str(self._folder), device=self._device, compute_type="default")
+        return _library().WhisperModel(
+            str(self._folder), device=self._device, compute_type=self._compute_type
+        )
 
     def transcribe(self, clips: Sequence[Samples], language: str | None) -> list[Transcript]:
         """See `Transcriber`; always alike for the same clips.

@@ -1,30 +1,16 @@
 """Log-mel spectrograms by matrix products, which export to ONNX and run in browsers."""
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from timbral.audio import mel_filters as mel
+
 
 def mel_filters(rate: int, n_fft: int, bands: int, top: float) -> Tensor:
     """Slaney-style triangular mel filters up to `top` Hz, each of unit area: [bands, n_fft / 2 + 1]."""
-
-    def to_mel(hertz: np.ndarray) -> np.ndarray:
-        return np.where(
-            hertz < 1000, hertz * 3 / 200, 15 + 27 * np.log(np.maximum(hertz, 1e-3) / 1000) / math.log(6.4)
-        )
-
-    def to_hertz(mel: np.ndarray) -> np.ndarray:
-        return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * math.log(6.4) / 27))
-
-    edges = to_hertz(np.linspace(0, to_mel(np.array(top)), bands + 2))
-    bins = np.linspace(0, rate / 2, n_fft // 2 + 1)
-    rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
-    falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
-    triangles = np.maximum(0, np.minimum(rising, falling)) * (2 / (edges[2:] - edges[:-2]))[:, None]
-    return torch.from_numpy(triangles.astype(np.float32))
+    return torch.from_numpy(mel.mel_filters(rate, n_fft, bands, top))
 
 
 class FourierBasis(nn.Module):

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from tests.helpers.nets_weights import SMALL_ACOUSTIC, fill, golden_arrays
 from tests.helpers.traced_once import kept_in, traced_once
+from timbral.audio.measures import signal_to_noise
 from timbral.conversion.export.acoustic import WEIGHTS, Utterance, export_acoustic, vocoder_examples
 from timbral.conversion.export.calibration import quantize_convolutions
-from timbral.conversion.export.quantization_error import signal_to_noise
 from timbral.inference.acoustic.vits import open_vocoder
 from timbral.inference.acoustic.vocoder_windows import vocode_in_rows, vocode_in_windows
 from timbral.inference.sessions import Graph, SessionOptions

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from tests.helpers.nets_weights import fill
+from timbral.audio.measures import relative_error
 from timbral.conversion.export.int8_kv_cache import cache_scales
-from timbral.conversion.export.quantization_error import relative_error, teacher_forced
 from timbral.conversion.export.semantic import export_semantic
 from timbral.inference.semantic import onnx_backend as engine
 from timbral.inference.semantic.onnx_backend import OnnxBackend
+from timbral.inference.semantic.teacher_forcing import teacher_forced
 from timbral.inference.sessions import SessionOptions
 from timbral.models.files import SEMANTIC_PREFILL, SEMANTIC_STEP, variant
 from timbral.nets.semantic import BERT_CHANNELS, SemanticConfig, SemanticTransformer

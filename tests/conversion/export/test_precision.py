@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from tests.helpers.nets_weights import fill
-from timbral.conversion.export import quantization_error
+from timbral.audio.measures import log_mel_distance, relative_error, signal_to_noise
 from timbral.conversion.export.fp16 import to_fp16
 from timbral.conversion.export.precision import Precision
 from timbral.conversion.export.semantic import WEIGHTS, export_semantic
 from timbral.conversion.export.weights import write_graphs
 from timbral.inference.semantic.onnx_backend import OnnxBackend
+from timbral.inference.semantic.teacher_forcing import argmax_agreement, teacher_forced
 from timbral.inference.sessions import Device, SessionOptions
 from timbral.models.files import SEMANTIC_PREFILL, SEMANTIC_STEP, variant
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
@@ -48,17 +49,15 @@ def logits(folder: Path, device: Device = "cpu") -> NDArray[np.float32]:
         folder / SEMANTIC_PREFILL, folder / SEMANTIC_STEP, options, slots=1, capacity=100
     )
     features = rng.standard_normal((20, 1024)).astype(np.float32)
-    return quantization_error.teacher_forced(
-        runner, rng.integers(0, 732, 20), features, rng.integers(0, 1024, 50), prompt=10
-    )
+    return teacher_forced(runner, rng.integers(0, 732, 20), features, rng.integers(0, 1024, 50), prompt=10)
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8", "int4"])
 def test_near_float32_and_small(folders: dict[Precision, Path], precision: Precision) -> None:
     reference, found = logits(folders["fp32"]), logits(folders[precision])
     assert found.shape == (41, 1025)
-    assert 0 < quantization_error.relative_error(reference, found) < ERROR[precision]
-    assert quantization_error.argmax_agreement(reference, found) > AGREEMENT[precision]
+    assert 0 < relative_error(reference, found) < ERROR[precision]
+    assert argmax_agreement(reference, found) > AGREEMENT[precision]
     sizes = [(folders[name] / WEIGHTS).stat().st_size for name in ("fp32", precision)]
     assert sizes[1] / sizes[0] < SIZE[precision]
 
@@ -95,7 +94,7 @@ def test_on_cuda_stage_one_computes_in_half_over_the_same_weights(
         "timbral.inference.semantic.onnx_backend.on_cuda", lambda options: options.device != "cpu"
     )
     found = logits(tmp_path, device="auto")
-    assert 0 < quantization_error.relative_error(on_cpu, found) < 0.01
+    assert 0 < relative_error(on_cpu, found) < 0.01
     half = onnx.load(tmp_path / variant(SEMANTIC_STEP, "fp16"), load_external_data=False)
     types = {item.name: item.type.tensor_type.elem_type for item in (*half.graph.input, *half.graph.output)}
     assert types["logits"] == TensorProto.FLOAT
@@ -116,7 +115,7 @@ def test_prefill_computes_in_half(folders: dict[Precision, Path]) -> None:
         onnxruntime.InferenceSession(graph.SerializeToString()).run(["logits"], inputs)[0]
         for graph in (model, to_fp16(model))
     )
-    assert quantization_error.relative_error(reference, found) < 0.01
+    assert relative_error(reference, found) < 0.01
 
 
 def test_quantising_leaves_logging_alone(folders: dict[Precision, Path]) -> None:
@@ -130,11 +129,8 @@ def test_measures_of_waveforms() -> None:
     rng = np.random.default_rng(0)
     sound = rng.standard_normal(32_000).astype(np.float32)
     noise = rng.standard_normal(32_000).astype(np.float32)
-    assert quantization_error.signal_to_noise(sound, sound) == np.inf
-    assert quantization_error.signal_to_noise(sound, sound + 0.01 * noise) == pytest.approx(40, abs=0.2)
-    assert quantization_error.log_mel_distance(sound, sound, 32_000) == 0
-    assert quantization_error.log_mel_distance(sound, 10 * sound, 32_000) == pytest.approx(20, abs=0.01)
-    assert (
-        quantization_error.argmax_agreement(np.eye(4, dtype=np.float32), np.eye(4, dtype=np.float32)[::-1])
-        == 0
-    )
+    assert signal_to_noise(sound, sound) == np.inf
+    assert signal_to_noise(sound, sound + 0.01 * noise) == pytest.approx(40, abs=0.2)
+    assert log_mel_distance(sound, sound, 32_000) == 0
+    assert log_mel_distance(sound, 10 * sound, 32_000) == pytest.approx(20, abs=0.01)
+    assert argmax_agreement(np.eye(4, dtype=np.float32), np.eye(4, dtype=np.float32)[::-1]) == 0

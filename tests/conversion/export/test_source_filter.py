@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from timbral.conversion.export.quantization_error import relative_error
+from timbral.audio.measures import relative_error
 from timbral.conversion.export.source_filter import export_acoustic, export_reference
 from timbral.nets.content_encoder import ContentConfig, ReferenceEncoder
 from timbral.nets.source_filter import EnvelopePredictor, LatentNet, SourceFilterConfig, SourceFilterVocoder

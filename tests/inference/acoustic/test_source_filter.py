@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.helpers import engine_graphs as graphs
-from timbral.conversion.export.quantization_error import relative_error
+from timbral.audio.measures import relative_error
 from timbral.inference.acoustic.interface import TimedTokens
 from timbral.inference.acoustic.source_filter import SourceFilterDecoder
 from timbral.inference.request import Conditioning, UtteranceRequest

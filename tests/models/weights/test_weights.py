@@ -19,8 +19,8 @@ from safetensors.numpy import load_file, save_file
 import timbral
 from tests.helpers.nets_weights import SMALL_ACOUSTIC, fill
 from tests.helpers.traced_once import kept_in, traced_once
+from timbral.audio.measures import relative_error
 from timbral.conversion.export.acoustic import Utterance, export_acoustic
-from timbral.conversion.export.quantization_error import relative_error
 from timbral.conversion.export.semantic import export_semantic
 from timbral.errors import BundleError, VoiceError
 from timbral.inference.semantic.backend import Backend, open_backend

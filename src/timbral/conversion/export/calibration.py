@@ -19,7 +19,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from timbral.conversion.export.quantization_error import Floats, signal_to_noise
+from timbral.audio.measures import Floats, signal_to_noise
 
 Example = Mapping[str, NDArray[Any]]
 """Inputs of the graph by name."""
