@@ -1,20 +1,34 @@
-"""Speaks held-out sentences with the voices of a folder of recordings, as cases for a judge.
+"""Evaluates a bundle on held-out sentences with the voices of a folder of recordings.
 
-    python evaluate.py BUNDLE PROMPTS.tsv TEXT_DIR OUT [--sentences 2]
+    python evaluate.py BUNDLE PROMPTS.tsv TEXT_DIR OUT [--sentences 2] [--against PARENT]
 
 PROMPTS.tsv has the columns id, language and transcript, recordings lie beside it as ID.flac; TEXT_DIR has
-en.txt, zh.txt, ja.txt. Writes OUT/*.wav and OUT/cases.jsonl: wav, text, lang, ref, group.
+en.txt, zh.txt, ja.txt. OUT gets speech, figures and a report of `timbral evaluate`; repeat the command to resume.
 """
 
 import argparse
 import csv
-import json
-import warnings
 from pathlib import Path
 
 from sentences import sentences
 
-import timbral
+from timbral.evaluation import Case, Suite, SuiteVoice, evaluate, write_report
+
+CROSS = {"zh": "en", "en": "zh", "ja": "ja"}
+
+
+def read_suite(prompts: Path, text: Path, count: int, cross: bool) -> Suite:
+    """Cases of all voices of a table, each with other sentences."""
+    cases = []
+    with prompts.open(encoding="utf-8") as file:
+        for n, row in enumerate(csv.DictReader(file, delimiter="\t")):
+            recording = prompts.parent / f"{row['id']}.flac"
+            voice = SuiteVoice(row["id"], recording, row["transcript"], row["language"])
+            lang = CROSS[row["language"]] if cross else row["language"]
+            texts = sentences(text, lang, held_out=True)
+            for i in range(count):
+                cases.append(Case(f"{row['id']}_{i}", voice, texts[(n * count + i) % len(texts)], lang))
+    return Suite("held-out", tuple(cases))
 
 
 def main() -> None:
@@ -27,46 +41,17 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--sentences", type=int, default=2)
     parser.add_argument("--cross", action="store_true", help="let zh voices speak en and the other way round")
-    parser.add_argument("--temperature", type=float)
-    parser.add_argument("--top-p", type=float)
-    parser.add_argument(
-        "--transcript", action="store_true", help="tell the model what is said in each recording"
-    )
+    parser.add_argument("--against", type=Path, help="parent to compare with")
     args = parser.parse_args()
-    warnings.simplefilter("ignore")
-    args.out.mkdir(parents=True, exist_ok=True)
-    tts = timbral.load(args.bundle)
-    with args.prompts.open() as f, (args.out / "cases.jsonl").open("w") as cases:
-        for n, row in enumerate(csv.DictReader(f, delimiter="\t")):
-            lang = row["language"]
-            if args.cross:
-                lang = {"zh": "en", "en": "zh", "ja": "ja"}[lang]
-            recording = args.prompts.parent / f"{row['id']}.flac"
-            voice = tts.clone(recording, text=row["transcript"] if args.transcript else None)
-            texts = sentences(args.text, lang, held_out=True)
-            for i in range(args.sentences):
-                text = texts[(n * args.sentences + i) % len(texts)]
-                wav = args.out / f"{row['id']}_{i}.wav"
-                speech = tts.say(
-                    text,
-                    voice,
-                    lang,
-                    seed=i,
-                    temperature=args.temperature,
-                    top_p=args.top_p,
-                )
-                speech.save(wav)
-                case = {
-                    "wav": str(wav),
-                    "text": text,
-                    "lang": lang,
-                    "ref": str(recording),
-                    "group": lang,
-                    "rtf": round(speech.report.rtf, 3),
-                    "retries": speech.report.retries,
-                    "faults": speech.report.faults,
-                }
-                cases.write(json.dumps(case, ensure_ascii=False) + "\n")
+    suite = read_suite(args.prompts, args.text, args.sentences, args.cross)
+    found = evaluate(
+        args.bundle,
+        suite,
+        against=args.against,
+        folder=args.out,
+        progress=lambda what, share: print(f"{what}: {share:.0%}", flush=True),
+    )
+    print(write_report(found, args.out).read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

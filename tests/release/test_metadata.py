@@ -37,7 +37,7 @@ def test_the_licence_expression_names_all_licences_of_the_data() -> None:
 def test_extra_all_brings_what_every_command_needs() -> None:
     """`[separate]` is not in it: it requires a package for non-commercial use alone (docs/dependencies.md)."""
     everything = set().union(
-        *(names("timbral", extra) for extra in ("train", "hub", "data", "play", "denoise"))
+        *(names("timbral", extra) for extra in ("train", "hub", "data", "evaluate", "play", "denoise"))
     )
     assert names("timbral", "all") >= everything
 

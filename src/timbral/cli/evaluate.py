@@ -31,7 +31,11 @@ SuiteOption = Annotated[
 ]
 GateOption = Annotated[
     str | None,
-    typer.Option("--gate", metavar="FILE", help="Bounds as YAML, or sovits-tiny; exit code 1 if one breaks."),
+    typer.Option(
+        "--gate",
+        metavar="FILE",
+        help="Bounds as YAML, or sovits-tiny or compressed; exit code 1 if one breaks.",
+    ),
 ]
 Output = Annotated[
     Path | None,

@@ -24,7 +24,6 @@ from pydantic_core import PydanticCustomError
 
 from timbral.errors import InstallationError, SettingError
 from timbral.evaluation.results import Evaluation, Row
-from timbral.models.store import EMBEDDED
 
 Scope = Literal["case", "voice", "language", "overall"]
 SCOPES: tuple[Scope, ...] = ("case", "voice", "language", "overall")
@@ -127,9 +126,9 @@ class Gate(_Strict):
 
     @staticmethod
     def read(path: str | Path) -> "Gate":
-        """A gate from a YAML file, or one of the package by name (`sovits-tiny`). Raises SettingError."""
-        shipped = _GATES / f"{path}.yaml"
-        file = shipped if str(path) == EMBEDDED and shipped.is_file() else Path(path)
+        """A gate from a YAML file, or one of the package by name. Raises SettingError."""
+        shipped = {each.stem: each for each in _GATES.glob("*.yaml")}
+        file = shipped.get(str(path), Path(path))
         try:
             import yaml
         except ImportError:
@@ -139,7 +138,9 @@ class Gate(_Strict):
         try:
             values = yaml.safe_load(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise SettingError(f"{path}: no such gate; give a YAML file, or {EMBEDDED}") from None
+            raise SettingError(
+                f"{path}: no such gate; give a YAML file, or {' or '.join(sorted(shipped))}"
+            ) from None
         except (OSError, UnicodeDecodeError) as error:
             raise SettingError(f"{path}: cannot be read ({error})") from None
         except yaml.YAMLError as error:

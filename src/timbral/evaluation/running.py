@@ -9,6 +9,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from timbral.audio import Audio, read
 from timbral.errors import (
     AudioError,
@@ -313,7 +315,7 @@ def _measured(row: Row, spoken: Spoken, metrics: Sequence[Metric]) -> Row:
         if measured.get(metric.name) == metric.fingerprint or (metric.needs_parent and spoken.parent is None):
             continue
         found = metric.measure(spoken)
-        values |= {name: round(float(value), 6) for name, value in found.values.items()}
+        values |= {name: round(float(v), 6) for name, v in found.values.items() if np.isfinite(v)}
         weights |= found.weights
         heard = heard if found.heard is None else found.heard
         measured[metric.name] = metric.fingerprint

@@ -13,7 +13,7 @@ from timbral.evaluation.metrics.interface import Better, Column, Measured, Metri
 from timbral.evaluation.metrics.pitch import Pitch
 from timbral.evaluation.metrics.recognition import RecognitionError
 from timbral.evaluation.metrics.speaker import SpeakerSimilarity
-from timbral.evaluation.metrics.stages import StageOne, StageTwo
+from timbral.evaluation.metrics.stages import NothingShared, StageOne, StageTwo
 from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle
 
@@ -81,7 +81,8 @@ def open_metrics(names: Sequence[str] | None, context: MetricContext) -> tuple[l
         if name in _COMPARING and not context.parent:
             continue
         if name in _SHARING and context.bundles is None:
-            notes.append(f"{name} is left out: the models do not share their tokens")
+            notes.append(f"{name} says nothing: the models do not share their tokens")
+            metrics.append(NothingShared(name))
             continue
         try:
             metrics.append(_FACTORIES[name](context))

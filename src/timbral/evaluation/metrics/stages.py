@@ -95,6 +95,20 @@ class StageTwo:
         )
 
 
+class NothingShared:
+    """Stands for one of these metrics where two models share no tokens: it has its columns, and no values."""
+
+    needs_parent = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.columns = StageOne.columns if name == StageOne.name else StageTwo.columns
+        self.fingerprint = "no shared tokens"
+
+    def measure(self, spoken: Spoken) -> Measured:
+        return Measured({})
+
+
 def _stage_one(bundle: Bundle, options: SessionOptions) -> Backend:
     return open_backend(
         bundle.path(files.SEMANTIC_PREFILL),
