@@ -72,14 +72,13 @@ def _read_folder(folder: Path, name: str, sentences: int) -> Suite:
     used: dict[str, int] = defaultdict(int)
     cases = []
     for voice, languages in voices:
-        for language in languages:
-            lines = texts.get(language)
-            if lines is None:
-                raise DataError(f"{folder}: {voice.name} speaks {language}, and there is no {language}.txt")
-            for turn in range(min(sentences, len(lines))):
-                at = used[language] % len(lines)
-                used[language] += 1
-                cases.append(Case(f"{voice.name}-{language}-{turn + 1}", voice, lines[at], language))
+        for spoken in languages:
+            if spoken not in texts:
+                raise DataError(f"{folder}: {voice.name} speaks {spoken}, and there is no {spoken}.txt")
+            for turn in range(min(sentences, len(texts[spoken]))):
+                text = texts[spoken][used[spoken] % len(texts[spoken])]
+                used[spoken] += 1
+                cases.append(Case(f"{voice.name}-{spoken}-{turn + 1}", voice, text, spoken))
     return Suite(name, tuple(cases))
 
 
