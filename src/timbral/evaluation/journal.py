@@ -5,6 +5,7 @@ In the folder are `run.json`, `speech/` (a FLAC a case), `cases.jsonl` (of two r
 """
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,16 @@ class Journal:
             (folder / CASES).unlink(missing_ok=True)
             journal.describe(run)
         return journal
+
+    @staticmethod
+    def adopt(source: Path, folder: Path) -> None:
+        """Takes what another folder has of the same evaluation, unless there is one already."""
+        if not (folder / RUN).is_file():
+            for name in (SPEECH, CASES, RUN):  # the last of them makes it whole
+                if (source / name).is_dir():
+                    shutil.copytree(source / name, folder / name, dirs_exist_ok=True)
+                else:
+                    shutil.copyfile(source / name, folder / name)
 
     def add(self, row: Row) -> None:
         self.rows[row.case] = row

@@ -2,7 +2,7 @@
 
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -77,14 +77,11 @@ def evaluate(
         kept = tempfile.TemporaryDirectory(prefix="timbral-evaluation-")
         folder = Path(kept.name)
     subject = _Subject.of(model, threads)
-    prompts = {name: suite.prompt(name) for name in suite.voices}
-    setting = _Setting(suite, seed, prompts, names, own, recogniser, threads, memory, progress)
-    parent, place = None, folder
-    if against is not None:
-        parent = _parent(against, setting, folder / PARENT)
-        if parent.digest == subject.digest and parent.folder == folder / PARENT:
-            place = parent.folder  # a model against itself is spoken once
-    return _evaluate(subject, setting, place, parent, kept)
+    setting = _Setting(suite, seed, suite.prompts, names, own, recogniser, threads, memory, progress)
+    parent = None if against is None else _parent(against, setting, folder / PARENT)
+    if parent and parent.digest == subject.digest and parent.suite_digest == suite.digest:
+        Journal.adopt(parent.folder, folder)  # a model against itself is spoken once
+    return _evaluate(subject, setting, folder, parent, kept)
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ class _Setting:
 
     suite: Suite
     seed: int
-    prompts: dict[str, Audio]
+    prompts: Mapping[str, Audio]
     names: Sequence[str] | None
     own: Sequence[Metric]
     recogniser: str

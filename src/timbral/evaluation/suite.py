@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -66,9 +66,10 @@ class Suite:
         ]
         return hashlib.sha256(json.dumps(cases).encode()).hexdigest()[:16]
 
-    def prompt(self, voice: str) -> Audio:
-        """The recording of a voice. Raises AudioError."""
-        return Audio(*read(self.voices[voice].recording))
+    @property
+    def prompts(self) -> Mapping[str, Audio]:
+        """The recordings of the voices by name, each read when it is asked for. Raises AudioError then."""
+        return _Recordings(self.voices)
 
     def spoken_in(self, languages: Iterable[str]) -> "Suite":
         """The cases in these languages. Raises DataError where there is none."""
@@ -86,3 +87,19 @@ class Suite:
             turns[(case.language, "")] += 1
         chosen = {place for *_, place in sorted(ranked)[:count]}
         return Suite(self.name, tuple(case for place, case in enumerate(self.cases) if place in chosen))
+
+
+class _Recordings(Mapping[str, Audio]):
+    """A large suite has gigabytes of them."""
+
+    def __init__(self, voices: Mapping[str, SuiteVoice]) -> None:
+        self._voices = voices
+
+    def __getitem__(self, name: str) -> Audio:
+        return Audio(*read(self._voices[name].recording))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._voices)
+
+    def __len__(self) -> int:
+        return len(self._voices)

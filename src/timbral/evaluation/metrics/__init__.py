@@ -29,7 +29,7 @@ class MetricContext:
     None where they do not share tokens.
     """
 
-    prompts: dict[str, Audio]
+    prompts: Mapping[str, Audio]
     parent: str = ""
     recogniser: str = "whisper"
     threads: int = 0

@@ -1,11 +1,12 @@
 """Error rate of what a recogniser understands."""
 
+import importlib.util
 from functools import lru_cache
 
 from timbral.audio.resampling import resample
 from timbral.data.transcribers import open_transcriber
 from timbral.data.transcription import RATE, Transcriber
-from timbral.errors import SettingError
+from timbral.errors import InstallationError, SettingError
 from timbral.evaluation.metrics.interface import Column, Measured, Spoken
 from timbral.evaluation.metrics.units import characters, count_edits, units
 
@@ -25,6 +26,11 @@ class RecognitionError:
 
     def __init__(self, recogniser: str) -> None:
         """Raises SettingError, InstallationError, BundleError, HubError."""
+        if importlib.util.find_spec("faster_whisper") is None:
+            raise InstallationError(
+                "recognition needs faster-whisper; install it with: pip install 'timbral[evaluate]', or leave recognition out of "
+                "--metrics"
+            )
         self._recogniser = _opened(recogniser)
         self.fingerprint = f"recognition 1, {self._recogniser.name}"
 

@@ -1,5 +1,9 @@
 """Speaker similarity: cosine of GE2E embeddings (Wan et al. 2018) of the speech and the prompt."""
 
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import islice
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +21,8 @@ _STEP = 0.01
 _PAUSE = 35.0
 """dB below the loudest frames at which the ends of a recording are cut off."""
 _LEAST = 8000
+_OTHERS, _KEPT = 12, 32
+"""Other voices that a margin is to; embeddings that are kept."""
 
 
 class SpeakerEncoder:
@@ -53,19 +59,19 @@ class SpeakerSimilarity:
         Column("parent_similarity", "similarity to the parent", "high"),
     )
 
-    def __init__(self, prompts: dict[str, Audio], options: SessionOptions, parent: str) -> None:
+    def __init__(self, prompts: Mapping[str, Audio], options: SessionOptions, parent: str) -> None:
         """prompts: the recordings of all voices of the suite, by name. parent: digest of the parent."""
         self._encoder = SpeakerEncoder(options)
-        self._prompts = {name: self._encoder.embed(sound) for name, sound in prompts.items()}
-        self.fingerprint = f"GE2E 1, {','.join(sorted(prompts))}, {parent}"
+        self._prompt = lru_cache(maxsize=_KEPT)(lambda name: self._encoder.embed(prompts[name]))
+        self._others = list(islice(prompts, _OTHERS))
+        self.fingerprint = f"GE2E 1, {','.join(self._others)}, {parent}"
 
     def measure(self, spoken: Spoken) -> Measured:
         embedding = self._encoder.embed(spoken.speech)
-        likeness = {name: float(embedding @ prompt) for name, prompt in self._prompts.items()}
-        own = likeness.pop(spoken.voice)
+        own = float(embedding @ self._prompt(spoken.voice))
         values = {"similarity": own}
-        if likeness:
-            values["margin"] = own - max(likeness.values())
+        if others := [name for name in self._others if name != spoken.voice]:
+            values["margin"] = own - max(float(embedding @ self._prompt(name)) for name in others)
         if spoken.parent is not None:
             values["parent_similarity"] = float(embedding @ self._encoder.embed(spoken.parent))
         return Measured(values)
