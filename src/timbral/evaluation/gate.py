@@ -207,6 +207,10 @@ def _broken(
         theirs = _value(parent, name, others) if parent else None
         if value is None and any(not row.failed for row in rows):
             found.append(_violation(scope, name, "could not be measured", rows, rows[0]))
+        elif value is not None and bound.relative and theirs is None:
+            found.append(
+                _violation(scope, name, "has no value of the parent's to compare with", rows, rows[0])
+            )
         for problem, low in bound.broken(value, theirs) if value is not None else ():
             found.append(_violation(scope, name, problem, rows, _worst(name, rows, low)))
     return found

@@ -32,32 +32,35 @@ class Journal:
     @staticmethod
     def open(folder: Path, run: dict[str, Any]) -> "Journal":
         """Begins or resumes. Raises SettingError: the folder has another evaluation."""
+        described = _read_json(folder / RUN) if (folder / RUN).is_file() else {}
+        if described and {key: described.get(key) for key in run} != run:
+            raise SettingError(
+                f"{folder} holds an evaluation of another model, suite or seed; choose another folder, or remove it"
+            )
+        if not described and (folder / CASES).exists():
+            raise SettingError(f"{folder} has a {CASES} of something else; choose another folder")
         try:
             (folder / SPEECH).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SettingError(
                 f"{folder}: cannot be made ({error.strerror}); choose another folder"
             ) from None
-        described = _read_json(folder / RUN) if (folder / RUN).is_file() else {}
-        if described and {key: described.get(key) for key in run} != run:
-            raise SettingError(
-                f"{folder} holds an evaluation of another model, suite or seed; choose another folder, or remove it"
-            )
-        journal = Journal(folder, dict(_rows(folder)) if described else {}, described)
+        journal = Journal(folder, dict(_rows(folder)), described)
         if not described:
-            (folder / CASES).unlink(missing_ok=True)
             journal.describe(run)
+        elif (folder / CASES).is_file():
+            with (folder / CASES).open("a", encoding="utf-8") as file:
+                file.write("\n")  # ends a line that a kill cut off
         return journal
 
     @staticmethod
     def adopt(source: Path, folder: Path) -> None:
         """Takes what another folder has of the same evaluation, unless there is one already."""
         if not (folder / RUN).is_file():
-            for name in (SPEECH, CASES, RUN):  # the last of them makes it whole
-                if (source / name).is_dir():
-                    shutil.copytree(source / name, folder / name, dirs_exist_ok=True)
-                else:
-                    shutil.copyfile(source / name, folder / name)
+            shutil.copytree(source / SPEECH, folder / SPEECH, dirs_exist_ok=True)
+            journal = Journal.open(folder, _read_json(source / RUN))
+            for row in dict(_rows(source)).values():
+                journal.add(row)
 
     def add(self, row: Row) -> None:
         self.rows[row.case] = row
@@ -74,6 +77,8 @@ def _rows(folder: Path) -> Iterator[tuple[str, Row]]:
     """Rows by case, without one that a kill cut off, and without those whose speech is gone."""
     path = folder / CASES
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        if not line:
+            continue
         try:
             row = Row.model_validate_json(line)
         except ValidationError:

@@ -16,8 +16,8 @@ REPORT, DATA, PAGE = "report.md", "report.json", "listening.html"
 METRICS_PICTURE, SPECTROGRAMS_PICTURE = "metrics.png", "spectrograms.png"
 _WORST = 5
 _INTERVALS = (
-    "Intervals hold 95 % (bootstrap, percentiles). `by case` draws cases again; `by voice` draws whole voices, which is "
-    "the honest one for other voices, and wide where a suite has few."
+    "Intervals hold 95 % (bootstrap, percentiles). Above, cases are drawn again; below, whole voices are, which is the honest "
+    "way for other voices, and wide where a suite has few."
 )
 
 
@@ -97,18 +97,16 @@ def _markdown(evaluation: Evaluation, violations: Sequence[Violation] | None, sp
 
 def _by_voice(evaluation: Evaluation) -> list[str]:
     """The intervals that draw whole voices."""
-    rows = [
-        ["", "by case", "by voice", *(["change by case", "change by voice"] if evaluation.parent else [])]
-    ]
+    rows = [["by voice", "95 %", *(["change, 95 %"] if evaluation.parent else [])]]
     for column in evaluation.columns:
         found, change = evaluation.mean(column.name), evaluation.change(column.name)
-        if found is None:
-            continue
-        cells = [_range(found, column), _voice_range(found, column)]
-        if evaluation.parent:
-            cells += [_range(change, column), _voice_range(change, column)]
-        rows.append([_title(column), *cells])
-    return [*_table(rows), ""]
+        if found is not None and found.voice_low is not None:
+            cells = [
+                _voice_range(found, column),
+                *([_voice_range(change, column)] if evaluation.parent else []),
+            ]
+            rows.append([_title(column), *cells])
+    return [*_table(rows), ""] if len(rows) > 1 else []
 
 
 def _worst(evaluation: Evaluation) -> list[list[str]]:

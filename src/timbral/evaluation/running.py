@@ -312,6 +312,8 @@ def _measured(row: Row, spoken: Spoken, metrics: Sequence[Metric]) -> Row:
         if measured.get(metric.name) == metric.fingerprint or (metric.needs_parent and spoken.parent is None):
             continue
         found = metric.measure(spoken)
+        for column in metric.columns:
+            values.pop(column.name, None)
         values |= {name: round(float(v), 6) for name, v in found.values.items() if np.isfinite(v)}
         weights |= found.weights
         heard = heard if found.heard is None else found.heard
