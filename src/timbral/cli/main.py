@@ -14,6 +14,7 @@ from timbral import __version__
 from timbral.cli import (
     adapt,
     clone,
+    compress,
     doctor,
     evaluate,
     importing,
@@ -47,6 +48,7 @@ app.command("clone")(clone.clone)
 app.add_typer(voices.app, name="voices")
 app.add_typer(models.app, name="models")
 app.command("import")(importing.import_checkpoints)
+app.command("compress")(compress.compress)
 app.command("pull")(pull.pull)
 app.command("prepare")(prepare.prepare)
 app.command("proofread")(proofread.proofread)

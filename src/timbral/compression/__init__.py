@@ -1,1 +1,4 @@
-"""Compression: steps that make a bundle smaller (quantise, prune, distil), each a function from bundle to bundle."""
+"""Compression: steps that make a bundle smaller (quantise, prune, distil), each a function from bundle to bundle.
+
+`pipeline.compress` runs steps one after the other, `registry` lists them and the presets.
+"""
