@@ -7,7 +7,8 @@ states how:
 |--------------------|-----------------------------------------------------------------------------|
 | `w`                | float32                                                                     |
 | `w_half`           | float16                                                                     |
-| `w_rows`           | int8 [rows, n], and `w_scale` float32 [rows, 1]                             |
+| `w_rows`           | int8 [rows, ...], and `w_scale` float32 [rows, 1...]                        |
+| `w_halves`         | uint8 [rows, n / 2] around 8, and `w_scale` float32 [rows, 1]               |
 | `w_Q8`, `w_Q4`     | uint8 [outputs, blocks, bytes] around 128 or 8, and `w_scales`              |
 | `w_quantized`      | int8 [outputs, ...], and `w_scale` float32 [outputs]                        |
 
@@ -27,9 +28,17 @@ from numpy.typing import NDArray
 from timbral.models.weights.graph_file import Constant, read_graph_file
 
 Floats = NDArray[np.float32]
-Form = Literal["", "_half", "_rows", "_Q8", "_Q4", "_quantized"]
-_FORMS: tuple[Form, ...] = ("_half", "_rows", "_Q8", "_Q4", "_quantized")
-_SCALES: Mapping[Form, str] = {"_rows": "_scale", "_Q8": "_scales", "_Q4": "_scales", "_quantized": "_scale"}
+Form = Literal["", "_half", "_rows", "_halves", "_Q8", "_Q4", "_quantized"]
+_FORMS: tuple[Form, ...] = ("_half", "_rows", "_halves", "_Q8", "_Q4", "_quantized")
+_SCALES: Mapping[Form, str] = MappingProxyType(
+    {
+        "_rows": "_scale",
+        "_halves": "_scale",
+        "_Q8": "_scales",
+        "_Q4": "_scales",
+        "_quantized": "_scale",
+    }
+)
 _TRANSPOSED = ".T"
 
 
@@ -65,6 +74,8 @@ class Parameter:
         if self.form in ("_Q8", "_Q4"):
             shape: tuple[int, ...] = (self.stored.shape[0], self.inputs)
             return shape if self.transposed else shape[::-1]
+        if self.form == "_halves":
+            return self.stored.shape[0], 2 * self.stored.shape[1]
         return self.stored.shape[::-1] if self.transposed else self.stored.shape
 
     def constants(self, changed: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -82,6 +93,9 @@ class Parameter:
             value = stored.astype(np.float32)
             return value.T if self.transposed else value
         scales = scales.astype(np.float32)
+        if self.form == "_halves":
+            both = np.concatenate([stored & 15, stored >> 4], axis=1)
+            return (both.astype(np.float32) - _zero_point(self.form)) * scales
         if self.form in ("_rows", "_quantized"):
             value = stored.astype(np.float32) * scales.reshape(-1, *[1] * (stored.ndim - 1))
             return value.T if self.transposed else value
@@ -102,6 +116,11 @@ class Parameter:
                 / scales.reshape(-1, *[1] * (len(self.stored.shape) - 1))
             )
             return {self.constant: np.clip(steps, -127, 127).astype(np.int8).reshape(self.stored.shape)}
+        if self.form == "_halves":
+            steps = np.rint(value / self.stored_scales.read().astype(np.float32))
+            numbers = (np.clip(steps, -7, 7) + _zero_point(self.form)).astype(np.uint8)
+            first, second = np.split(numbers, 2, axis=1)
+            return {self.constant: first | second << 4}
         return self._in_blocks(value if self.transposed else value.T)
 
     def _in_blocks(self, value: Floats) -> dict[str, NDArray[Any]]:
