@@ -7,12 +7,12 @@ of one file, and `Weights` holds each once. Convolutions of static quantisation 
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 from onnx.external_data_helper import load_external_data_for_model
 
 from timbral.models import Bundle
@@ -125,9 +125,8 @@ def _widen(graph: onnx.GraphProto, parameter: Parameter) -> str | None:
     user = users[0]
     name = constant.removesuffix(parameter.form)
     if parameter.form == "_half":
-        name = user.output[0]
         graph.node.remove(user)
-        return name
+        return str(user.output[0])
     if parameter.form in ("_Q8", "_Q4"):
         changed = helper.make_node("MatMul", [user.input[0], name], list(user.output), name=user.name)
         user.CopyFrom(changed)
@@ -147,7 +146,7 @@ def _widen_rows(graph: onnx.GraphProto, user: onnx.NodeProto, name: str) -> str:
     for node in chain:
         graph.node.remove(node)
     if ids is None:
-        return output
+        return str(output)
     graph.node.insert(at, helper.make_node("Gather", [name, ids], [output]))
     return name
 
@@ -155,9 +154,13 @@ def _widen_rows(graph: onnx.GraphProto, user: onnx.NodeProto, name: str) -> str:
 def _use(graph: onnx.GraphProto, name: str) -> tuple[Kind, bool]:
     """What a weight is to the nodes that take it, and whether they take it as `Weight.value` is."""
     users = [node for node in graph.node if name in node.input]
-    if all(node.op_type == "Gather" and node.input[0] == name and _number(node, "axis", 0) == 0 for node in users):
+    if all(
+        node.op_type == "Gather" and node.input[0] == name and _number(node, "axis", 0) == 0 for node in users
+    ):
         return "table", True
-    if all(node.op_type == "MatMul" and node.input[1] == name and name not in node.input[:1] for node in users):
+    if all(
+        node.op_type == "MatMul" and node.input[1] == name and name not in node.input[:1] for node in users
+    ):
         return "product", False
     if all(node.op_type == "Gemm" and node.input[1] == name and _number(node, "transB", 0) for node in users):
         return "product", True

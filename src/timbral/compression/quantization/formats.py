@@ -85,10 +85,10 @@ class Rounded:
         """Bytes behind an ideal entropy coder of bytes."""
         if self.numbers is None or self.scales is None:
             return int(self.bytes * 0.93)
-        numbers = self.numbers.astype(np.uint8).ravel()
+        stored = self.numbers.astype(np.uint8).ravel()
         if self.format.stored_bits == 4:
-            numbers = numbers[::2] & 15 | numbers[1::2] << 4
-        counts = np.bincount(numbers, minlength=256)
+            stored = stored[::2] & 15 | stored[1::2] << 4
+        counts = np.bincount(stored, minlength=256)
         shares = counts[counts > 0] / counts.sum()
         return int(counts.sum() * -(shares * np.log2(shares)).sum() / 8 + 0.9 * self.scales.nbytes)
 
@@ -158,7 +158,7 @@ def to_numbers(blocks: Floats, scales: Floats, wanted: Format) -> NDArray[np.int
     return np.clip(np.rint(steps), low, high).astype(np.int16)
 
 
-def _storable(scales: Floats) -> Floats:
+def _storable(scales: NDArray[np.floating[Any]]) -> Floats:
     """Scales as they are stored: in float16, unless some are too small for it."""
     magnitudes = np.abs(scales[scales != 0])
     if magnitudes.size and magnitudes.min() < _SMALLEST_SCALE:

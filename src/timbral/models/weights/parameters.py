@@ -95,7 +95,8 @@ class Parameter:
         scales = scales.astype(np.float32)
         if self.form == "_halves":
             both = np.concatenate([stored & 15, stored >> 4], axis=1)
-            return (both.astype(np.float32) - _zero_point(self.form)) * scales
+            value = (both.astype(np.float32) - _zero_point(self.form)) * scales
+            return value
         if self.form in ("_rows", "_quantized"):
             value = stored.astype(np.float32) * scales.reshape(-1, *[1] * (stored.ndim - 1))
             return value.T if self.transposed else value
