@@ -56,7 +56,7 @@ def load(
     threads: int = 0,
     languages: Collection[Language] | None = None,
 ) -> Synthesizer:
-    """Loads a model: the embedded one, or one by name or folder.
+    """Loads a model: the embedded one, or one by name, folder or .timbral file.
 
     device: "auto" takes CUDA where onnxruntime-gpu is installed. threads: of each graph, 0 for all cores.
     languages: those to make ready now, so that the first sentence does not wait for their dictionaries (up to

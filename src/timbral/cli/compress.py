@@ -10,6 +10,7 @@ from timbral.cli.options import Json
 from timbral.cli.quantization import precision_with_error, quantization
 from timbral.errors import InstallationError, SettingError
 from timbral.models import embedded_path, store
+from timbral.models.package import SUFFIX
 
 if TYPE_CHECKING:
     from timbral.compression.pipeline import Step
@@ -73,11 +74,11 @@ def compress(
             parent,
             output,
             chosen,
-            name=name or output.name,
+            name=name or output.name.removesuffix(SUFFIX),
             work=work,
             on_progress=bar.on_progress,
         )
-    _report(bundle, parent, chosen, json)
+    _report(bundle, output, parent, chosen, json)
 
 
 def _chosen(preset: str | None, size: str | None, steps: str | None) -> "tuple[Step, ...]":
@@ -98,16 +99,17 @@ def _chosen(preset: str | None, size: str | None, steps: str | None) -> "tuple[S
     return parse_steps(PRESETS[preset])
 
 
-def _report(bundle: "Bundle", parent: Path, steps: "tuple[Step, ...]", json: bool) -> None:
+def _report(bundle: "Bundle", output: Path, parent: Path, steps: "tuple[Step, ...]", json: bool) -> None:
     from timbral.models import read_bundle
 
     manifest = bundle.manifest
     before = read_bundle(parent, verify=False).size
     facts = {
         "name": manifest.name,
-        "path": str(bundle.folder),
+        "path": str(output),
         "steps": [str(step) for step in steps],
         "mb": round(bundle.size / 1e6, 2),
+        "packed_mb": round(output.stat().st_size / 1e6, 2) if output.is_file() else None,
         "parent_mb": round(before / 1e6, 2),
         "precision": manifest.precision,
         "quantization": quantization(manifest),
@@ -116,8 +118,8 @@ def _report(bundle: "Bundle", parent: Path, steps: "tuple[Step, ...]", json: boo
         terminal.print_json(facts)
         return
     print(
-        f"{bundle.folder}: {facts['mb']} MB, {bundle.size / before:.0%} of {facts['parent_mb']} MB "
-        f"({precision_with_error(facts)})"
+        f"{output}: {facts['mb']} MB, {bundle.size / before:.0%} of {facts['parent_mb']} MB "
+        f"({precision_with_error(facts)})" + (f", packed {facts['packed_mb']} MB" if output.is_file() else "")
     )
     if parent == embedded_path():
-        terminal.note("measure what it costs: timbral evaluate " + terminal.quoted(str(bundle.folder)))
+        terminal.note("measure what it costs: timbral evaluate " + terminal.quoted(str(output)))

@@ -19,6 +19,7 @@ from timbral.cli import (
     evaluate,
     importing,
     models,
+    pack,
     prepare,
     proofread,
     pull,
@@ -49,6 +50,7 @@ app.add_typer(voices.app, name="voices")
 app.add_typer(models.app, name="models")
 app.command("import")(importing.import_checkpoints)
 app.command("compress")(compress.compress)
+app.command("pack")(pack.pack)
 app.command("pull")(pull.pull)
 app.command("prepare")(prepare.prepare)
 app.command("proofread")(proofread.proofread)

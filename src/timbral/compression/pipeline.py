@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -18,10 +19,11 @@ from pydantic import ValidationError
 from timbral.compression.registry import STEPS
 from timbral.compression.step import OnProgress, StepSettings, scratch
 from timbral.conversion.output_folder import check_free, check_name, new_folder
-from timbral.errors import CompressionError
+from timbral.errors import BundleError, CompressionError
 from timbral.models import Bundle, read_bundle, write_manifest
 from timbral.models.files import LEXICON, MANIFEST
-from timbral.paths import cache_folder
+from timbral.models.package import SUFFIX, pack
+from timbral.paths import cache_folder, describe_error
 
 _DIGITS = 16
 
@@ -91,14 +93,16 @@ def compress(
     work: Path | None = None,
     on_progress: OnProgress = lambda what, share: None,
 ) -> Bundle:
-    """Makes a smaller bundle in the folder `target`, which must not exist, or be empty.
+    """Makes a smaller bundle in the folder `target`, which must not exist, or be empty, or as the file NAME.timbral.
 
     work: folder of intermediate results; by default one in the user's cache, which is removed at the end.
     on_progress: called with what is being done, and the share of all steps that is done. Raises BundleError: a
-    parent or target that cannot be used; CompressionError: a step that cannot do what it is asked for.
+    parent or target that cannot be used; CompressionError: a step that cannot do what it is asked for. The folder
+    of the bundle that is returned is gone where `target` is a file.
     """
     check_name(name)
-    check_free(target)
+    if target.suffix != SUFFIX:
+        check_free(target)
     bundle = read_bundle(parent)
     own = work is None
     work = work_folder(bundle, steps) if work is None else work
@@ -119,7 +123,15 @@ def compress(
 
 
 def _publish(bundle: Bundle, target: Path, name: str) -> Bundle:
-    """Copies a bundle to its place, under its name, with the user's words."""
+    """Copies a bundle to its place, under its name, with the user's words; or packs it there."""
+    if target.suffix == SUFFIX:
+        with TemporaryDirectory(dir=bundle.folder.parent) as temporary:
+            named = _publish(bundle, Path(temporary) / name, name)
+            try:
+                pack(named.folder, target)
+            except OSError as error:
+                raise BundleError(describe_error(error, target)) from None
+            return named
     with new_folder(target) as folder:
         for file in bundle.manifest.files:
             shutil.copyfile(bundle.folder / file, folder / file)

@@ -73,6 +73,14 @@ def write_manifest(folder: Path, description: dict[str, Any]) -> Bundle:
     return Bundle(folder, manifest)
 
 
+def manifest_of(text: bytes, path: Path) -> Manifest:
+    """The manifest with this text, which was read from `path`. Raises BundleError where it is none."""
+    try:
+        return Manifest.model_validate_json(text)
+    except ValidationError as error:
+        raise BundleError(f"{path}: {_first_problem(error)}") from None
+
+
 _NEWER = {("format",), ("family",)}
 """Fields whose unknown values a newer version of Timbral may know."""
 
@@ -86,15 +94,12 @@ def _read_manifest(folder: Path) -> Manifest:
             raise BundleError(f"{path}: not a regular file; {_AGAIN}")
         if path.stat().st_size > _MANIFEST_LIMIT:
             raise BundleError(f"{path}: far too large for a manifest; {_AGAIN}")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes()
     except FileNotFoundError:
         raise BundleError(f"{folder}: not a Timbral model, it has no {MANIFEST}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise BundleError(f"{path}: cannot be read ({error}); {_AGAIN}") from None
-    try:
-        return Manifest.model_validate_json(text)
-    except ValidationError as error:
-        raise BundleError(f"{path}: {_first_problem(error)}") from None
+    return manifest_of(text, path)
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from timbral.errors import BundleError
 from timbral.models.bundle import Bundle, read_bundle
 from timbral.models.files import MANIFEST
+from timbral.models.package import SUFFIX, is_package, unpacked
 from timbral.paths import data_folder, is_folder, is_plain_name
 
 EMBEDDED = "sovits-tiny"
@@ -27,9 +28,9 @@ def embedded_path() -> Path:
 
 
 def find(model: str | Path | None) -> Path:
-    """Folder of a model: None is the embedded one, otherwise a name or a path.
+    """Folder of a model: None is the embedded one, otherwise a name, the path of a folder, or of a packed model.
 
-    A plain name is looked up among the named models first, so that a folder of the same name beside the
+    A packed model is unpacked into the user's cache. A plain name is looked up among the named models first, so that a folder of the same name beside the
     user cannot take its place. Raises BundleError where there is no such model.
     """
     if model is None or model == EMBEDDED:
@@ -40,11 +41,15 @@ def find(model: str | Path | None) -> Path:
         return models_folder() / model
     if is_folder(model):
         return Path(model)
+    if is_package(model):
+        return unpacked(Path(model))
     published = {name.casefold(): name for name in PUBLISHED}.get(str(model).casefold())
     if published:
         raise BundleError(f"the model {published} is not here; `timbral pull {published}` gets it")
     known = ", ".join([EMBEDDED, *_names()])
-    raise BundleError(f"no model {str(model)[:80]!r}: neither a folder nor one of {known}")
+    raise BundleError(
+        f"no model {str(model)[:80]!r}: neither a folder, nor a {SUFFIX} file, nor one of {known}"
+    )
 
 
 def removable(name: str) -> Path:

@@ -85,9 +85,9 @@ class Rounded:
         """Bytes behind an ideal entropy coder of bytes."""
         if self.numbers is None or self.scales is None:
             return int(self.bytes * 0.93)
-        stored = self.numbers.astype(np.uint8).ravel()
+        stored: NDArray[np.uint8] = self.numbers.astype(np.uint8).ravel()
         if self.format.stored_bits == 4:
-            stored = stored[::2] & 15 | stored[1::2] << 4
+            stored = np.asarray(stored[::2] & 15 | stored[1::2] << 4, np.uint8)
         counts = np.bincount(stored, minlength=256)
         shares = counts[counts > 0] / counts.sum()
         return int(counts.sum() * -(shares * np.log2(shares)).sum() / 8 + 0.9 * self.scales.nbytes)
