@@ -15,12 +15,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 import timbral
+from tests.helpers.packages import small_bundle
 from tests.helpers.paths import DATA
 from timbral.audio import read
 from timbral.conversion.checkpoints import read_checkpoint
 from timbral.data import read_list
 from timbral.errors import TimbralError
 from timbral.models import embedded_path, read_bundle
+from timbral.models.package import pack, unpack
 from timbral.models.weights import read_parameters
 from timbral.text import to_utterances
 
@@ -89,6 +91,21 @@ def _wav_seeds() -> list[bytes]:
     return seeds
 
 
+def _unpack(data: bytes) -> None:
+    with TemporaryDirectory() as folder, contextlib.suppress(TimbralError):
+        path = Path(folder) / "model.timbral"
+        path.write_bytes(data)
+        unpack(path, Path(folder) / "inside" / "model")
+        read_bundle(Path(folder) / "inside" / "model")
+
+
+def _package_seeds() -> list[bytes]:
+    with TemporaryDirectory() as folder:
+        package = Path(folder) / "model.timbral"
+        pack(small_bundle(Path(folder) / "model"), package)
+        return [package.read_bytes()]
+
+
 TARGETS: dict[str, Target] = {
     "bundle": Target(
         _file(lambda path: read_bundle(path.parent, verify=False), "bundle.json"),
@@ -102,6 +119,7 @@ TARGETS: dict[str, Target] = {
         _file(read_list, "anna.list"),
         lambda: ["clips/a.wav|anna|ZH|你好。\nC:\\b.wav|anna|JP|こんにちは\n".encode()],
     ),
+    "package": Target(_unpack, _package_seeds),
     "recording": Target(_file(read, "me.wav"), _wav_seeds),
     "text": Target(_text, lambda: [text.encode() for text in TEXTS]),
     "voice": Target(_file(timbral.Voice.load, "me.voice"), _voice_seeds),

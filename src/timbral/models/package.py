@@ -77,6 +77,15 @@ def pack(folder: Path, target: Path, on_progress: OnProgress = lambda share: Non
     return sha256(target)
 
 
+def compressed_size(path: Path) -> int:
+    """Bytes that a file takes in a package."""
+    compressor, size = zstd.ZstdCompressor(level=_LEVEL), 0
+    with path.open("rb") as source:
+        while block := source.read(_BLOCK):
+            size += len(compressor.compress(block))
+    return size + len(compressor.flush())
+
+
 def is_package(path: str | Path) -> bool:
     """Whether a path is that of a packed model; no path, however malformed, raises."""
     try:

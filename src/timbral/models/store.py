@@ -30,8 +30,8 @@ def embedded_path() -> Path:
 def find(model: str | Path | None) -> Path:
     """Folder of a model: None is the embedded one, otherwise a name, the path of a folder, or of a packed model.
 
-    A packed model is unpacked into the user's cache. A plain name is looked up among the named models first, so that a folder of the same name beside the
-    user cannot take its place. Raises BundleError where there is no such model.
+    A packed model is unpacked into the user's cache. A plain name is looked up among the named models first, so
+    that a folder of the same name beside the user cannot take its place. Raises BundleError where there is no such model.
     """
     if model is None or model == EMBEDDED:
         return embedded_path()

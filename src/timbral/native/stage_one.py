@@ -26,6 +26,8 @@ LARGEST_HEAD = 512
 """Channels of a head, at most."""
 MOST_MEMBERS = 8
 """Threads, beyond which there is too little to share out."""
+MIXED_BLOCK = 64
+"""Inputs that share a scale at most, where products differ in that: what is rounded together in stage_one.h."""
 _EPSILON = 1e-5
 """Of the layer norms: what torch has by default, and the official networks with it."""
 _PRODUCTS = ("self_attn.in_proj_weight", "self_attn.out_proj.weight", "linear1.weight", "linear2.weight")
@@ -246,13 +248,19 @@ def _layers(parameters: Mapping[str, Parameter]) -> int:
 
 
 def _readable(parameters: Mapping[str, Parameter], heads: int) -> bool:
-    """Whether matrices have few bits in whole blocks, and all shapes go together. Raises KeyError: one is missing."""
+    """Whether matrices have few bits in whole blocks, and all shapes go together. Raises KeyError: one is missing.
+
+    Some of them may be float16; where all are, onnxruntime is faster.
+    """
     prefixes = [f"h.layers.{index}." for index in range(_layers(parameters))]
     products = [parameters[prefix + name] for prefix in prefixes for name in _PRODUCTS]
-    small = all(readable(product) and product.form != "_half" for product in products)
-    if not small or not readable(parameters[_PREDICT]) or len({block(product) for product in products}) != 1:
+    if not all(readable(product) for product in (*products, parameters[_PREDICT])):
         return False
-    hidden, inner, vocabulary = products[0].inputs, products[3].inputs, parameters[_PREDICT].shape[0]
+    blocks = {block(product) for product in products if product.form != "_half"}
+    if not blocks or (len(blocks) > 1 and max(blocks) > MIXED_BLOCK):
+        return False
+    hidden, inner = products[0].shape[1], products[3].shape[1]
+    vocabulary = parameters[_PREDICT].shape[0]
     shapes: dict[str, tuple[int, ...]] = {
         _PREDICT: (vocabulary, hidden),
         f"{_TOKENS}.weight": (vocabulary, hidden),

@@ -37,6 +37,11 @@ _FLOW_TOKENS, _FLOW_STEPS = 25, 4
 _VITS_TOKENS, _SOURCE_FILTER_TOKENS = 30, 60
 """Tokens that others speak here: 1.2 s of VITS, whose vocoder is the slowest graph of all, and 2.4 s."""
 
+_EACH = 3
+"""Of so many utterances one is used: other sentences, voices and languages in turn."""
+_HEARD = 2.5
+"""Seconds of each recording that encoders hear."""
+
 Outputs = list[NDArray[Any]]
 
 
@@ -75,6 +80,7 @@ def parts_of(bundle: Bundle, model: FloatModel, values: Values, speech: Calibrat
 class _Maker:
     def __init__(self, bundle: Bundle, model: FloatModel, values: Values, speech: CalibrationSpeech) -> None:
         self._bundle, self._model, self._values, self._speech = bundle, model, values, speech
+        self._utterances = speech.utterances[::_EACH]
 
     def _fed(self, name: str, *outputs: str) -> FedGraph:
         return FedGraph(self._model.graphs[name], self._model.weights, self._values, outputs)
@@ -90,8 +96,7 @@ class _Maker:
 
         def run() -> Outputs:
             return [
-                _log_probabilities(fed, each, takes_bert, self._values[predict])
-                for each in self._speech.utterances
+                _log_probabilities(fed, each, takes_bert, self._values[predict]) for each in self._utterances
             ]
 
         return Part("semantic", {graph.name: fed}, run, _divergence)
@@ -119,7 +124,7 @@ class _Maker:
             decoder = VitsDecoder(graphs[0], graphs[1], _overlap(self._model), shape, rate)
         else:
             decoder = FlowDecoder(graphs[0], graphs[1], graphs[2], graphs[3], shape, rate)
-        spoken = [_shortened(each, shape.kind) for each in self._speech.utterances]
+        spoken = [_shortened(each, shape.kind) for each in self._utterances]
 
         def run() -> Outputs:
             sounds = [np.concatenate([*decoder.synthesize(each.request, each.timed)]) for each in spoken]
@@ -136,7 +141,10 @@ class _Maker:
     def content(self) -> Part:
         silence = np.zeros(self._bundle.manifest.reference.silence, np.float32)
         rate = self._bundle.manifest.reference.rate
-        inputs = [{"audio": np.concatenate([each[rate], silence])[None]} for each in self._speech.recordings]
+        inputs = [
+            {"audio": np.concatenate([_beginning(each, rate), silence])[None]}
+            for each in self._speech.recordings
+        ]
         return self._relative(files.CONTENT, inputs, ENCODED)
 
     def speaker(self) -> Part:
@@ -145,7 +153,7 @@ class _Maker:
     def timbre(self) -> Part:
         reference = self._bundle.manifest.reference
         rate = reference.timbre_rate or reference.rate
-        inputs = [{"audio": each[rate][None]} for each in self._speech.recordings]
+        inputs = [{"audio": _beginning(each, rate)[None]} for each in self._speech.recordings]
         if any(item.name == "speaker" for item in self._model.graphs[files.TIMBRE].model.graph.input):
             speaker = (
                 self._fed(files.SPEAKER, "speaker")
@@ -169,7 +177,7 @@ class _Maker:
         return self._relative(files.BERT, inputs, FEATURES)
 
     def _at_rate(self, recording: Recording) -> dict[str, NDArray[Any]]:
-        return {"audio": recording[self._bundle.manifest.reference.rate][None]}
+        return {"audio": _beginning(recording, self._bundle.manifest.reference.rate)[None]}
 
     def _relative(self, name: str, inputs: Sequence[Mapping[str, NDArray[Any]]], unit: float) -> Part:
         """A part of one graph, whose float outputs are compared, or what an ArgMax chooses from."""
@@ -213,6 +221,10 @@ class _Pitch:
         own = [np.log2(np.maximum(each, 1.0)).ravel() for each in self._own]
         self._own, self._is_first = [], False
         return np.concatenate(own) if own else np.zeros(0, np.float32)
+
+
+def _beginning(recording: Recording, rate: int) -> Floats:
+    return recording[rate][: int(_HEARD * rate)]
 
 
 def _predicting(graph: FloatGraph) -> str | None:

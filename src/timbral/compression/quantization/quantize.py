@@ -25,6 +25,8 @@ from timbral.conversion.graph_precision import graph_precision
 from timbral.conversion.output_folder import new_folder
 from timbral.errors import CompressionError
 from timbral.models import Bundle, Precision, files, read_bundle, write_manifest
+from timbral.models.package import compressed_size
+from timbral.native.stage_one import MIXED_BLOCK
 
 _PRECISION: Mapping[int, Precision] = {32: "fp32", 16: "fp16", 8: "int8", 4: "int4", 3: "int4"}
 _SKIPPED = frozenset(
@@ -35,6 +37,8 @@ _MOMENTS = 256 << 20
 """Bytes of second moments that are collected in one run."""
 _ATTEMPTS = 6
 """Mixtures that are tried for a size or a loss."""
+_PACKED_MARGIN = 1.01
+"""Of sizes that are measured on the nearest numbers: those of GPTQ have a little more entropy."""
 _SPEECH, _SENSITIVITY, _ROUNDED = 0.05, 0.75, 0.97
 """Shares of the work that are done after each stage."""
 
@@ -103,7 +107,9 @@ class _Quantizer:
         return self._meet_size(candidates, size, work)
 
     def _size_of_parent(self) -> int:
-        return self._bundle.size
+        if not self._settings.packed:
+            return self._bundle.size
+        return sum(compressed_size(self._bundle.folder / name) for name in self._bundle.manifest.files)
 
     def _candidates(self, weight: Weight, gain: float | None) -> list[Candidate]:
         """Formats of a weight with their sizes and predicted losses; float16 alone where nothing measured it."""
@@ -123,8 +129,7 @@ class _Quantizer:
             return False
         if not self._settings.encoders and names & {files.CONTENT, files.TIMBRE, files.SPEAKER}:
             return wanted.bits == 16
-        # The kernels of stage one round activations in blocks that fit into four tiles of outputs.
-        return not (wanted.block > 64 and files.SEMANTIC_PREFILL in names)
+        return not (wanted.block > MIXED_BLOCK and files.SEMANTIC_PREFILL in names)
 
     def _meet_size(
         self, candidates: Mapping[str, Sequence[Candidate]], size: int, work: Path
@@ -192,8 +197,12 @@ class _Quantizer:
     def _measured_size(self, rounded: Mapping[str, Rounded], work: Path) -> int:
         """Bytes of the whole model."""
         work.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=work) as folder:
-            return self.write(Path(folder), rounded).size
+        with TemporaryDirectory(dir=work) as temporary:
+            folder = Path(temporary)
+            bundle = self.write(folder, rounded)
+            if not self._settings.packed:
+                return bundle.size
+            return int(_PACKED_MARGIN * sum(compressed_size(folder / name) for name in bundle.manifest.files))
 
     def write(self, folder: Path, rounded: Mapping[str, Rounded]) -> Bundle:
         """Writes the bundle with these weights into an empty folder."""
