@@ -1,7 +1,6 @@
 """One-file models: packed to the same bytes, unpacked whole or not at all, whatever the bytes are."""
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import timbral
-from tests.helpers.packages import CONTENTS, manifest_of, package_of, small_bundle
+from tests.helpers.packages import CONTENTS, description, manifest_of, package_of, small_bundle
 from tests.helpers.resident import needs_resident_size, resident_mb
 from timbral.cli import main
 from timbral.errors import BundleError
-from timbral.models import embedded_path, models_folder, read_bundle
+from timbral.models import embedded_path, models_folder, read_bundle, write_manifest
 from timbral.models.package import pack, unpack
 from timbral.paths import cache_folder, sha256
 
@@ -170,11 +169,7 @@ def test_another_model_of_the_same_name_stays(tmp_path: Path, home: Path, capfd:
         (folder / "lexicon.tsv").write_text("a word of mine\n")
         if number:
             (folder / "c.weights").write_bytes(b"other")
-            from timbral.models import write_manifest
-
-            write_manifest(
-                folder, {**read_bundle(folder, verify=False).manifest.model_dump(exclude={"format", "files"})}
-            )
+            write_manifest(folder, {**description(), "name": name})
         packages.append(tmp_path / f"{number}.timbral")
         pack(folder, packages[-1])
     assert main(["models", "add", str(packages[0])]) == 0
@@ -182,7 +177,7 @@ def test_another_model_of_the_same_name_stays(tmp_path: Path, home: Path, capfd:
     assert "another model of the name anna" in capfd.readouterr().err
     assert main(["models", "add", str(packages[1]), "--name", "anna-2"]) == 0
     assert main(["models", "add", str(packages[2])]) == 2
-    assert sorted(os.listdir(models_folder())) == ["anna", "anna-2"]
+    assert sorted(path.name for path in models_folder().iterdir()) == ["anna", "anna-2"]
     assert not (models_folder() / "anna" / "lexicon.tsv").exists(), (
         "the words of whoever packed it stay there"
     )
