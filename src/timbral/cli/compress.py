@@ -7,14 +7,12 @@ import typer
 
 from timbral.cli import terminal
 from timbral.cli.options import Json
-from timbral.cli.quantization import precision_with_error, quantization
 from timbral.errors import InstallationError, SettingError
-from timbral.models import embedded_path, store
+from timbral.models import read_bundle, store
 from timbral.models.package import SUFFIX
 
 if TYPE_CHECKING:
-    from timbral.compression.pipeline import Step
-    from timbral.models import Bundle
+    from timbral.compression.pipeline import Compressed, Step
 
 _NEEDED = ("torch", "onnx", "filelock", "accelerate", "psutil")
 """What `timbral[compress]` brings and compressing needs."""
@@ -70,7 +68,7 @@ def compress(
     chosen = _chosen(preset, size, steps)
     parent = store.find(model)
     with terminal.progress("compressing") as bar:
-        bundle = pipeline.compress(
+        made = pipeline.compress(
             parent,
             output,
             chosen,
@@ -78,7 +76,7 @@ def compress(
             work=work,
             on_progress=bar.on_progress,
         )
-    _report(bundle, output, parent, chosen, json)
+    _report(made, parent, model, chosen, json)
 
 
 def _chosen(preset: str | None, size: str | None, steps: str | None) -> "tuple[Step, ...]":
@@ -99,27 +97,29 @@ def _chosen(preset: str | None, size: str | None, steps: str | None) -> "tuple[S
     return parse_steps(PRESETS[preset])
 
 
-def _report(bundle: "Bundle", output: Path, parent: Path, steps: "tuple[Step, ...]", json: bool) -> None:
-    from timbral.models import read_bundle
-
-    manifest = bundle.manifest
-    before = read_bundle(parent, verify=False).size
-    facts = {
-        "name": manifest.name,
-        "path": str(output),
-        "steps": [str(step) for step in steps],
-        "mb": round(bundle.size / 1e6, 2),
-        "packed_mb": round(output.stat().st_size / 1e6, 2) if output.is_file() else None,
-        "parent_mb": round(before / 1e6, 2),
-        "precision": manifest.precision,
-        "quantization": quantization(manifest),
-    }
+def _report(made: "Compressed", parent: Path, model: str, steps: "tuple[Step, ...]", json: bool) -> None:
+    before, weights = read_bundle(parent, verify=False).size, max(1, sum(made.weights.values()))
+    bits = {str(bits): round(count / weights, 3) for bits, count in made.weights.items()}
+    packed = made.path.stat().st_size if made.path.is_file() else None
     if json:
+        facts = {
+            "name": made.manifest.name,
+            "path": str(made.path),
+            "steps": [str(step) for step in steps],
+            "mb": round(made.bytes / 1e6, 2),
+            "packed_mb": packed and round(packed / 1e6, 2),
+            "parent_mb": round(before / 1e6, 2),
+            "precision": made.manifest.precision,
+            "parameters": weights,
+            "bits": bits,
+        }
         terminal.print_json(facts)
         return
+    shares = ", ".join(f"{share:.0%} in {each} bits" for each, share in bits.items())
     print(
-        f"{output}: {facts['mb']} MB, {bundle.size / before:.0%} of {facts['parent_mb']} MB "
-        f"({precision_with_error(facts)})" + (f", packed {facts['packed_mb']} MB" if output.is_file() else "")
+        f"{made.path}: {made.bytes / 1e6:.2f} MB, {made.bytes / before:.0%} of {before / 1e6:.2f} MB; "
+        f"of {weights / 1e6:.1f} million weights {shares}"
+        + (f"; packed {packed / 1e6:.2f} MB" if packed else "")
     )
-    if parent == embedded_path():
-        terminal.note("measure what it costs: timbral evaluate " + terminal.quoted(str(output)))
+    command = f"timbral evaluate {terminal.quoted(str(made.path))} --against {terminal.quoted(model)}"
+    terminal.note(f"measure what it costs: {command}")

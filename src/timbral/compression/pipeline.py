@@ -8,7 +8,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,11 +16,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from timbral.compression.contents import weight_counts
 from timbral.compression.registry import STEPS
 from timbral.compression.step import OnProgress, StepSettings, scratch
 from timbral.conversion.output_folder import check_free, check_name, new_folder
 from timbral.errors import BundleError, CompressionError
-from timbral.models import Bundle, read_bundle, write_manifest
+from timbral.models import Bundle, Manifest, read_bundle, write_manifest
 from timbral.models.files import LEXICON, MANIFEST
 from timbral.models.package import SUFFIX, pack
 from timbral.paths import cache_folder, describe_error
@@ -39,6 +40,16 @@ class Step:
         given = self.settings.model_dump(mode="json", exclude_defaults=True)
         settings = ",".join(f"{name}={value}" for name, value in given.items())
         return f"{self.name}:{settings}" if settings else self.name
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """What came out. bytes: of its files, unpacked; weights: how many are stored in how many bits."""
+
+    path: Path
+    manifest: Manifest
+    bytes: int
+    weights: dict[int, int]
 
 
 def parse_steps(text: str) -> tuple[Step, ...]:
@@ -92,13 +103,12 @@ def compress(
     name: str,
     work: Path | None = None,
     on_progress: OnProgress = lambda what, share: None,
-) -> Bundle:
+) -> Compressed:
     """Makes a smaller bundle in the folder `target`, which must not exist, or be empty, or as the file NAME.timbral.
 
     work: folder of intermediate results; by default one in the user's cache, which is removed at the end.
     on_progress: called with what is being done, and the share of all steps that is done. Raises BundleError: a
-    parent or target that cannot be used; CompressionError: a step that cannot do what it is asked for. The folder
-    of the bundle that is returned is gone where `target` is a file.
+    parent or target that cannot be used; CompressionError: a step that cannot do what it is asked for.
     """
     check_name(name)
     if target.suffix != SUFFIX:
@@ -116,29 +126,31 @@ def compress(
                 )
             shutil.rmtree(scratch(out), ignore_errors=True)
             bundle = read_bundle(out)
+        on_progress("writing the model", 1.0)
         finished = _publish(bundle, target, name)
     if own:
         shutil.rmtree(work, ignore_errors=True)
     return finished
 
 
-def _publish(bundle: Bundle, target: Path, name: str) -> Bundle:
+def _publish(bundle: Bundle, target: Path, name: str) -> Compressed:
     """Copies a bundle to its place, under its name, with the user's words; or packs it there."""
     if target.suffix == SUFFIX:
         with TemporaryDirectory(dir=bundle.folder.parent) as temporary:
             named = _publish(bundle, Path(temporary) / name, name)
             try:
-                pack(named.folder, target)
+                pack(named.path, target)
             except OSError as error:
                 raise BundleError(describe_error(error, target)) from None
-            return named
+            return replace(named, path=target)
     with new_folder(target) as folder:
         for file in bundle.manifest.files:
             shutil.copyfile(bundle.folder / file, folder / file)
         if (bundle.folder / LEXICON).is_file():
             shutil.copyfile(bundle.folder / LEXICON, folder / LEXICON)
         write_manifest(folder, {**describe(bundle), "name": name})
-    return read_bundle(target)
+    finished = read_bundle(target)
+    return Compressed(target, finished.manifest, finished.size, weight_counts(finished))
 
 
 def describe(bundle: Bundle) -> dict[str, Any]:

@@ -32,9 +32,9 @@ STEPS: Mapping[str, StepKind] = MappingProxyType({"quantize": StepKind(Quantizat
 
 PRESETS: Mapping[str, str] = MappingProxyType(
     {
-        "desktop": "quantize:share=0.75",
-        "mobile": "quantize:share=0.6",
-        "smallest": "quantize:share=0.5",
+        "desktop": "quantize:loss=0.3",
+        "mobile": "quantize:loss=1",
+        "smallest": "quantize:loss=3",
     }
 )
 """Steps of each preset, as `--steps` takes them."""

@@ -5,6 +5,7 @@ after the other, `search` chooses formats, `gptq` rounds, `rewriting` writes the
 """
 
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +24,7 @@ from timbral.compression.quantization.speech import calibration_speech
 from timbral.compression.step import OnProgress, scratch
 from timbral.conversion.graph_precision import graph_precision
 from timbral.conversion.output_folder import new_folder
-from timbral.errors import CompressionError
+from timbral.errors import CompressionError, TimbralWarning
 from timbral.models import Bundle, Precision, files, read_bundle, write_manifest
 from timbral.models.package import compressed_size
 from timbral.native.stage_one import MIXED_BLOCK
@@ -35,6 +36,8 @@ _SKIPPED = frozenset(
 """Graphs that stay as they are, and stage one in float16, which would no longer have the same weights."""
 _MOMENTS = 256 << 20
 """Bytes of second moments that are collected in one run."""
+_AUDIBLE = 3.0
+"""Loss of a part from which on a listener may notice it."""
 _ATTEMPTS = 6
 """Mixtures that are tried for a size or a loss."""
 _PACKED_MARGIN = 1.01
@@ -60,6 +63,7 @@ def quantize(parent: Path, out: Path, settings: QuantizationSettings, on_progres
         rounded = quantizer.round(mixture)
     else:
         rounded = quantizer.search(scratch(out))
+        quantizer.warn_of_losses(rounded)
     on_progress("writing graphs", _ROUNDED)
     with new_folder(out) as folder:
         quantizer.write(folder, rounded)
@@ -165,6 +169,18 @@ class _Quantizer:
         raise CompressionError(
             f"no mixture of formats loses at most {most:g}; the last one tried loses {measured:.3g}"
         )
+
+    def warn_of_losses(self, rounded: Mapping[str, Rounded]) -> None:
+        """Says so where a part has lost what a listener may notice."""
+        losses = self.losses(rounded)
+        worst = max(losses, key=lambda name: losses[name], default=None)
+        if worst is not None and losses[worst] > _AUDIBLE:
+            warnings.warn(
+                f"{worst} loses {losses[worst]:.1f} times what is hardly noticed; compare the model with its parent, "
+                "or give a larger size",
+                TimbralWarning,
+                stacklevel=2,
+            )
 
     def losses(self, rounded: Mapping[str, Rounded]) -> dict[str, float]:
         """Loss of every part with rounded weights."""
