@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from onnx import helper
 from onnx.external_data_helper import load_external_data_for_model
 
+from timbral.errors import CompressionError
 from timbral.models import Bundle
 from timbral.models.weights.parameters import Parameter, read_parameters
 
@@ -54,14 +55,14 @@ class FloatGraph:
 
 @dataclass(eq=False)
 class FloatModel:
-    """All graphs of a bundle that have weights, and these by key."""
+    """All graphs of a bundle that have files of weights, and these weights by key."""
 
     graphs: dict[str, FloatGraph]
     weights: dict[str, Weight]
 
 
 def read_float_model(bundle: Bundle, skip: frozenset[str] = frozenset()) -> FloatModel:
-    """The graphs of `bundle`, but those in `skip`."""
+    """The graphs of `bundle` with files of weights beside them, but those in `skip`. Raises CompressionError."""
     model = FloatModel({}, {})
     for name in sorted(bundle.manifest.files):
         if not name.endswith(".onnx") or name in skip:
@@ -76,9 +77,11 @@ def _read(path: Path, weights: dict[str, Weight]) -> FloatGraph | None:
     proto = onnx.load(path, load_external_data=False)
     places = {tensor.name: _place(path.name, tensor) for tensor in proto.graph.initializer}
     files = {place.partition(":")[0] for place in places.values()} - {path.name}
-    parameters = [each for each in read_parameters(path).values() if _is_quantizable(each)]
-    if not parameters or len(files) != 1:
+    if not files:
         return None
+    if len(files) > 1:
+        raise CompressionError(f"{path} has weights in several files: import the model again")
+    parameters = [each for each in read_parameters(path).values() if _is_quantizable(each)]
     graph = FloatGraph(path.name, proto, {}, files.pop())
     for parameter in parameters:
         name = _widen(proto.graph, parameter)

@@ -62,16 +62,26 @@ PRECISIONS: Mapping[str, Mapping[Kind, Format]] = MappingProxyType(
 
 @dataclass(frozen=True, eq=False)
 class Rounded:
-    """A weight in a format. numbers: signed, in the shape [rows, blocks, block]; scales: [rows, blocks].
+    """A weight in a format, as small as it is stored.
 
-    Of 16 and 32 bits, `value` is all there is.
+    numbers: signed, [rows, blocks, block]; scales: [rows, blocks]; floats: instead of both, of 16 and 32 bits.
     """
 
     format: Format
     shape: tuple[int, ...]
-    value: Floats
-    numbers: NDArray[np.int16] | None = None
+    numbers: NDArray[np.int8] | None = None
     scales: NDArray[Any] | None = None
+    floats: NDArray[Any] | None = None
+
+    @property
+    def value(self) -> Floats:
+        """The weight in float32."""
+        if self.numbers is None or self.scales is None:
+            assert self.floats is not None
+            return self.floats.astype(np.float32)
+        value = self.numbers * self.scales.astype(np.float32)[..., None]
+        value = value.reshape(self.shape[0], -1)[:, : math.prod(self.shape[1:])]
+        return np.ascontiguousarray(value.reshape(self.shape), np.float32)
 
     @property
     def bytes(self) -> int:
@@ -97,9 +107,9 @@ def nearest(weight: Weight, wanted: Format) -> Rounded:
     """The weight with every number rounded to the nearest step."""
     value = weight.value
     if wanted.bits == 32:
-        return Rounded(wanted, value.shape, value)
+        return Rounded(wanted, value.shape, floats=value)
     if wanted.bits == 16:
-        return Rounded(wanted, value.shape, value.astype(np.float16).astype(np.float32))
+        return Rounded(wanted, value.shape, floats=value.astype(np.float16))
     blocks = in_blocks(value, wanted)
     scales = block_scales(blocks, wanted)
     return assembled(weight, wanted, to_numbers(blocks, scales, wanted), scales)
@@ -150,12 +160,12 @@ def limits(wanted: Format) -> tuple[int, int]:
     return -(2 ** (wanted.bits - 1)), 2 ** (wanted.bits - 1) - 1
 
 
-def to_numbers(blocks: Floats, scales: Floats, wanted: Format) -> NDArray[np.int16]:
+def to_numbers(blocks: Floats, scales: Floats, wanted: Format) -> NDArray[np.int8]:
     """The nearest numbers to values [..., block] with scales [...]."""
     low, high = limits(wanted)
     steps = np.zeros_like(blocks)
     np.divide(blocks, scales[..., None], out=steps, where=scales[..., None] != 0)
-    return np.clip(np.rint(steps), low, high).astype(np.int16)
+    return np.clip(np.rint(steps), low, high).astype(np.int8)
 
 
 def _storable(scales: NDArray[np.floating[Any]]) -> Floats:
@@ -166,11 +176,8 @@ def _storable(scales: NDArray[np.floating[Any]]) -> Floats:
     return scales.astype(np.float16).astype(np.float32)
 
 
-def assembled(weight: Weight, wanted: Format, numbers: NDArray[np.int16], scales: Floats) -> Rounded:
+def assembled(weight: Weight, wanted: Format, numbers: NDArray[np.int8], scales: Floats) -> Rounded:
     """The weight of these numbers [rows, blocks, block] and scales [rows, blocks]."""
-    value = (numbers * scales[..., None]).astype(np.float32)
-    shape = weight.value.shape
-    value = value.reshape(shape[0], -1)[:, : math.prod(shape[1:])].reshape(shape)
     half = scales.astype(np.float16)
     stored = half if np.array_equal(half.astype(np.float32), scales) else scales
-    return Rounded(wanted, shape, np.ascontiguousarray(value), numbers, stored)
+    return Rounded(wanted, weight.value.shape, numbers, stored)

@@ -36,7 +36,7 @@ def gptq(weight: Weight, wanted: Format, moments: Floats) -> Rounded:
     flat = left.reshape(rows, -1)
     importance = np.zeros(count * size, np.float32)
     importance[:inputs] = 1 / np.square(np.diag(factor))
-    numbers = np.zeros(left.shape, np.int16)
+    numbers = np.zeros(left.shape, np.int8)
     scales = np.zeros((rows, count), np.float32)
     for block in range(count):
         weights = importance[block * size : (block + 1) * size][None]

@@ -74,7 +74,7 @@ def parts_of(bundle: Bundle, model: FloatModel, values: Values, speech: Calibrat
         (files.BERT, maker.bert),
     ]
     made = (make() for name, make in makers if name in model.graphs)
-    return [part for part in made if part is not None]
+    return [part for part in made if part is not None and part.keys]
 
 
 class _Maker:

@@ -4,6 +4,7 @@
 after the other, `search` chooses formats, `gptq` rounds, `rewriting` writes the graphs.
 """
 
+import math
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -184,9 +185,11 @@ class _Quantizer:
 
     def losses(self, rounded: Mapping[str, Rounded]) -> dict[str, float]:
         """Loss of every part with rounded weights."""
-        self._values.update({key: each.value for key, each in rounded.items()})
-        found = {part.name: part.loss(self._expected[part.name], part.run()) for part in self.parts}
-        self._values.update({key: weight.value for key, weight in self.model.weights.items()})
+        found = {}
+        for part in self.parts:
+            self._values.update({key: rounded[key].value for key in part.keys})
+            found[part.name] = part.loss(self._expected[part.name], part.run())
+            self._values.update({key: self.model.weights[key].value for key in part.keys})
         return found
 
     def round(self, mixture: Mixture) -> dict[str, Rounded]:
@@ -198,16 +201,19 @@ class _Quantizer:
             key for key, wanted in mixture.items() if weights[key].kind == "product" and wanted.bits <= 4
         }
         if self._settings.rounding == "gptq" and coarse:
-            self._values.update({key: each.value for key, each in rounded.items() if key not in coarse})
-            groups = [*_groups(self.parts, coarse, weights)]
-            for number, (part, graph, keys) in enumerate(groups):
-                for key, moments in _moments(part, graph, keys, weights):
-                    rounded[key] = gptq(weights[key], mixture[key], moments)
-                    # What follows in the graph is rounded for the inputs that it will get.
-                    self._values[key] = rounded[key].value
-                share = (number + 1) / len(groups)
-                self._on_progress("rounding", _SENSITIVITY + (_ROUNDED - _SENSITIVITY) * share)
-            self._values.update({key: weight.value for key, weight in weights.items()})
+            done, count = 0, len(coarse)
+            for part in self.parts:
+                # What follows in a graph is rounded for the inputs that it will get.
+                self._values.update({key: rounded[key].value for key in part.keys - coarse})
+                for graph, keys in _groups(part, coarse, weights):
+                    for key, moments in _moments(part, graph, keys, weights):
+                        rounded[key] = gptq(weights[key], mixture[key], moments)
+                        self._values[key] = rounded[key].value
+                        done += 1
+                    share = done / count
+                    self._on_progress("rounding", _SENSITIVITY + (_ROUNDED - _SENSITIVITY) * share)
+                self._values.update({key: weights[key].value for key in part.keys})
+                coarse -= part.keys
         return rounded
 
     def _measured_size(self, rounded: Mapping[str, Rounded], work: Path) -> int:
@@ -236,7 +242,7 @@ class _Quantizer:
         counts: dict[Precision, int] = {}
         for each in rounded.values():
             precision = _PRECISION[each.format.bits]
-            counts[precision] = counts.get(precision, 0) + each.value.size
+            counts[precision] = counts.get(precision, 0) + math.prod(each.shape)
         return {
             **manifest.model_dump(exclude={"format", "files"}),
             "precision": max(counts, key=lambda one: counts[one]) if counts else manifest.precision,
@@ -248,25 +254,22 @@ class _Quantizer:
 
 
 def _groups(
-    parts: Sequence[Part], coarse: set[str], weights: Mapping[str, Weight]
-) -> Iterator[tuple[Part, FedGraph, list[str]]]:
-    """Products to round together, in the order of their graphs, each once."""
-    seen: set[str] = set()
-    for part in parts:
-        for graph in part.graphs.values():
-            group: list[str] = []
-            size = 0
-            for key in graph.inputs:
-                if key not in coarse or key in seen:
-                    continue
-                seen.add(key)
-                group.append(key)
-                size += 4 * weights[key].value.shape[1] ** 2
-                if size > _MOMENTS:
-                    yield part, graph, group
-                    group, size = [], 0
-            if group:
-                yield part, graph, group
+    part: Part, coarse: set[str], weights: Mapping[str, Weight]
+) -> Iterator[tuple[FedGraph, list[str]]]:
+    """Products of a part to round together, in the order of their graphs."""
+    for graph in part.graphs.values():
+        group: list[str] = []
+        size = 0
+        for key in graph.inputs:
+            if key not in coarse:
+                continue
+            group.append(key)
+            size += 4 * weights[key].value.shape[1] ** 2
+            if size > _MOMENTS:
+                yield graph, group
+                group, size = [], 0
+        if group:
+            yield graph, group
 
 
 def _moments(

@@ -55,7 +55,8 @@ def _store(graph: onnx.GraphProto, name: str, weight: Weight, rounded: Rounded) 
 
 
 def _store_floats(graph: onnx.GraphProto, name: str, weight: Weight, rounded: Rounded) -> None:
-    value = rounded.value
+    value = rounded.floats
+    assert value is not None
     if weight.kind == "product" and any(
         node.op_type == "MatMul" and node.input[1] == name for node in graph.node
     ):
@@ -63,7 +64,7 @@ def _store_floats(graph: onnx.GraphProto, name: str, weight: Weight, rounded: Ro
     if rounded.format.bits == 32:
         _add(graph, name, value)
         return
-    _add(graph, f"{name}_half", value.astype(np.float16))
+    _add(graph, f"{name}_half", value)
     _cast_first(graph, f"{name}_half", name)
 
 
@@ -74,7 +75,7 @@ def _store_product(graph: onnx.GraphProto, name: str, rounded: Rounded) -> None:
     users = [node for node in graph.node if len(node.input) > 1 and node.input[1] == name]
     # Products of the form x W^T have the weight as the network does; the others have it transposed.
     stem = f"{name}.T" if users[0].op_type == "Gemm" else name
-    numbers = (rounded.numbers + 2 ** (bits - 1)).astype(np.uint8)
+    numbers = (rounded.numbers.astype(np.int16) + 2 ** (bits - 1)).astype(np.uint8)
     if bits == 4:
         numbers = numbers[..., ::2] | numbers[..., 1::2] << 4
     _add(graph, f"{stem}_Q{bits}", numbers)
@@ -118,7 +119,7 @@ def _store_table(graph: onnx.GraphProto, name: str, rounded: Rounded) -> None:
     _add(graph, f"{name}_scale", rounded.scales.astype(np.float32))
     suffix = "_rows" if rounded.format.bits == 8 else "_halves"
     if rounded.format.bits == 8:
-        _add(graph, f"{name}_rows", numbers.astype(np.int8)[:, : rounded.shape[1]])
+        _add(graph, f"{name}_rows", numbers[:, : rounded.shape[1]])
     else:
         # The first half of a row in the low halves of its bytes, the second half in the high ones.
         first, second = np.split((numbers + 8).astype(np.uint8), 2, axis=1)
@@ -167,7 +168,7 @@ def _store_rows(graph: onnx.GraphProto, name: str, rounded: Rounded) -> None:
     assert rounded.numbers is not None
     assert rounded.scales is not None
     numbers = rounded.numbers.reshape(rounded.shape[0], -1)[:, : int(np.prod(rounded.shape[1:]))]
-    _add(graph, f"{name}_rows", numbers.astype(np.int8).reshape(rounded.shape))
+    _add(graph, f"{name}_rows", numbers.reshape(rounded.shape))
     scale = rounded.scales.astype(np.float32).reshape(-1, *[1] * (len(rounded.shape) - 1))
     _add(graph, f"{name}_scale", scale)
     graph.node.insert(0, helper.make_node("Cast", [f"{name}_rows"], [f"{name}_wide"], to=TensorProto.FLOAT))
