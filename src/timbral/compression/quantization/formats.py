@@ -2,7 +2,7 @@
 
 | kind    | 16 bits | 8 bits                          | 4 bits                                   | 3 bits           |
 |---------|---------|---------------------------------|------------------------------------------|------------------|
-| product | float16 | MatMulNBits, blocks of 64       | MatMulNBits, blocks of 32 or 128         | as 4, 8 levels   |
+| product | float16 | MatMulNBits, blocks of 64       | MatMulNBits, blocks of 32, 64 or 128     | as 4, 8 levels   |
 | table   | float16 | rows of int8 with a scale each  | rows of half bytes with a scale each     |                  |
 | dense   | float16 | rows of int8 with a scale each  |                                          |                  |
 
@@ -22,7 +22,7 @@ from timbral.compression.quantization.float_graphs import Floats, Kind, Weight
 
 _SMALLEST_SCALE = 6.2e-5
 """Below it float16 has fewer digits."""
-_SHRINKS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6)
+_SHRINKS = (1.0, 0.93, 0.86, 0.79, 0.72, 0.65, 0.58)
 """Shares of a block's range that are tried; clipping the largest value often costs less than coarse steps."""
 
 
@@ -44,7 +44,11 @@ class Format:
 
 FORMATS: Mapping[Kind, tuple[Format, ...]] = MappingProxyType(
     {
-        "product": (Format(3, 128), Format(4, 128), Format(4, 32), Format(8, 64), Format(16)),
+        "product": (
+            *(Format(3, 128), Format(3, 64)),
+            *(Format(4, 128), Format(4, 64), Format(4, 32)),
+            *(Format(8, 64), Format(16)),
+        ),
         "table": (Format(4), Format(8), Format(16)),
         "dense": (Format(8), Format(16)),
     }

@@ -8,9 +8,12 @@ import math
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import numpy as np
 
 from timbral.compression.quantization.fed_graph import FedGraph, Values
 from timbral.compression.quantization.float_graphs import FloatModel, Floats, Weight, read_float_model
@@ -35,6 +38,8 @@ _SKIPPED = frozenset(
     {files.G2PW, *(files.variant(name, "fp16") for name in (files.SEMANTIC_PREFILL, files.SEMANTIC_STEP))}
 )
 """Graphs that stay as they are, and stage one in float16, which would no longer have the same weights."""
+_SAMPLE = 1 << 19
+"""Elements of a weight by which its formats are compared."""
 _MOMENTS = 256 << 20
 """Bytes of second moments that are collected in one run."""
 _AUDIBLE = 3.0
@@ -122,10 +127,13 @@ class _Quantizer:
         if gain is None:
             formats = [Format(16)]
         found = []
+        sample = _sample(weight)
+        share = weight.value.size / sample.value.size
         for each in formats:
-            rounded = nearest(weight, each)
+            rounded = nearest(sample, each)
             size = rounded.packed_bytes if self._settings.packed else rounded.bytes
-            found.append(Candidate(each, size, (gain or 0.0) * square_error(weight, rounded)))
+            loss = (gain or 0.0) * share * square_error(sample, rounded)
+            found.append(Candidate(each, round(share * size), loss))
         return found
 
     def _allowed(self, weight: Weight, wanted: Format) -> bool:
@@ -251,6 +259,13 @@ class _Quantizer:
             "weights": manifest.base,
             "quantization": None,
         }
+
+
+def _sample(weight: Weight) -> Weight:
+    """Some rows of a large weight, evenly spread: their errors and sizes stand for all."""
+    every = max(1, weight.value.size // _SAMPLE)
+    rows = weight.value[::every]
+    return replace(weight, value=np.ascontiguousarray(rows)) if every > 1 and len(rows) > 1 else weight
 
 
 def _groups(
