@@ -116,10 +116,43 @@ def report(folder: Path) -> None:
     print(f"to speak {speaking / 1e6:.1f} MB, with HuBERT and BERT {total / 1e6:.1f} MB, packed")
 
 
+PRODUCTS = {"semantic": (4, 64), "content": (4, 128), "bert": (3, 128)}
+"""Bits and block of matrix products by the beginnings of graphs' names, for sizes without a search."""
+
+
+def write_by_hand(parent: Path, out: Path) -> None:
+    """The model with the formats of PRODUCTS, tables in 4 bits and everything else in 8, rounded to the nearest."""
+    import shutil
+
+    from timbral.compression.quantization.float_graphs import read_float_model
+    from timbral.compression.quantization.formats import Format, nearest
+    from timbral.compression.quantization.rewriting import write_model
+    from timbral.models import read_bundle, write_manifest
+
+    bundle = read_bundle(parent, verify=False)
+    model = read_float_model(bundle)
+    rounded = {}
+    for key, weight in model.weights.items():
+        graph = weight.users[0][0]
+        products = next((each for name, each in PRODUCTS.items() if graph.startswith(name)), (8, 64))
+        wanted = {"product": Format(*products), "table": Format(4), "dense": Format(8)}[weight.kind]
+        rounded[key] = nearest(weight, wanted)
+    out.mkdir()
+    write_model(out, model, rounded)
+    for name in bundle.manifest.files:
+        if not (out / name).exists():
+            shutil.copyfile(parent / name, out / name)
+    write_manifest(out, bundle.manifest.model_dump(exclude={"format", "files"}))
+    print(
+        f"formats by hand, peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB", flush=True
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps", default=STEPS)
+    parser.add_argument("--by-hand", action="store_true", help="sizes of formats that are not searched for")
     arguments = parser.parse_args()
     parent, out = arguments.folder / "parent", arguments.folder / "compressed"
     if not (parent / "bundle.json").is_file():
@@ -127,6 +160,11 @@ def main() -> None:
         build(parent)
         print(f"built, peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB", flush=True)
     report(parent)
+    if arguments.by_hand:
+        if not out.is_dir():
+            write_by_hand(parent, out)
+        report(out)
+        return
     began = time.perf_counter()
     command = [sys.executable, "-m", "timbral", "compress", str(parent), "-o", str(out)]
     subprocess.run(

@@ -16,6 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from timbral import __version__
 from timbral.compression.contents import weight_counts
 from timbral.compression.registry import STEPS
 from timbral.compression.step import OnProgress, StepSettings, scratch
@@ -127,17 +128,17 @@ def compress(
             shutil.rmtree(scratch(out), ignore_errors=True)
             bundle = read_bundle(out)
         on_progress("writing the model", 1.0)
-        finished = _publish(bundle, target, name)
+        finished = _publish(bundle, parent / LEXICON, target, name)
     if own:
         shutil.rmtree(work, ignore_errors=True)
     return finished
 
 
-def _publish(bundle: Bundle, target: Path, name: str) -> Compressed:
-    """Copies a bundle to its place, under its name, with the user's words; or packs it there."""
+def _publish(bundle: Bundle, words: Path, target: Path, name: str) -> Compressed:
+    """Copies a bundle to its place, under its name, with the user's words beside the parent; or packs it there."""
     if target.suffix == SUFFIX:
         with TemporaryDirectory(dir=bundle.folder.parent) as temporary:
-            named = _publish(bundle, Path(temporary) / name, name)
+            named = _publish(bundle, words, Path(temporary) / name, name)
             try:
                 pack(named.path, target)
             except OSError as error:
@@ -146,8 +147,8 @@ def _publish(bundle: Bundle, target: Path, name: str) -> Compressed:
     with new_folder(target) as folder:
         for file in bundle.manifest.files:
             shutil.copyfile(bundle.folder / file, folder / file)
-        if (bundle.folder / LEXICON).is_file():
-            shutil.copyfile(bundle.folder / LEXICON, folder / LEXICON)
+        if words.is_file():
+            shutil.copyfile(words, folder / LEXICON)
         write_manifest(folder, {**describe(bundle), "name": name})
     finished = read_bundle(target)
     return Compressed(target, finished.manifest, finished.size, weight_counts(finished))
@@ -182,8 +183,8 @@ def _part(on_progress: OnProgress, number: int, count: int) -> Callable[[str, fl
 
 
 def _state(bundle: Bundle) -> str:
-    """What a bundle is, as text: its manifest, which holds the hash of every file."""
-    return bundle.manifest.model_dump_json()
+    """What a bundle is, as text: its manifest, which holds the hash of every file; and who works on it."""
+    return f"{__version__}\n{bundle.manifest.model_dump_json()}"
 
 
 def _digest(*parts: str) -> str:

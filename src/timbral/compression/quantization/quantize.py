@@ -34,10 +34,10 @@ from timbral.models.package import compressed_size
 from timbral.native.stage_one import MIXED_BLOCK
 
 _PRECISION: Mapping[int, Precision] = {32: "fp32", 16: "fp16", 8: "int8", 4: "int4", 3: "int4"}
-_SKIPPED = frozenset(
-    {files.G2PW, *(files.variant(name, "fp16") for name in (files.SEMANTIC_PREFILL, files.SEMANTIC_STEP))}
-)
-"""Graphs that stay as they are, and stage one in float16, which would no longer have the same weights."""
+_DROPPED = frozenset(files.variant(name, "fp16") for name in (files.SEMANTIC_PREFILL, files.SEMANTIC_STEP))
+"""Stage one in float16, which would no longer have the same weights."""
+_SKIPPED = frozenset({files.G2PW, *_DROPPED, *(files.FORMER_NAMES[name] for name in _DROPPED)})
+"""Graphs that are not quantised: those, and one that has its weights inside."""
 _SAMPLE = 1 << 19
 """Elements of a weight by which its formats are compared."""
 _MOMENTS = 256 << 20
@@ -238,11 +238,8 @@ class _Quantizer:
         """Writes the bundle with these weights into an empty folder."""
         write_model(folder, self.model, rounded)
         for name in self._bundle.manifest.files:
-            replaced = (folder / name).exists() or name in (_SKIPPED - {files.G2PW})
-            if not replaced:
+            if not (folder / name).exists() and name not in _SKIPPED - {files.G2PW}:
                 shutil.copyfile(self._bundle.folder / name, folder / name)
-        if (self._bundle.folder / files.LEXICON).is_file():
-            shutil.copyfile(self._bundle.folder / files.LEXICON, folder / files.LEXICON)
         return write_manifest(folder, self._description(folder, rounded))
 
     def _description(self, folder: Path, rounded: Mapping[str, Rounded]) -> dict[str, Any]:
