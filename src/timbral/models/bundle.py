@@ -76,7 +76,9 @@ def write_manifest(folder: Path, description: dict[str, Any]) -> Bundle:
 def manifest_of(text: bytes, path: Path) -> Manifest:
     """The manifest with this text, which was read from `path`. Raises BundleError where it is none."""
     try:
-        return Manifest.model_validate_json(text)
+        return Manifest.model_validate_json(text.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{path}: cannot be read ({error}); {_AGAIN}") from None
     except ValidationError as error:
         raise BundleError(f"{path}: {_first_problem(error)}") from None
 
