@@ -101,10 +101,14 @@ def _feed(graph: onnx.GraphProto, name: str, weight: Weight) -> None:
     graph.node.insert(0, helper.make_node("Transpose", [name], [f"{name}/by_inputs"], perm=[1, 0]))
 
 
-def value_behind(graph: FloatGraph, kind: str, output: str) -> str | None:
-    """The input of the node of some kind that makes an output, such as the scores that an ArgMax takes."""
-    nodes = (node for node in graph.model.graph.node if node.op_type == kind and output in node.output)
-    return next((str(node.input[0]) for node in nodes), None)
+def float_outputs(graph: FloatGraph) -> list[str]:
+    """The outputs that are float32, and for those that are not, the scores that the last choice is made from."""
+    kinds = {item.name: item.type.tensor_type.elem_type for item in graph.model.graph.output}
+    names = [name for name, kind in kinds.items() if kind == TensorProto.FLOAT]
+    chosen = [node for node in graph.model.graph.node if node.op_type in ("ArgMax", "ArgMin", "TopK")]
+    if len(names) < len(kinds) and chosen:
+        names.append(str(chosen[-1].input[0]))
+    return names
 
 
 def last_of_kind(graph: FloatGraph, kind: str) -> str | None:

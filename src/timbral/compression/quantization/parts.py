@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.compression.quantization.fed_graph import FedGraph, Values, last_of_kind, value_behind
+from timbral.compression.quantization.fed_graph import FedGraph, Values, float_outputs, last_of_kind
 from timbral.compression.quantization.float_graphs import FloatGraph, FloatModel, Floats
 from timbral.compression.quantization.spectra import mean_square_difference
 from timbral.compression.quantization.speech import CalibrationSpeech, Utterance
@@ -180,10 +180,9 @@ class _Maker:
         return {"audio": _beginning(recording, self._bundle.manifest.reference.rate)[None]}
 
     def _relative(self, name: str, inputs: Sequence[Mapping[str, NDArray[Any]]], unit: float) -> Part:
-        """A part of one graph, whose float outputs are compared, or what an ArgMax chooses from."""
+        """A part of one graph, whose float outputs are compared, or what it chooses tokens from."""
         graph = self._model.graphs[name]
-        chosen = (value_behind(graph, "ArgMax", item.name) or item.name for item in graph.model.graph.output)
-        fed = self._fed(name, *chosen)
+        fed = self._fed(name, *float_outputs(graph))
 
         def run() -> Outputs:
             return [output for each in inputs for output in fed(each) if output.dtype == np.float32]
