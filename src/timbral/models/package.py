@@ -21,18 +21,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from timbral.errors import BundleError
 from timbral.models.bundle import Bundle, manifest_of, read_bundle
 from timbral.models.files import MANIFEST
 from timbral.models.manifest import Manifest
 from timbral.paths import atomic_write, cache_folder, describe_error, sha256
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 SUFFIX = ".timbral"
 MOST_BYTES = 8 << 30
@@ -66,7 +61,7 @@ def pack(folder: Path, target: Path, on_progress: OnProgress = lambda share: Non
     with atomic_write(target) as part, part.open("wb") as file:
         file.write(_HEAD.pack(_MAGIC, len(manifest), hashlib.sha256(manifest).digest()))
         file.write(manifest)
-        compressor = zstd.ZstdCompressor(level=_LEVEL)
+        compressor = _zstd().ZstdCompressor(level=_LEVEL)
         for name in sorted(bundle.manifest.files):
             with (folder / name).open("rb") as source:
                 while block := source.read(_BLOCK):
@@ -79,7 +74,7 @@ def pack(folder: Path, target: Path, on_progress: OnProgress = lambda share: Non
 
 def compressed_size(path: Path) -> int:
     """Bytes that a file takes in a package."""
-    compressor, size = zstd.ZstdCompressor(level=_LEVEL), 0
+    compressor, size = _zstd().ZstdCompressor(level=_LEVEL), 0
     with path.open("rb") as source:
         while block := source.read(_BLOCK):
             size += len(compressor.compress(block))
@@ -179,6 +174,7 @@ def _check_room(manifest: Manifest, folder: Path, path: Path) -> None:
 
 def _decompressed(file: BinaryIO, path: Path) -> Iterator[bytes]:
     """The contents of the frame in blocks of bounded size. Raises BundleError: damage, or bytes behind the frame."""
+    zstd = _zstd()
     options = {int(zstd.DecompressionParameter.window_log_max): _WINDOW_LOG}
     decompressor = zstd.ZstdDecompressor(options=options)
     try:
@@ -217,6 +213,15 @@ def _write_files(
             raise _damaged(path)
     if rest or next(blocks, b""):
         raise _damaged(path)
+
+
+def _zstd() -> Any:
+    """The module of zstd, which only packages need."""
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return zstd
 
 
 def _damaged(path: Path) -> BundleError:
