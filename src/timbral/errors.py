@@ -37,6 +37,10 @@ class TrainingError(TimbralError):
     """A training that cannot start, go on or end: unusable recordings, a configuration that is wrong, a run that is damaged."""
 
 
+class CompressionError(TimbralError):
+    """A compression that cannot do what it was asked for: an unknown step, or a size that the model cannot have."""
+
+
 class SynthesisError(TimbralError):
     """Speech that cannot be made: the samples are silent or not finite, or the stream is closed."""
 

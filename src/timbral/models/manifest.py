@@ -83,7 +83,7 @@ class SourceFilter(_Strict):
     chunk_tokens: tokens of the first chunk of a stream; later ones grow.
     timbre_size: length D of the timbre vector. phones: whether it is told which phones are spoken when, which the bundle's
     aligner and duration model then say. envelope: points of the spectral envelopes that a voice's residuals correct; 0
-    where voices have none.
+    where voices have none. passes: of the latent network for a window, 1 for a distilled model.
     """
 
     kind: Literal["source-filter"]
@@ -94,6 +94,7 @@ class SourceFilter(_Strict):
     timbre_size: Annotated[int, Field(gt=0, le=8192)]
     phones: bool = False
     envelope: Annotated[int, Field(ge=0, le=1024)] = 0
+    passes: Annotated[int, Field(ge=1, le=2)] = 2
 
 
 class Vits(_Strict):

@@ -25,6 +25,7 @@ def restore_semantic(bundle: Bundle) -> SemanticTransformer:
             hidden=shape.hidden,
             layers=shape.layers,
             heads=shape.heads,
+            head_size=_sizes(held, "h.layers.0.self_attn.in_proj_weight")[0] // (3 * shape.heads),
             feed_forward=_sizes(held, "h.layers.0.linear1.weight")[0],
             vocabulary=shape.vocabulary,
             bert=shape.bert,
@@ -51,11 +52,13 @@ def restore_source_filter(bundle: Bundle) -> tuple[LatentNet, SourceFilterVocode
         kernel=_sizes(latent, "frame_blocks.0.mix.weight")[2],
         token_kernel=_sizes(latent, "token_blocks.0.mix.weight")[2],
         expansion=_sizes(latent, "frame_blocks.0.up.weight")[0] // hidden,
+        condition=_sizes(latent, "timbre.layers.0.weight")[0],
         envelope=_sizes(vocoder, "to_envelope.weight")[0],
         aperiodicity=_sizes(vocoder, "to_aperiodicity.weight")[0],
         rate=bundle.manifest.sample_rate,
         hop=shape.hop,
         frames_per_token=shape.frames_per_token,
+        passes=shape.passes,
     )
     return _filled(LatentNet(config), latent), _filled(SourceFilterVocoder(config), vocoder)
 
