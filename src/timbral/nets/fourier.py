@@ -26,9 +26,20 @@ class RealFourier(nn.Module):
     which half are enough for real frames, and that over j the `second` frequencies q of each of these.
     """
 
+    inner: Tensor
+    inner_back: Tensor
+    outer: Tensor
+    outer_back: Tensor
+    cosine: Tensor
+    sine: Tensor
+    places: Tensor
+    conjugate: Tensor
+    bins: Tensor
+    conjugate_back: Tensor
+
     def __init__(self, first: int, second: int) -> None:
         super().__init__()
-        self.first, self.second, self.half = first, second, first // 2 + 1
+        self.first, self.second, self.kept = first, second, first // 2 + 1
         n, half = first * second, first // 2 + 1
         turns = 2 * np.pi * np.outer(np.arange(first), np.arange(half)) / first
         self._constant("inner", np.concatenate([np.cos(turns), -np.sin(turns)], 1))
@@ -61,7 +72,7 @@ class RealFourier(nn.Module):
         """Frames [batch, F, n] → real and imaginary parts."""
         shape = frames.shape[:-1]
         columns = frames.reshape(*shape, self.first, self.second).transpose(-1, -2)
-        real, imaginary = (columns @ self.inner).split(self.half, -1)
+        real, imaginary = (columns @ self.inner).chunk(2, -1)
         turned = torch.cat(
             [
                 real * self.cosine - imaginary * self.sine,
@@ -69,7 +80,7 @@ class RealFourier(nn.Module):
             ],
             -2,
         ).transpose(-1, -2)
-        real, imaginary = (turned @ self.outer).split(self.second, -1)
+        real, imaginary = (turned @ self.outer).chunk(2, -1)
         real, imaginary = real.flatten(-2), imaginary.flatten(-2)
         return real[..., self.places], imaginary[..., self.places] * self.conjugate
 
@@ -77,9 +88,9 @@ class RealFourier(nn.Module):
         """Real and imaginary parts → frames [batch, F, n]."""
         shape = real.shape[:-1]
         both = [real[..., self.bins], imaginary[..., self.bins] * self.conjugate_back]
-        rows = torch.cat([part.reshape(*shape, self.half, self.second) for part in both], -1)
+        rows = torch.cat([part.reshape(*shape, self.kept, self.second) for part in both], -1)
         rows = (rows @ self.outer_back).transpose(-1, -2)
-        real, imaginary = rows.split(self.second, -2)
+        real, imaginary = rows.chunk(2, -2)
         turned = torch.cat(
             [
                 real * self.cosine + imaginary * self.sine,
@@ -123,7 +134,7 @@ class ShortTimeFourier(nn.Module):
         # Windows are applied twice; the squares of four of them add up to 1.5.
         frames = self.transform.inverse(real, imaginary) * (self.window / 1.5)
         parts = [
-            functional.pad(part, (0, 0, i, 3 - i)) for i, part in enumerate(frames.split(self.hop, 2))
+            functional.pad(part, (0, 0, i, 3 - i)) for i, part in enumerate(torch.split(frames, self.hop, 2))
         ]
         edge = 3 * self.hop // 2
         return torch.stack(parts).sum(0).flatten(1)[:, edge:-edge]

@@ -26,7 +26,7 @@ _F0_WEIGHT = 3.0
 Samples = NDArray[np.float32]
 
 
-class ContentDistillation(DistillationTask):
+class ContentDistillation(DistillationTask[ContentEncoder]):
     """The content encoder of a student, and recordings or speech that its teacher hears beside it."""
 
     bucket = 1e9

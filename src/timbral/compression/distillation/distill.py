@@ -4,7 +4,9 @@ from pathlib import Path
 
 from timbral.compression.distillation.embedded import EmbeddedDistillation, write_embedded
 from timbral.compression.distillation.official import OfficialDistillation, write_official
+from timbral.compression.distillation.official_sizes import official_sizes
 from timbral.compression.distillation.settings import DistillationSettings
+from timbral.compression.distillation.sizes import EMBEDDED
 from timbral.compression.step import OnProgress, scratch
 from timbral.conversion.output_folder import new_folder
 from timbral.models import read_bundle, write_manifest
@@ -18,12 +20,13 @@ def distill(parent: Path, out: Path, settings: DistillationSettings, on_progress
     """
     bundle, work = read_bundle(parent), scratch(out)
     if bundle.manifest.family == "sovits-tiny":
-        student = EmbeddedDistillation(bundle, work, settings, on_progress).student()
+        embedded = EMBEDDED[settings.size]
+        student = EmbeddedDistillation(bundle, embedded, work, settings, on_progress).student()
         with new_folder(out) as folder:
             write_manifest(folder, write_embedded(student, bundle, folder, settings))
     else:
-        distillation = OfficialDistillation(bundle, work, settings, on_progress)
-        networks = distillation.student()
+        sizes = official_sizes(bundle, settings.size)
+        networks = OfficialDistillation(bundle, sizes, work, settings, on_progress).student()
         with new_folder(out) as folder:
             write_manifest(folder, write_official(networks, bundle, folder, settings))
     on_progress("distilling", 1.0)

@@ -18,7 +18,7 @@ _BETA, _TOTAL = 0.3, 0.3
 """Where the error becomes linear, and the weight of the error of a whole utterance."""
 
 
-class DurationDistillation(DistillationTask):
+class DurationDistillation(DistillationTask[DurationPredictor]):
     """The duration model of a student, and how long the phones of its teacher were. The pace is the teacher's."""
 
     bucket = 10.0
@@ -34,7 +34,9 @@ class DurationDistillation(DistillationTask):
     def _batch(self, chosen: Sequence[Spoken]) -> Batch:
         padding = self.network.phonemes
         phones = pad_sequence([one.phones for one in chosen], batch_first=True, padding_value=padding)
-        durations = pad_sequence([one.durations.float() for one in chosen], batch_first=True, padding_value=1.0)
+        durations = pad_sequence(
+            [one.durations.float() for one in chosen], batch_first=True, padding_value=1.0
+        )
         return {"phones": phones, "durations": durations}
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

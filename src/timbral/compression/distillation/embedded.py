@@ -8,21 +8,26 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from timbral.audio import read_reference
 from timbral.compression.distillation.content import ContentDistillation, Samples, sounds_of
 from timbral.compression.distillation.durations import DurationDistillation
 from timbral.compression.distillation.embedded_teacher import EmbeddedTeacher, Sounded
 from timbral.compression.distillation.semantic import SemanticDistillation, SemanticStudent, SemanticWeights
-from timbral.compression.distillation.settings import DistillationSettings
-from timbral.compression.distillation.sizes import EMBEDDED, EmbeddedSizes
+from timbral.compression.distillation.settings import SpeechSettings
+from timbral.compression.distillation.sizes import EmbeddedSizes
 from timbral.compression.distillation.source_filter import SourceFilterDistillation, SourceFilterStudent
-from timbral.compression.distillation.token_merging import TokenMerging, merge_tokens, merged_aligner, unmerged
+from timbral.compression.distillation.token_merging import (
+    TokenMerging,
+    merge_tokens,
+    merged_aligner,
+    unmerged,
+)
 from timbral.compression.distillation.training import StudentTrainer
 from timbral.compression.pruning.embedded import SpokenSample, smaller_content, smaller_source_filter
 from timbral.compression.pruning.semantic import smaller_semantic
 from timbral.compression.step import OnProgress
+from timbral.conversion.export.exchange import copy_graph
 from timbral.conversion.export.semantic import export_semantic
 from timbral.conversion.export.source_filter import export_acoustic, export_durations, export_reference
 from timbral.errors import AudioError
@@ -45,12 +50,12 @@ _SEMANTIC_RATE, _CONTENT_RATE, _DURATION_RATE = 0.7, 1.0, 2.0
 
 @dataclass(frozen=True)
 class EmbeddedStudent:
-    """The networks of a student. aligner: for its tokens."""
+    """The networks of a student. durations: None for those of the parent. aligner: for its tokens."""
 
     semantic: SemanticTransformer
     acoustic: SourceFilterStudent
     content: ContentEncoder
-    durations: DurationPredictor
+    durations: DurationPredictor | None
     aligner: HmmAligner
 
 
@@ -58,11 +63,14 @@ class EmbeddedDistillation:
     """A student of a bundle of the embedded family, and the training of each of its networks."""
 
     def __init__(
-        self, bundle: Bundle, work: Path, settings: DistillationSettings, on_progress: OnProgress
+        self,
+        bundle: Bundle,
+        sizes: EmbeddedSizes,
+        work: Path,
+        settings: SpeechSettings,
+        on_progress: OnProgress,
     ) -> None:
-        self.bundle, self.settings = bundle, settings
-        self.sizes: EmbeddedSizes = EMBEDDED[settings.size]
-        self._on_progress = on_progress
+        self.bundle, self.sizes, self.settings = bundle, sizes, settings
         self.teacher = EmbeddedTeacher(
             bundle,
             work / "teacher",
@@ -113,7 +121,7 @@ class EmbeddedDistillation:
                 token_blocks=size.token_blocks,
                 frame_blocks=size.frame_blocks,
                 vocoder_blocks=size.vocoder_blocks,
-                passes=1,
+                passes=self.sizes.passes,
             )
             samples = [_sample(one) for one in teacher.sounded[:_MEASURED]]
             networks = smaller_source_filter(
@@ -128,22 +136,22 @@ class EmbeddedDistillation:
                 settings.seed,
             )
 
-        trained = self.trainer.train("acoustic", task, self.settings.updates, self.settings.rate, (0.1, 0.6))
-        assert isinstance(trained, SourceFilterStudent)
-        return trained
+        return self.trainer.train("acoustic", task, self.settings.updates, self.settings.rate, (0.1, 0.6))
 
-    def durations(self) -> DurationPredictor:
+    def durations(self) -> DurationPredictor | None:
         """The duration model; the pace is part of what it learns."""
         size, settings = self.sizes.durations, self.settings
+        if size is None:
+            return None
 
         def task() -> DurationDistillation:
             network = DurationPredictor(self.bundle.manifest.semantic.phonemes, size.hidden, size.blocks)
-            return DurationDistillation(network, self.teacher.spoken, settings.duration_updates, settings.seed)
+            return DurationDistillation(
+                network, self.teacher.spoken, settings.duration_updates, settings.seed
+            )
 
         rate = _DURATION_RATE * settings.rate
-        trained = self.trainer.train("durations", task, settings.duration_updates, rate, (0.6, 0.65))
-        assert isinstance(trained, DurationPredictor)
-        return trained
+        return self.trainer.train("durations", task, settings.duration_updates, rate, (0.6, 0.65))
 
     def content(self) -> ContentEncoder:
         """The content encoder."""
@@ -157,9 +165,7 @@ class EmbeddedDistillation:
             return ContentDistillation(network, teacher, sounds, self.merging, updates, settings.seed)
 
         rate = _CONTENT_RATE * settings.rate
-        trained = self.trainer.train("content", task, settings.content_updates, rate, (0.65, 0.75))
-        assert isinstance(trained, ContentEncoder)
-        return trained
+        return self.trainer.train("content", task, settings.content_updates, rate, (0.65, 0.75))
 
     def semantic(self) -> SemanticTransformer:
         """Stage one."""
@@ -188,7 +194,6 @@ class EmbeddedDistillation:
 
         rate = _SEMANTIC_RATE * settings.rate
         trained = self.trainer.train("semantic", task, settings.semantic_updates, rate, (0.75, 0.98))
-        assert isinstance(trained, SemanticStudent)
         return trained.network
 
     def _sounds(self) -> list[Samples]:
@@ -200,14 +205,19 @@ class EmbeddedDistillation:
         return found + sounds_of(self.teacher.vocoder, self.teacher.sounded[:count], self.settings.seed)
 
 
-def write_embedded(student: EmbeddedStudent, bundle: Bundle, folder: Path, settings: DistillationSettings) -> dict[str, Any]:
+def write_embedded(
+    student: EmbeddedStudent, bundle: Bundle, folder: Path, settings: SpeechSettings
+) -> dict[str, Any]:
     """Writes the graphs of a student into a folder, and returns the manifest of the bundle that they make."""
     manifest = bundle.manifest
     precision = settings.precision or manifest.precision
     semantic, acoustic = student.semantic, student.acoustic
     export_semantic(semantic, folder, precision)
     export_acoustic(acoustic.latent, acoustic.vocoder, folder, precision)
-    export_durations(student.durations, (0.0, 0.0), folder, precision)
+    if student.durations is None:
+        copy_graph(bundle, files.DURATIONS, folder)
+    else:
+        export_durations(student.durations, (0.0, 0.0), folder, precision)
     reference = ReferenceEncoder(student.content.config)
     reference.content = student.content
     reference.timbre = restore_reference(bundle).timbre
@@ -219,10 +229,14 @@ def write_embedded(student: EmbeddedStudent, bundle: Bundle, folder: Path, setti
         "layers": config.layers,
         "heads": config.heads,
         "hidden": config.hidden,
+        "head_size": None if config.attention == config.hidden else config.head_size,
         "vocabulary": config.vocabulary,
         "eos": config.eos,
     }
-    description["acoustic"] |= {"context_tokens": acoustic.latent.config.context_tokens, "passes": 1}
+    description["acoustic"] |= {
+        "context_tokens": acoustic.latent.config.context_tokens,
+        "passes": acoustic.latent.config.passes,
+    }
     return description | {"precision": precision, "precisions": {}, "quantization": None, "weights": None}
 
 

@@ -108,7 +108,9 @@ class EmbeddedTeacher:
         rows = cached(
             self.folder, "spoken", shards, self._speak, lambda share: self._on_progress("speaking", share)
         )
-        found = [Spoken(**{name: torch.from_numpy(array.copy()) for name, array in row.items()}) for row in rows]
+        found = [
+            Spoken(**{name: torch.from_numpy(array.copy()) for name, array in row.items()}) for row in rows
+        ]
         if not found:
             raise CompressionError("none of the texts can be spoken by this model; give other texts")
         return found
@@ -120,7 +122,9 @@ class EmbeddedTeacher:
         rows = cached(
             self.folder, "sounded", shards, self._sound, lambda share: self._on_progress("sounding", share)
         )
-        return [Sounded(**{name: torch.from_numpy(array.copy()) for name, array in row.items()}) for row in rows]
+        return [
+            Sounded(**{name: torch.from_numpy(array.copy()) for name, array in row.items()}) for row in rows
+        ]
 
     @cached_property
     def timbres(self) -> list[NDArray[np.float32]]:

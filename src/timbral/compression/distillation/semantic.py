@@ -47,7 +47,7 @@ class SemanticStudent(nn.Module):
             nn.Linear(network.config.hidden, width, bias=False) for _ in range(layers)
         )
         for projection in self.projections:
-            nn.init.eye_(projection.weight)
+            nn.init.eye_(projection.get_parameter("weight"))
 
     def like(self, teacher: SemanticTransformer) -> tuple[int, ...]:
         """The layer of the teacher that each layer should be like: evenly spaced, the last one the last."""
@@ -55,7 +55,7 @@ class SemanticStudent(nn.Module):
         return tuple(round((layer + 1) * others / own) - 1 for layer in range(own))
 
 
-class SemanticDistillation(DistillationTask):
+class SemanticDistillation(DistillationTask[SemanticStudent]):
     """Stage one of a student, and its teacher."""
 
     bucket = 20.0
@@ -140,9 +140,7 @@ class SemanticDistillation(DistillationTask):
         return sums
 
 
-def _run(
-    network: SemanticTransformer, batch: Batch, layer: int | None
-) -> tuple[Tensor, dict[int, Tensor]]:
+def _run(network: SemanticTransformer, batch: Batch, layer: int | None) -> tuple[Tensor, dict[int, Tensor]]:
     return network.forward_with_attention(
         batch["phones"],
         batch["phone_lengths"],

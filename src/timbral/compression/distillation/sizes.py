@@ -42,14 +42,35 @@ class ConvNextSize:
 class EmbeddedSizes:
     """A student of the embedded family.
 
-    vocabulary: semantic tokens, which are merged ones of the teacher. content: the content encoder.
+    vocabulary: semantic tokens, which are merged ones of the teacher. content: the content encoder. durations: the
+    duration model, None for that of the teacher. passes: of the latent network, see `SourceFilterConfig`.
     """
 
     vocabulary: int
     semantic: SemanticSize
     acoustic: SourceFilterSize
     content: ConvNextSize
-    durations: ConvNextSize
+    durations: ConvNextSize | None
+    passes: int = 1
+
+
+@dataclass(frozen=True)
+class VitsSize:
+    """Stage two of v1 to v2ProPlus: neurons of the prior's feed-forward blocks, channels of the flow's WaveNets and of
+    the first stage of the vocoder.
+    """
+
+    feed_forward: int
+    flow_hidden: int
+    upsample_channels: int
+
+
+@dataclass(frozen=True)
+class OfficialSizes:
+    """A student of an official family; acoustic: None for stage two of the teacher, as in v3 and v4."""
+
+    semantic: SemanticSize
+    acoustic: VitsSize | None
 
 
 EMBEDDED: Mapping[SizeName, EmbeddedSizes] = MappingProxyType(

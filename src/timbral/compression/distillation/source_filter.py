@@ -44,13 +44,18 @@ class SourceFilterStudent(nn.Module):
         return envelope.float(), aperiodicity.float(), torch.log2(predicted.float())
 
 
-class SourceFilterDistillation(DistillationTask):
+class SourceFilterDistillation(DistillationTask[SourceFilterStudent]):
     """Stage two of a student and what its teacher sounded."""
 
     bucket = 12.0
 
     def __init__(
-        self, student: SourceFilterStudent, sounded: Sequence[Sounded], groups: Tensor, updates: int, seed: int
+        self,
+        student: SourceFilterStudent,
+        sounded: Sequence[Sounded],
+        groups: Tensor,
+        updates: int,
+        seed: int,
     ) -> None:
         """groups: int64 [teacher's vocabulary], the student's token of each of the teacher's."""
         held_out = min(_HELD_OUT, len(sounded) // 8)

@@ -2,13 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from timbral.training.batch_sampler import batches_by_length
 from timbral.training.loop_settings import LoopSettings
-from timbral.training.schedule import WarmupCosine
 from timbral.training.task import Batch, LossStep, Task
 
 NETWORK = "student"
@@ -16,7 +17,10 @@ _EPOCH = 200
 """Updates between validations."""
 
 
-class DistillationTask(Task):
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+
+
+class DistillationTask(Task, Generic[NetworkT]):
     """A student with examples of different lengths, trained for a number of updates.
 
     An epoch is a slice of the updates, so that a run has exactly as many as it was asked for.
@@ -26,12 +30,12 @@ class DistillationTask(Task):
     bucket: float
     """Width of the groups of similar length from which batches are made."""
 
-    def __init__(self, network: nn.Module, lengths: Sequence[float], updates: int, seed: int) -> None:
+    def __init__(self, network: NetworkT, lengths: Sequence[float], updates: int, seed: int) -> None:
         self.network = network
         self._lengths, self._updates, self._seed = lengths, updates, seed
-        self.networks = {NETWORK: network}
+        self.networks: dict[str, nn.Module] = {NETWORK: network}
         weights = [weight for weight in network.parameters() if weight.requires_grad]
-        self.optimizers = {
+        self.optimizers: dict[str, Optimizer] = {
             NETWORK: torch.optim.AdamW(weights, lr=1.0, betas=(0.9, 0.98), weight_decay=0.01)
         }
 
@@ -56,14 +60,16 @@ class DistillationTask(Task):
 
 def loop_settings(updates: int, batch_size: int, rate: float, precision: str, seed: int) -> LoopSettings:
     """Settings of the loop for so many updates."""
-    return LoopSettings(
-        epochs=-(-updates // _EPOCH),
-        batch_size=batch_size,
-        rate=rate,
-        schedule=WarmupCosine(warmup=min(50, updates // 10), decay=updates),
-        clip=1.0,
-        precision=precision,  # type: ignore[arg-type]
-        seed=seed,
-        log_every=10,
-        save_every=200,
+    return LoopSettings.model_validate(
+        {
+            "epochs": -(-updates // _EPOCH),
+            "batch_size": batch_size,
+            "rate": rate,
+            "schedule": {"kind": "warmup-cosine", "warmup": min(50, updates // 10), "decay": updates},
+            "clip": 1.0,
+            "precision": precision,
+            "seed": seed,
+            "log_every": 10,
+            "save_every": 200,
+        }
     )

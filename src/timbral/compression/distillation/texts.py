@@ -47,7 +47,8 @@ def drawn_texts(texts: Mapping[str, Sequence[str]], count: int, seed: int) -> li
         if turn < len(lines):
             text = lines[int(orders[language][turn])]
         else:
-            text = _joined(*(lines[int(chance.integers(len(lines)))] for _ in range(2)), chance)
+            first, second = (lines[int(chance.integers(len(lines)))] for _ in range(2))
+            text = _joined(first, second, chance)
         drawn.append((language, text))
     return drawn
 

@@ -52,7 +52,9 @@ def timbres_of(recordings: Iterable[Path], encoder: ReferenceEncoder) -> list[ND
     return found
 
 
-def invented(voice: NDArray[np.float32], count: int, chance: np.random.Generator) -> list[NDArray[np.float32]]:
+def invented(
+    voice: NDArray[np.float32], count: int, chance: np.random.Generator
+) -> list[NDArray[np.float32]]:
     """Timbres of nobody, around that of a voice: for who has no recordings."""
     found = []
     for _ in range(count):

@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from torch import nn
-
 from timbral.compression.distillation.settings import TrainedStepSettings
-from timbral.compression.distillation.task import DistillationTask, loop_settings
+from timbral.compression.distillation.task import DistillationTask, NetworkT, loop_settings
 from timbral.compression.step import OnProgress
 from timbral.errors import CompressionError
 from timbral.training.loop import train
 from timbral.training.random_state import isolated_random_state
+
 
 class StudentTrainer:
     """Trains the networks of a student in folders of their own below `work`.
@@ -31,8 +30,13 @@ class StudentTrainer:
         self._deadline = time.monotonic() + limit
 
     def train(
-        self, name: str, make: Callable[[], DistillationTask], updates: int, rate: float, span: tuple[float, float]
-    ) -> nn.Module:
+        self,
+        name: str,
+        make: Callable[[], DistillationTask[NetworkT]],
+        updates: int,
+        rate: float,
+        span: tuple[float, float],
+    ) -> NetworkT:
         """The trained network of the task that `make` makes, on the CPU. span: its shares of the step.
 
         Raises CompressionError: the time is over before the network is trained.
@@ -57,4 +61,5 @@ class StudentTrainer:
                 f"{settings.minutes:g} minutes are over, and {name} is at update {outcome.steps} of {updates}; "
                 "run the same command again to go on"
             )
-        return task.network.cpu().eval()
+        task.network.cpu().eval()
+        return task.network

@@ -22,7 +22,7 @@ _ALONE = 0.25
 _FEATURES = 2.0
 
 
-class LightVocoderTask(DistillationTask):
+class LightVocoderTask(DistillationTask[IstftVocoder]):
     """The light vocoder and crops of its teacher."""
 
     bucket = 1e9
@@ -42,17 +42,14 @@ class LightVocoderTask(DistillationTask):
         self.spectral = SpectralLoss(rate)
         super().__init__(network, [1.0] * len(self.examples), updates, seed)
         self._begins = int(_ALONE * updates)
-        self.register_steps()
+        # Part of the network, so that a checkpoint knows when discriminators begin.
+        network.register_buffer("steps", torch.zeros((), dtype=torch.long), persistent=False)
         if adversary:
             judges = Discriminators(DiscriminatorConfig())
-            self.networks = {**self.networks, _DISCRIMINATOR: judges}
+            self.networks[_DISCRIMINATOR] = judges
             optimizer = AdamW(judges.parameters(), lr=1.0, betas=(0.8, 0.99))
-            self.optimizers = {**self.optimizers, _DISCRIMINATOR: optimizer}
+            self.optimizers[_DISCRIMINATOR] = optimizer
         self.adversary = adversary
-
-    def register_steps(self) -> None:
-        """Counts updates in the network, so that a checkpoint knows when discriminators begin."""
-        self.network.register_buffer("steps", torch.zeros((), dtype=torch.long), persistent=False)
 
     def collate(self, examples: Sequence[int]) -> Batch:
         return self._batch([self.examples[number] for number in examples])
@@ -70,8 +67,9 @@ class LightVocoderTask(DistillationTask):
     def loss_steps(self, batch: Batch) -> Iterator[LossStep]:
         samples = batch["samples"]
         generated = self._generated(batch)
-        self.network.steps += 1
-        judged = self.adversary and int(self.network.steps) > self._begins
+        steps = self.network.get_buffer("steps")
+        steps += 1
+        judged = self.adversary and int(steps) > self._begins
         judges = self.networks.get(_DISCRIMINATOR)
         if judged and judges is not None:
             true, false = judges(samples[:, None]), judges(generated.detach()[:, None])

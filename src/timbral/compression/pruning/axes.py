@@ -47,7 +47,8 @@ def axes_of(layout: Layout, name: str) -> Sequence[Axis | None]:
         found = re.fullmatch(pattern, name)
         if found:
             return [
-                axis and Axis(axis.dimension.format(*found.groups()), axis.repeats, axis.width) for axis in axes
+                axis and Axis(axis.dimension.format(*found.groups()), axis.repeats, axis.width)
+                for axis in axes
             ]
     raise KeyError(name)
 

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from timbral.compression.pruning.axes import Layout, cut
+from timbral.compression.pruning.axes import cut
 from timbral.compression.pruning.importance import importance, most_important
 from timbral.compression.pruning.layouts import CONTENT, LATENT, VOCODER
 from timbral.nets.content_encoder import ContentConfig, ContentEncoder

@@ -27,7 +27,7 @@ def importance(
         network.zero_grad(set_to_none=True)
         output = compute()
         signs = torch.randint(0, 2, output.shape, generator=chance) * 2.0 - 1.0
-        (output * signs.to(output)).sum().backward()
+        torch.autograd.backward((output * signs.to(output)).sum())
         once = {name: torch.zeros_like(each) for name, each in found.items()}
         for name, weight in weights.items():
             if weight.grad is None:

@@ -102,3 +102,45 @@ DURATIONS: Layout = {
     r"last\.bias": (None,),
 }
 """`DurationPredictor`."""
+
+
+def vits_layout(stages: int, blocks: int) -> Layout:
+    """Stage two of v1 to v2ProPlus, weight norm folded: neurons of the prior, channels of flow and vocoder.
+
+    stages: of the vocoder; blocks: residual ones of each stage.
+    """
+    neurons, stream, units = Axis("neurons {0}"), Axis("stream {0}"), "units {0}"
+    feed_forward, coupling = r"enc_p\.(\w+\.ffn_layers\.\d+)\.", r"flow\.flows\.(\d+)\."
+    layers = 4
+    layout: dict[str, tuple[Axis | None, ...]] = {
+        feed_forward + r"conv_1\.weight": (neurons, None, None),
+        feed_forward + r"conv_1\.bias": (neurons,),
+        feed_forward + r"conv_2\.weight": (None, neurons, None),
+        coupling + r"pre\.weight": (stream, None, None),
+        coupling + r"pre\.bias": (stream,),
+        # Conditions of all layers lie behind each other; a unit of one layer is kept in all of them.
+        coupling + r"enc\.cond_layer\.weight": (Axis(units, 2 * layers), None, None),
+        coupling + r"enc\.cond_layer\.bias": (Axis(units, 2 * layers),),
+        coupling + r"enc\.in_layers\.\d+\.weight": (Axis(units, 2), stream, None),
+        coupling + r"enc\.in_layers\.\d+\.bias": (Axis(units, 2),),
+        coupling + rf"enc\.res_skip_layers\.{layers - 1}\.weight": (stream, Axis(units), None),
+        coupling + rf"enc\.res_skip_layers\.{layers - 1}\.bias": (stream,),
+        coupling + r"enc\.res_skip_layers\.\d+\.weight": (Axis("stream {0}", 2), Axis(units), None),
+        coupling + r"enc\.res_skip_layers\.\d+\.bias": (Axis("stream {0}", 2),),
+        coupling + r"post\.weight": (None, stream, None),
+        r"dec\.(?:conv_pre|cond)\.weight": (Axis("stage 0"), None, None),
+        r"dec\.(?:conv_pre|cond)\.bias": (Axis("stage 0"),),
+        r"dec\.conv_post\.weight": (None, Axis(f"stage {stages}"), None),
+    }
+    for stage in range(stages):
+        before, after = Axis(f"stage {stage}"), Axis(f"stage {stage + 1}")
+        layout[rf"dec\.ups\.{stage}\.weight"] = (before, after, None)
+        layout[rf"dec\.ups\.{stage}\.bias"] = (after,)
+        for block in range(stage * blocks, (stage + 1) * blocks):
+            inner = Axis(f"inner {stage + 1}.{block}." + "{0}")
+            pair = rf"dec\.resblocks\.{block}\."
+            layout[pair + r"convs1\.(\d+)\.weight"] = (inner, after, None)
+            layout[pair + r"convs1\.(\d+)\.bias"] = (inner,)
+            layout[pair + r"convs2\.(\d+)\.weight"] = (after, inner, None)
+            layout[pair + r"convs2\.\d+\.bias"] = (after,)
+    return {**layout, r".*": ()}

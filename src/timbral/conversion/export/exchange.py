@@ -1,12 +1,11 @@
 """A bundle with some of its graphs exchanged: the others keep their weights, bit for bit."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import onnx
 
-from timbral.conversion.export.precision import Precision, to_precision
 from timbral.conversion.export.weights import write_graphs
 from timbral.models import Bundle
 
@@ -14,36 +13,39 @@ _GRAPH = ".onnx"
 
 
 def write_exchanged(
-    bundle: Bundle, graphs: Mapping[str, onnx.ModelProto | None], folder: Path, precision: Precision
+    bundle: Bundle,
+    graphs: Mapping[str, Mapping[str, onnx.ModelProto]],
+    folder: Path,
+    removed: Collection[str] = (),
 ) -> None:
-    """Writes the files of a bundle into `folder`, with new graphs in this precision in the place of those of these
-    names, and without those whose graph is None.
+    """Writes the files of a bundle into `folder`, with new graphs in the place of those of the same names.
 
-    Files of weights that a removed graph shares with others are written again, without what is no longer needed.
+    graphs: by the file that is to hold their weights, and by name; their precision is final. removed: graphs that
+    are left out. A file of weights that loses a graph is written again, without what is no longer needed.
     """
+    new = {name: graph for each in graphs.values() for name, graph in each.items()}
+    gone = {*new, *removed}
     names = [name for name in bundle.manifest.files if name.endswith(_GRAPH)]
     weights = {name: _weights_of(bundle.folder / name) for name in names}
-    touched = {file for name, files in weights.items() if name in graphs for file in files}
+    touched = {file for name in names if name in gone for file in weights[name]} | set(graphs)
     for name in bundle.manifest.files:
-        if name in graphs or name in touched or weights.get(name, set()) & touched:
-            continue
-        shutil.copyfile(bundle.folder / name, folder / name)
+        if name not in gone and name not in touched and not weights.get(name, set()) & touched:
+            shutil.copyfile(bundle.folder / name, folder / name)
     for file in sorted(touched):
         kept = {
             name: onnx.load(bundle.folder / name)
-            for name, files in weights.items()
-            if file in files and name not in graphs
+            for name in names
+            if name not in gone and file in weights[name]
         }
-        if kept:
-            write_graphs(folder, kept, file)
-    by_file: dict[str, dict[str, onnx.ModelProto]] = {}
-    for name, graph in graphs.items():
-        if graph is not None:
-            by_file.setdefault(f"{name.removesuffix(_GRAPH)}.weights", {})[name] = graph
-    for file, new in by_file.items():
-        if (folder / file).exists():
-            file = f"new_{file}"
-        write_graphs(folder, {name: to_precision(graph, precision) for name, graph in new.items()}, file)
+        together = {**kept, **graphs.get(file, {})}
+        if together:
+            write_graphs(folder, together, file)
+
+
+def copy_graph(bundle: Bundle, name: str, folder: Path) -> None:
+    """Copies a graph of a bundle, and the files of weights that it points into, which no other may share."""
+    for file in (name, *_weights_of(bundle.path(name))):
+        shutil.copyfile(bundle.folder / file, folder / file)
 
 
 def _weights_of(path: Path) -> set[str]:
