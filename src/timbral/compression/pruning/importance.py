@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from timbral.compression.pruning.axes import Layout, axes_of, sizes
 
 
+@torch.enable_grad()
 def importance(
     network: nn.Module, layout: Layout, outputs: Iterable[Callable[[], Tensor]], seed: int = 0
 ) -> dict[str, Tensor]:
