@@ -242,7 +242,7 @@ def tampered(folder: Path, tmp_path: Path) -> Path:
     [
         ("h.layers.1.linear1.bias", [16]),
         ("h.layers.2.norm2.weight", [64]),
-        ("h.layers.0.self_attn.in_proj_weight.T_Q", [192, 2, 64]),
+        ("h.layers.0.self_attn.in_proj_weight.T_Q", [96, 2, 64]),
         ("h.layers.0.linear2.weight.T_scales", [8]),
         ("h.layers.1.self_attn.out_proj.weight.T_Q", [128, 4, 32]),
         ("ar_audio_embedding.word_embeddings.weight_rows", [512, 128]),
