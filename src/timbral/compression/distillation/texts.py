@@ -56,10 +56,7 @@ def drawn_texts(texts: Mapping[str, Sequence[str]], count: int, seed: int) -> li
     for number in range(count):
         language = languages[number % len(languages)]
         lines, turn = texts[language], number // len(languages)
-        if turn < len(lines):
-            text = lines[int(orders[language][turn])]
-        else:
-            text = _invented(language, lines, chance)
+        text = lines[int(orders[language][turn])] if turn < len(lines) else _invented(language, lines, chance)
         drawn.append((language, text))
     return drawn
 
