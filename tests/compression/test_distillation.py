@@ -72,6 +72,11 @@ def test_a_student_speaks_and_clones(student: Path) -> None:
         assert len(speech.samples) > 8000
 
 
+def test_a_student_is_smaller_than_its_teacher(student: Path, tmp_path: Path) -> None:
+    with pytest.raises(CompressionError, match="choose a smaller size"):
+        distill(student, tmp_path / "larger", FEW.model_copy(update={"size": "small"}), quiet)
+
+
 def test_merged_tokens_have_the_probabilities_of_their_members() -> None:
     chance = np.random.default_rng(0)
     embeddings = torch.from_numpy(chance.standard_normal((13, 4))).float()

@@ -30,7 +30,7 @@ from timbral.compression.step import OnProgress
 from timbral.conversion.export.exchange import copy_graph
 from timbral.conversion.export.semantic import export_semantic
 from timbral.conversion.export.source_filter import export_acoustic, export_durations, export_reference
-from timbral.errors import AudioError
+from timbral.errors import AudioError, CompressionError
 from timbral.inference.alignment.hmm_aligner import HmmAligner
 from timbral.models import Bundle, files
 from timbral.nets.content_encoder import ContentEncoder, ReferenceEncoder
@@ -82,10 +82,31 @@ class EmbeddedDistillation:
             seed=settings.seed,
             on_progress=lambda what, share: on_progress(what, 0.1 * share),
         )
+        self._check_smaller()
         shape = bundle.manifest.semantic
         self.aligner = HmmAligner.open(bundle.path(files.ALIGNER), shape.phonemes, shape.vocabulary)
         self.merging = self._merge()
         self.trainer = StudentTrainer(work, settings, bundle.manifest.base, on_progress)
+
+    def _check_smaller(self) -> None:
+        """Raises CompressionError: the student would be larger than its teacher in some dimension."""
+        one, two, ears = self.teacher.semantic.config, self.teacher.latent.config, self.teacher.reference
+        sizes, content = self.sizes, ears.content.config
+        pairs = (
+            (sizes.vocabulary, one.eos),
+            (sizes.semantic.layers, one.layers),
+            (sizes.semantic.hidden, one.hidden),
+            (sizes.semantic.heads, one.heads),
+            (sizes.semantic.feed_forward, one.feed_forward),
+            (sizes.acoustic.hidden, two.hidden),
+            (sizes.acoustic.latent, two.latent),
+            (sizes.acoustic.condition, two.condition),
+            (sizes.content.hidden, content.hidden),
+        )
+        if any(own > other for own, other in pairs):
+            raise CompressionError(
+                f"{self.bundle.manifest.name} is smaller than this student: choose a smaller size, or distil its parent"
+            )
 
     def _merge(self) -> TokenMerging:
         vocabulary = self.bundle.manifest.semantic.vocabulary

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from timbral.compression.distillation.sizes import OfficialSizes, SemanticSize, SizeName, VitsSize
+from timbral.errors import CompressionError
 from timbral.models import Bundle, files
 from timbral.models.weights import read_parameters
 
@@ -11,6 +12,7 @@ _DEPTH_AND_WIDTH: Mapping[SizeName, tuple[float, float, float]] = MappingProxyTy
     {"small": (1 / 3, 0.875, 0.5), "tiny": (1 / 4, 0.625, 0.375), "micro": (1 / 6, 0.5, 0.25)}
 )
 """Share of the layers of stage one, of the units of its dimensions, and of the channels of stage two."""
+_VOCODER = "dec.conv_pre.weight"
 _BLOCK = 64
 """Quantised products and kernels want whole blocks of so many channels."""
 
@@ -52,7 +54,11 @@ def _vits(bundle: Bundle, neurons: float, channels: float) -> VitsSize | None:
         return None
     feed_forward = _size(bundle, files.LATENT, "enc_p.encoder_text.ffn_layers.0.conv_1.weight")
     flow = _size(bundle, files.LATENT, "flow.flows.0.pre.weight")
-    vocoder = _size(bundle, files.VOCODER, "dec.conv_pre.weight")
+    if _VOCODER not in read_parameters(bundle.path(files.VOCODER)):
+        raise CompressionError(
+            f"{bundle.manifest.name} has a light vocoder already: prune or distil a model before its vocoder is exchanged"
+        )
+    vocoder = _size(bundle, files.VOCODER, _VOCODER)
     return VitsSize(
         feed_forward=_rounded(feed_forward * neurons, feed_forward),
         flow_hidden=_rounded(flow * channels, flow, 16),
