@@ -44,10 +44,10 @@ class SpeechSettings(TrainedStepSettings):
     """
 
     texts: Path | None = None
-    utterances: int = Field(1800, ge=8, le=1_000_000)
-    sounded: int = Field(900, ge=8)
+    utterances: int = Field(4000, ge=8, le=1_000_000)
+    sounded: int = Field(4000, ge=8)
     temperature: float = Field(1.5, gt=0, le=20)
-    updates: int = Field(4000, ge=1)
+    updates: int = Field(6000, ge=1)
     semantic_updates: int = Field(1500, ge=1)
     content_updates: int = Field(1500, ge=1)
     duration_updates: int = Field(1500, ge=1)

@@ -25,7 +25,9 @@ _POOLS = ((1, 1), (4, 1), (1, 8), (16, 8))
 """Frames and frequencies over which envelopes are averaged before they are compared."""
 _FLOOR, _CEILING = -10.0, 4.0
 """Limits of log magnitudes that are compared, and those of log odds."""
-_F0_WEIGHT, _APERIODICITY_WEIGHT, _DELTA_WEIGHT = 8.0, 0.15, 0.5
+_QUIET = 5.0
+"""Nepers below the loudest frame at which a frame counts by half."""
+_F0_WEIGHT, _APERIODICITY_WEIGHT, _DELTA_WEIGHT = 8.0, 0.25, 1.0
 
 
 class SourceFilterStudent(nn.Module):
@@ -107,7 +109,8 @@ class SourceFilterDistillation(DistillationTask[SourceFilterStudent]):
         target, counts = batch["envelope"].clamp(_FLOOR, _CEILING), batch["counts"]
         envelope = envelope.clamp(_FLOOR - 1, _CEILING + 1)
         level = target.mean(2)
-        loud = 0.1 + torch.sigmoid(2 * (level - level.amax(1, keepdim=True) + 3))
+        # Consonants are several nepers below vowels; pauses are further below.
+        loud = 0.1 + torch.sigmoid(2 * (level - level.amax(1, keepdim=True) + _QUIET))
         noisy = batch["aperiodicity"].clamp(-_CEILING, _CEILING)
         voiced = 0.05 + torch.sigmoid(-noisy[..., :4].mean(2))
         delta = (envelope - target).diff(dim=1).abs().mean(2)
