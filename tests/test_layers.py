@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "timbral"
 LONGEST_FUNCTION = 60
-WITH_TORCH = {"nets", "conversion", "training"}
+WITH_TORCH = {"nets", "conversion", "training", "compression"}
 
 
 def floors() -> list[set[str]]:

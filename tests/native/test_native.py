@@ -18,17 +18,19 @@ from timbral.inference.semantic.native_backend import NativeBackend
 from timbral.inference.semantic.onnx_backend import OnnxBackend
 from timbral.inference.sessions import SessionOptions
 from timbral.models.weights import read_parameters
+from timbral.models.weights.graph_file import read_graph_file
 from timbral.native.binding import library, usable_variants
 
 torch = pytest.importorskip("torch")
 CPU = SessionOptions(device="cpu", threads=2)
 ROWS, CAPACITY = 9, 90
 CASES = {
-    "8 bits": ("int8", 64, 16, True),
-    "8 bits, blocks of 128, large heads, no features": ("int8", 128, 64, False),
-    "4 bits": ("int4", 32, 32, True),
+    "8 bits": ("int8", 64, 16, 8, True),
+    "8 bits, blocks of 128, large heads, no features": ("int8", 128, 64, 2, False),
+    "8 bits, heads narrower than the stream": ("int8", 64, 16, 4, False),
+    "4 bits": ("int4", 32, 32, 4, True),
 }
-"""Precision, block, head size, and whether the model takes features."""
+"""Precision, block, head size, heads, and whether the model takes features."""
 needs_kernels = pytest.mark.skipif(not usable_variants(), reason="no kernel runs on this processor")
 
 
@@ -39,8 +41,9 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     from timbral.conversion.export.semantic import export_semantic
     from timbral.nets.semantic import SemanticConfig, SemanticTransformer
 
-    kind, block, size, features = request.param
-    model = SemanticTransformer(SemanticConfig(128, 3, 128 // size, 256, bert=features)).eval()
+    kind, block, size, heads, features = request.param
+    config = SemanticConfig(128, 3, heads, 256, bert=features, head_size=size)
+    model = SemanticTransformer(config).eval()
     fill(model, seed=1)
     found = tmp_path_factory.mktemp("kernels")
     with pytest.MonkeyPatch.context() as patch:
@@ -92,8 +95,11 @@ def exact(folder: Path, row: int, steps: int = 20) -> NDArray[np.float32]:
     from timbral.nets.semantic import SemanticConfig, SemanticTransformer
 
     weights = read_parameters(paths(folder)[0])
-    heads = 128 // next(size for kind, block, size, features in CASES.values() if _is(folder, kind, features))
-    network = SemanticTransformer(SemanticConfig(128, 3, heads, 256, bert="bert_proj.bias" in weights)).eval()
+    heads = read_graph_file(paths(folder)[1]).heads
+    assert heads is not None
+    size = weights["h.layers.0.self_attn.in_proj_weight"].shape[0] // (3 * heads)
+    features_in = "bert_proj.bias" in weights
+    network = SemanticTransformer(SemanticConfig(128, 3, heads, 256, bert=features_in, head_size=size)).eval()
     state = network.state_dict()
     for name, tensor in state.items():
         tensor.copy_(torch.from_numpy(np.ascontiguousarray(weights[name].read())).reshape(tensor.shape))
@@ -111,12 +117,6 @@ def exact(folder: Path, row: int, steps: int = 20) -> NDArray[np.float32]:
         )
     found: NDArray[np.float32] = logits[0, len(prompt) :].numpy()
     return found
-
-
-def _is(folder: Path, kind: str, features: bool) -> bool:
-    weights = read_parameters(paths(folder)[0])
-    small = {parameter.form for parameter in weights.values()}
-    return ("_Q8" if kind == "int8" else "_Q4") in small and ("bert_proj.bias" in weights) == features
 
 
 def error(expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
@@ -242,7 +242,7 @@ def tampered(folder: Path, tmp_path: Path) -> Path:
     [
         ("h.layers.1.linear1.bias", [16]),
         ("h.layers.2.norm2.weight", [64]),
-        ("h.layers.0.self_attn.in_proj_weight.T_Q", [192, 2, 64]),
+        ("h.layers.0.self_attn.in_proj_weight.T_Q", [96, 2, 64]),
         ("h.layers.0.linear2.weight.T_scales", [8]),
         ("h.layers.1.self_attn.out_proj.weight.T_Q", [128, 4, 32]),
         ("ar_audio_embedding.word_embeddings.weight_rows", [512, 128]),

@@ -10,6 +10,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from timbral.compression.distillation.settings import DistillationSettings
+from timbral.compression.light_vocoder.settings import LightVocoderSettings
+from timbral.compression.pruning.settings import PruningSettings
 from timbral.compression.quantization.settings import QuantizationSettings
 from timbral.compression.step import OnProgress, StepFunction, StepSettings
 
@@ -28,7 +31,32 @@ def _quantize(parent: Path, out: Path, settings: Any, on_progress: OnProgress) -
     quantize(parent, out, settings, on_progress)
 
 
-STEPS: Mapping[str, StepKind] = MappingProxyType({"quantize": StepKind(QuantizationSettings, _quantize)})
+def _prune(parent: Path, out: Path, settings: Any, on_progress: OnProgress) -> None:
+    from timbral.compression.pruning.prune import prune
+
+    prune(parent, out, settings, on_progress)
+
+
+def _distill(parent: Path, out: Path, settings: Any, on_progress: OnProgress) -> None:
+    from timbral.compression.distillation.distill import distill
+
+    distill(parent, out, settings, on_progress)
+
+
+def _light_vocoder(parent: Path, out: Path, settings: Any, on_progress: OnProgress) -> None:
+    from timbral.compression.light_vocoder.light_vocoder import light_vocoder
+
+    light_vocoder(parent, out, settings, on_progress)
+
+
+STEPS: Mapping[str, StepKind] = MappingProxyType(
+    {
+        "prune": StepKind(PruningSettings, _prune),
+        "distill": StepKind(DistillationSettings, _distill),
+        "light-vocoder": StepKind(LightVocoderSettings, _light_vocoder),
+        "quantize": StepKind(QuantizationSettings, _quantize),
+    }
+)
 
 PRESETS: Mapping[str, str] = MappingProxyType(
     {

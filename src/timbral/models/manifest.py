@@ -48,6 +48,7 @@ class FileEntry(_Strict):
 class Semantic(_Strict):
     """Shape of stage one: phones to semantic tokens.
 
+    head_size: channels of a head, where it is not hidden / heads, as in pruned models.
     capacity: positions in the KV cache, text and audio together.
     bert: whether stage one takes BERT features beside the phones.
     prompts: whether stage one continues a reference with a transcript; otherwise a transcript changes nothing.
@@ -57,6 +58,7 @@ class Semantic(_Strict):
     layers: Annotated[int, Field(gt=0, le=64)]
     heads: Annotated[int, Field(gt=0, le=128)]
     hidden: Annotated[int, Field(gt=0, le=8192)]
+    head_size: Annotated[int, Field(gt=0, le=1024)] | None = None
     vocabulary: Annotated[int, Field(gt=0, le=65536)]
     eos: Annotated[int, Field(ge=0)]
     phonemes: Annotated[int, Field(gt=0, le=4096)]
@@ -70,7 +72,7 @@ class Semantic(_Strict):
     def _consistent(self) -> "Semantic":
         if self.eos != self.vocabulary - 1:
             raise PydanticCustomError("eos", "eos must be the last of the vocabulary")
-        if self.hidden % self.heads:
+        if self.head_size is None and self.hidden % self.heads:
             raise PydanticCustomError("heads", "hidden must be a multiple of heads")
         return self
 
@@ -83,7 +85,7 @@ class SourceFilter(_Strict):
     chunk_tokens: tokens of the first chunk of a stream; later ones grow.
     timbre_size: length D of the timbre vector. phones: whether it is told which phones are spoken when, which the bundle's
     aligner and duration model then say. envelope: points of the spectral envelopes that a voice's residuals correct; 0
-    where voices have none.
+    where voices have none. passes: of the latent network for a window, 1 for a distilled model.
     """
 
     kind: Literal["source-filter"]
@@ -94,6 +96,7 @@ class SourceFilter(_Strict):
     timbre_size: Annotated[int, Field(gt=0, le=8192)]
     phones: bool = False
     envelope: Annotated[int, Field(ge=0, le=1024)] = 0
+    passes: Annotated[int, Field(ge=1, le=2)] = 2
 
 
 class Vits(_Strict):

@@ -330,11 +330,11 @@ class Step final : public Stepper {
         batch_ = batch;
         const size_t count = batch.count, hidden = count * model_.hidden;
         x_.hold(hidden);
-        mixed_.hold(hidden);
+        mixed_.hold(count * attention());
         sum_.hold(hidden);
-        three_.hold(3 * hidden);
+        three_.hold(3 * count * attention());
         inner_.hold(count * model_.feed_forward);
-        narrow_.hold(count, model_.hidden);
+        narrow_.hold(count, larger(model_.hidden, attention()));
         wide_.hold(count, model_.feed_forward);
         memcpy(x_.data(), batch.x, hidden * sizeof(float));
         round_all(x_.data(), model_.layer[0].queries);
@@ -402,6 +402,9 @@ class Step final : public Stepper {
                 model_.key_scales + from, model_.value_scales + from, model_.head_size};
     }
 
+    // Channels of all heads together, which pruned networks have fewer of than hidden ones.
+    int attention() const { return model_.heads * model_.head_size; }
+
     static int tiles(const Product& product) { return (product.outputs + kTile - 1) / kTile; }
 
     // Tiles that stay together, so that what is rounded of them is whole blocks.
@@ -455,7 +458,7 @@ class Step final : public Stepper {
             attend<V>(three + i * stride, memory(layer, rows[i], head), next,
                       batch_.seen ? batch_.seen[i] : batch_.places[i] + 1,
                       scores_.data() + static_cast<size_t>(head) * model_.capacity,
-                      mixed_.data() + static_cast<size_t>(i) * model_.hidden + head * size);
+                      mixed_.data() + static_cast<size_t>(i) * attention() + head * size);
         }
     }
 

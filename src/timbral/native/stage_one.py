@@ -95,7 +95,7 @@ class StageOneKernel:
         layers = (Layer * count)(*(self._layer(weights, f"h.layers.{index}.") for index in range(count)))
         predict = self._product(weights, _PREDICT, None)
         hidden: int = layers[0].queries.inputs
-        size, places = hidden // heads, -(-capacity // TILE) * TILE
+        size, places = layers[0].attended.inputs // heads, -(-capacity // TILE) * TILE
         cache = (count, rows, heads, places)
         self._keys = pages((count, rows, heads, places // TILE, size // 4, TILE, 4), np.uint8)
         self._values = pages((*cache, size), np.int8)
@@ -259,7 +259,7 @@ def _readable(parameters: Mapping[str, Parameter], heads: int) -> bool:
     blocks = {block(product) for product in products if product.form != "_half"}
     if not blocks or (len(blocks) > 1 and max(blocks) > MIXED_BLOCK):
         return False
-    hidden, inner = products[0].shape[1], products[3].shape[1]
+    hidden, attention, inner = (products[index].shape[1] for index in (0, 1, 3))
     vocabulary = parameters[_PREDICT].shape[0]
     shapes: dict[str, tuple[int, ...]] = {
         _PREDICT: (vocabulary, hidden),
@@ -271,12 +271,12 @@ def _readable(parameters: Mapping[str, Parameter], heads: int) -> bool:
     if _FEATURES[0] in parameters:
         shapes |= {_FEATURES[0]: (hidden, parameters[_FEATURES[0]].shape[1]), _FEATURES[1]: (hidden,)}
     for prefix in prefixes:
-        inputs, outputs = (hidden, hidden, hidden, inner), (3 * hidden, hidden, inner, hidden)
+        inputs, outputs = (hidden, attention, hidden, inner), (3 * attention, hidden, inner, hidden)
         both = zip(outputs, inputs, strict=True)
         shapes |= {prefix + name: shape for name, shape in zip(_PRODUCTS, both, strict=True)}
         shapes |= {prefix + name: (length,) for name, length in zip(_BIASES, outputs, strict=True)}
         shapes |= {prefix + name: (hidden,) for name in _NORMS}
-    size, rest = divmod(hidden, heads)
+    size, rest = divmod(attention, heads)
     return (
         all(parameters[name].shape == shape for name, shape in shapes.items())
         and (rest, size % TILE, inner % TILE) == (0, 0, 0)

@@ -33,6 +33,7 @@ class AcousticConfig(PriorConfig):
     equal `mrte_hidden`.
     upsample_*, block_*: see `timbral.nets.hifigan.Generator`.
     posterior: whether the posterior encoder, which training needs, is there.
+    flow_hidden: channels of the WaveNets of the flow, 0 for `hidden`; a pruned network has fewer.
     """
 
     spectrum_bins: int = 1025
@@ -43,6 +44,7 @@ class AcousticConfig(PriorConfig):
     block_kernels: tuple[int, ...] = (3, 7, 11)
     block_dilations: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
     posterior: bool = True
+    flow_hidden: int = 0
 
     def __post_init__(self) -> None:
         if not self.speaker and self.timbre != self.mrte_hidden:
@@ -74,7 +76,7 @@ class AcousticNetwork(PriorNetwork):
             self.sv_emb = nn.Linear(config.speaker, config.timbre)
             self.prelu = nn.PReLU(config.timbre)
             self.ge_to512 = nn.Linear(config.timbre, config.mrte_hidden)
-        self.flow = Flow(config.latent, config.hidden, 5, 4, config.timbre)
+        self.flow = Flow(config.latent, config.flow_hidden or config.hidden, 5, 4, config.timbre)
         if config.posterior:
             self.enc_q = PosteriorEncoder(
                 config.spectrum_bins, config.latent, config.hidden, 5, 16, config.timbre

@@ -32,6 +32,7 @@ class SemanticConfig:
     bert: whether phones are accompanied by BERT features.
     dropout: after positions, attention and feed-forward; attention_dropout: on attention weights
     (0 keeps the fused attention kernels of a CPU in use).
+    head_size: channels of a head, by default hidden / heads; a pruned network has fewer heads of the old size.
     """
 
     hidden: int = 512
@@ -43,10 +44,13 @@ class SemanticConfig:
     bert: bool = True
     dropout: float = 0.1
     attention_dropout: float = 0.1
+    head_size: int = 0
 
     def __post_init__(self) -> None:
-        if self.hidden % (2 * self.heads):
-            raise ValueError(f"hidden ({self.hidden}) must be a multiple of twice heads ({self.heads})")
+        if not self.head_size:
+            if self.hidden % (2 * self.heads):
+                raise ValueError(f"hidden ({self.hidden}) must be a multiple of twice heads ({self.heads})")
+            object.__setattr__(self, "head_size", self.hidden // self.heads)
 
     @property
     def eos(self) -> int:
@@ -54,8 +58,9 @@ class SemanticConfig:
         return self.vocabulary - 1
 
     @property
-    def head_size(self) -> int:
-        return self.hidden // self.heads
+    def attention(self) -> int:
+        """Channels of all heads together."""
+        return self.heads * self.head_size
 
 
 @dataclass(frozen=True)
@@ -113,14 +118,14 @@ class SelfAttention(nn.Module):
         self.heads = config.heads
         self.head_size = config.head_size
         self.attention_dropout = config.attention_dropout
-        self.in_proj_weight = nn.Parameter(torch.empty(3 * config.hidden, config.hidden))
-        self.in_proj_bias = nn.Parameter(torch.zeros(3 * config.hidden))
-        self.out_proj = nn.Linear(config.hidden, config.hidden)
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * config.attention, config.hidden))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * config.attention))
+        self.out_proj = nn.Linear(config.attention, config.hidden)
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
     def project(self, x: Tensor) -> Tensor:
-        """Queries, keys and values of x [batch, time, hidden], side by side: [batch, time, 3 * hidden]."""
+        """Queries, keys and values of x [batch, time, hidden], side by side: [batch, time, 3 * attention]."""
         return functional.linear(x, self.in_proj_weight, self.in_proj_bias)
 
     def split(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -130,14 +135,14 @@ class SelfAttention(nn.Module):
         return q, k, v
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, visible: Tensor) -> Tensor:
-        """Heads joined, [batch, time, hidden]; visible [batch, 1, time, keys] is true where a query looks."""
+        """Heads joined, [batch, time, attention]; visible [batch, 1, time, keys] is true where a query looks."""
         dropout = self.attention_dropout if self.training else 0.0
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)
         return mixed.transpose(1, 2).flatten(2)
 
 
 CachedAttention = Callable[[int, SelfAttention, Tensor], Tensor]
-"""Attention of one position a row: (layer, attention, qkv [batch, 1, 3 * hidden]) to [batch, 1, hidden]."""
+"""Attention of one position a row: (layer, attention, qkv [batch, 1, 3 * attention]) to [batch, 1, attention]."""
 
 
 class TransformerLayer(nn.Module):

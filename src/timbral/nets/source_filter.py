@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from timbral.audio.mel_axis import interpolation, mel_points
 from timbral.nets.convnext import FilmConvNextBlock
-from timbral.nets.log_mel import FourierBasis
+from timbral.nets.fourier import ShortTimeFourier
 from timbral.nets.timbre_encoder import band_centres, mean_spectrum
 
 EDGE = 2
@@ -65,8 +65,9 @@ class SourceFilterConfig:
     vocabulary: semantic tokens with the end token, which marks an unknown token. phonemes: number of phones,
     0 for a network without phone input. timbre: size of the timbre vector. hidden: width of all blocks.
     token_blocks, frame_blocks, vocoder_blocks: ConvNeXt blocks at 25 Hz, at 100 Hz and after the latent;
-    kernel, expansion: of these. envelope, aperiodicity: number of frequencies. rate: in Hz. hop: samples per
-    frame.
+    kernel, expansion: of these. condition: width of what the timbre vector becomes. envelope, aperiodicity:
+    number of frequencies. rate: in Hz. hop: samples per frame. passes: how often `LatentNet.speak` runs the
+    network; 1 for a student that has learned the result of both passes of its teacher.
     """
 
     vocabulary: int = 2048
@@ -80,11 +81,13 @@ class SourceFilterConfig:
     kernel: int = 7
     token_kernel: int = 5
     expansion: int = 3
+    condition: int = 256
     envelope: int = 64
     aperiodicity: int = 16
     rate: int = 24_000
     hop: int = 240
     frames_per_token: int = 4
+    passes: int = 2
 
     @property
     def window(self) -> int:
@@ -99,10 +102,11 @@ class SourceFilterConfig:
 
 
 class TimbreProjection(nn.Module):
-    """Timbre vector [batch, timbre] → condition [batch, hidden]."""
+    """Timbre vector [batch, timbre] → [batch, condition]."""
 
-    def __init__(self, config: SourceFilterConfig, hidden: int = 256) -> None:
+    def __init__(self, config: SourceFilterConfig) -> None:
         super().__init__()
+        hidden = config.condition
         self.layers = nn.Sequential(
             nn.Linear(config.timbre, hidden), nn.GELU(approximate="tanh"), nn.Linear(hidden, hidden)
         )
@@ -141,8 +145,8 @@ class LatentNet(nn.Module):
     def __init__(self, config: SourceFilterConfig) -> None:
         super().__init__()
         self.config = config
-        hidden, condition = config.hidden, 256
-        self.timbre = TimbreProjection(config, condition)
+        hidden, condition = config.hidden, config.condition
+        self.timbre = TimbreProjection(config)
         self.tokens = nn.Embedding(config.vocabulary, hidden)
         self.phones = SpokenPhones(config.phonemes, hidden) if config.phonemes else None
         self.token_blocks = nn.ModuleList(
@@ -180,8 +184,11 @@ class LatentNet(nn.Module):
         F0 only.
 
         Sampled tokens may have wrong phones or tones, while phones alone give a flat F0. F0 is the geometric
-        mean with and without tokens.
+        mean with and without tokens. A network of one pass has learned this result.
         """
+        if self.config.passes == 1:
+            latent, f0 = self(tokens, timbre, phones)
+            return latent, f0
         unknown = torch.full_like(tokens, self.config.vocabulary - 1)
         latent, f0 = self(torch.cat([tokens, unknown]), timbre.repeat(2, 1), phones.repeat(2, 1, 1))
         return latent[len(tokens) :], (f0[: len(tokens)] * f0[len(tokens) :]).sqrt()
@@ -191,7 +198,8 @@ class MinimumPhase(nn.Module):
     """Log magnitudes [..., bins] (0 to Nyquist) → phases [..., bins] of the minimum-phase filters.
 
     The phase is the Hilbert transform of the log magnitude (Oppenheim and Schafer, Discrete-Time Signal
-    Processing, ch. 13): the sine series of the cepstrum, which is the cosine series of the log magnitude.
+    Processing, ch. 13): the sine series of the cepstrum, which is the cosine series of the log magnitude. Both
+    series are one product, whose matrix is computed from one period of a cosine.
     """
 
     def __init__(self, bins: int) -> None:
@@ -212,8 +220,8 @@ class MinimumPhase(nn.Module):
         turns = torch.outer(place, place)
         cosine = self.wave[torch.remainder(turns, size)]
         sine = self.wave[torch.remainder(turns - size // 4, size)]
-        cepstrum = (magnitudes * self.weight) @ cosine
-        return cepstrum @ (-2 * sine)
+        phases: Tensor = magnitudes @ ((self.weight[:, None] * cosine) @ (-2 * sine))
+        return phases
 
 
 class SourceFilterVocoder(nn.Module):
@@ -227,8 +235,8 @@ class SourceFilterVocoder(nn.Module):
     def __init__(self, config: SourceFilterConfig) -> None:
         super().__init__()
         self.config = config
-        hidden, condition, bins = config.hidden, 256, config.window // 2 + 1
-        self.timbre = TimbreProjection(config, condition)
+        hidden, condition, bins = config.hidden, config.condition, config.window // 2 + 1
+        self.timbre = TimbreProjection(config)
         self.from_latent = nn.Conv1d(config.latent + 1, hidden, config.kernel, padding=config.kernel // 2)
         self.blocks = nn.ModuleList(
             FilmConvNextBlock(hidden, config.kernel, config.expansion, condition)
@@ -259,12 +267,8 @@ class SourceFilterVocoder(nn.Module):
         self.envelope_bins: Tensor
         self.aperiodicity_bins: Tensor
         self.colour: Tensor
-        self.basis = FourierBasis(config.window)
+        self.fourier = ShortTimeFourier(config.hop)
         self.minimum_phase = MinimumPhase(bins)
-        scale = torch.full((bins,), 2.0 / (1.5 * config.window))
-        scale[0] = scale[-1] = 1.0 / (1.5 * config.window)
-        self.register_buffer("scale", scale.repeat(2), persistent=False)
-        self.scale: Tensor
 
     def phase(self, f0: Tensor, initial: Tensor) -> Tensor:
         """Phase in cycles [batch, F] at the first sample of each frame, from the initial phase [batch, 1]."""
@@ -287,26 +291,6 @@ class SourceFilterVocoder(nn.Module):
         ratio = torch.sin(math.pi * (2 * count + 1) * cycles) / torch.where(near, torch.ones_like(half), half)
         return (torch.where(near, 2 * count + 1, ratio) - 1) * torch.rsqrt(2 * count)
 
-    def spectrum(self, x: Tensor) -> Tensor:
-        """Samples [batch, F * hop] → real and imaginary parts [batch, F, 2 * bins] of windows centred on the
-        frames.
-
-        Frames are four shifted copies of the hops, half a hop off: a product with one matrix, no strided
-        convolution.
-        """
-        hop = self.config.hop
-        hops = F.pad(x, (3 * hop // 2, 3 * hop // 2)).reshape(len(x), -1, hop)
-        count = hops.shape[1] - 3
-        basis: Tensor = self.basis()
-        return torch.cat([hops[:, i : i + count] for i in range(4)], 2) @ basis.T
-
-    def samples(self, spectrum: Tensor) -> Tensor:
-        """Real and imaginary parts [batch, F, 2 * bins] → samples [batch, F * hop] by overlap-add."""
-        hop = self.config.hop
-        parts = ((spectrum * self.scale) @ self.basis()).split(hop, 2)
-        hops = sum((F.pad(part, (0, 0, i, 3 - i)) for i, part in enumerate(parts)), torch.zeros(()))
-        return hops.flatten(1)[:, 3 * hop // 2 : -(3 * hop // 2)]
-
     def envelope(self, latent: Tensor, timbre: Tensor, f0: Tensor) -> tuple[Tensor, Tensor]:
         """Log magnitude of the spectrum [batch, F, envelope] and log odds of noise [batch, F, aperiodicity].
 
@@ -326,10 +310,9 @@ class SourceFilterVocoder(nn.Module):
         bins].
         """
         whole, noise = envelope @ self.envelope_bins.T, aperiodicity @ self.aperiodicity_bins.T
-        return (
-            (whole - 0.5 * F.softplus(noise)).clamp(*LOUDNESS),
-            (whole - 0.5 * F.softplus(-noise)).clamp(*LOUDNESS),
-        )
+        harmonic = whole - 0.5 * F.softplus(noise)
+        # softplus(-x) = softplus(x) - x
+        return harmonic.clamp(*LOUDNESS), (harmonic + 0.5 * noise).clamp(*LOUDNESS)
 
     def render(
         self, to_harmonic: Tensor, to_noise: Tensor, f0: Tensor, phase: Tensor, noise: Tensor
@@ -338,10 +321,12 @@ class SourceFilterVocoder(nn.Module):
         angle = self.minimum_phase(to_harmonic.detach())
         gain = torch.exp(to_harmonic)
         cosine, sine = gain * torch.cos(angle), gain * torch.sin(angle)
-        real, imaginary = self.spectrum(self.harmonics(f0, phase)).chunk(2, 2)
-        rough = torch.exp(to_noise).repeat(1, 1, 2) * self.spectrum(noise)
-        return self.samples(
-            torch.cat([real * cosine - imaginary * sine, real * sine + imaginary * cosine], 2) + rough
+        real, imaginary = self.fourier.analyse(self.harmonics(f0, phase))
+        rough, rough_imaginary = self.fourier.analyse(noise)
+        loud = torch.exp(to_noise)
+        return self.fourier.synthesise(
+            real * cosine - imaginary * sine + loud * rough,
+            real * sine + imaginary * cosine + loud * rough_imaginary,
         )
 
     def forward(

@@ -47,7 +47,7 @@ from timbral.conversion.export.precision import Precision, encoder_precision
 from timbral.conversion.export.weights import write_graphs
 from timbral.models import files
 from timbral.nets.acoustic import AcousticNetwork, joined
-from timbral.nets.normalization import fold_weight_norm
+from timbral.nets.normalization import fold_weight_norm, folded_copy
 from timbral.nets.spectrogram import TIMBRE as SPECTRUM
 from timbral.nets.spectrogram import LinearSpectrogram
 
@@ -77,6 +77,14 @@ def export_acoustic(
     calibration: utterances of a second or so, of several voices, on which the vocoder's convolutions are
     quantised to 8 bits (`timbral.conversion.export.calibration`). Without any they stay float.
     """
+    graphs = {files.TIMBRE: _timbre(folded_copy(network)), **synthesis_graphs(network, calibration)}
+    write_graphs(folder, graphs, WEIGHTS, precision, {files.TIMBRE: encoder_precision(precision)})
+
+
+def synthesis_graphs(
+    network: AcousticNetwork, calibration: Iterable[Utterance] = ()
+) -> dict[str, onnx.ModelProto]:
+    """`latent` and `vocoder` in float32, or the latter with 8-bit convolutions; calibration: see `export_acoustic`."""
     examples = vocoder_examples(network, calibration)
     network = copy.deepcopy(network)
     fold_weight_norm(network)
@@ -84,8 +92,7 @@ def export_acoustic(
     vocoder = _vocoder(network)
     if examples:
         vocoder = quantize_convolutions(vocoder, examples)
-    graphs = {files.TIMBRE: _timbre(network), files.LATENT: _latent(network), files.VOCODER: vocoder}
-    write_graphs(folder, graphs, WEIGHTS, precision, {files.TIMBRE: encoder_precision(precision)})
+    return {files.LATENT: _latent(network), files.VOCODER: vocoder}
 
 
 def _vocoder(network: AcousticNetwork) -> onnx.ModelProto:

@@ -133,18 +133,24 @@ def _weights(graph: onnx.GraphProto, network: nn.Module) -> dict[str, str]:
         name = next((tensor.name[len(o) :] for o in _OWNERS if tensor.name.startswith(o)), "")
         if name in state:
             names[tensor.name] = name
-        elif len(tensor.dims) == 2 and tensor.data_type == onnx.TensorProto.FLOAT:
+        elif _is_matrix(tensor.dims) and tensor.data_type == onnx.TensorProto.FLOAT:
             transposed.append(tensor)
     if transposed:
         unseen: dict[bytes, list[str]] = {}
         for name, weight in state.items():
-            if weight.ndim == 2 and name not in names.values():
-                unseen.setdefault(weight.detach().T.contiguous().numpy().tobytes(), []).append(name)
+            if _is_matrix(weight.shape) and name not in names.values():
+                turned = weight.detach().transpose(-1, -2).contiguous()
+                unseen.setdefault(turned.numpy().tobytes(), []).append(name)
         for tensor in transposed:
             alike = unseen.get(numpy_helper.to_array(tensor).tobytes())
             if alike:
                 names[tensor.name] = alike.pop(0) + TRANSPOSED
     return names | _biases(graph, network)
+
+
+def _is_matrix(shape: Sequence[int]) -> bool:
+    """Whether a weight has two dimensions, beside others of size 1 in front."""
+    return len(shape) >= 2 and all(size == 1 for size in shape[:-2])
 
 
 def _biases(graph: onnx.GraphProto, network: nn.Module) -> dict[str, str]:

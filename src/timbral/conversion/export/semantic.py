@@ -78,6 +78,11 @@ WEIGHTS = "semantic.weights"
 
 def export_semantic(network: SemanticTransformer, folder: Path, precision: Precision = "fp32") -> None:
     """Writes the graphs of `network` and their weights into `folder`."""
+    write_graphs(folder, semantic_graphs(network, precision), WEIGHTS)
+
+
+def semantic_graphs(network: SemanticTransformer, precision: Precision) -> dict[str, onnx.ModelProto]:
+    """All graphs of `network` in a precision, by the names of their files."""
     config = network.config
     rows, columns, prompt, capacity = 2, 5, 3, 11
     caches = [f"{kind}_{layer}" for layer in range(config.layers) for kind in ("key", "value")]
@@ -129,7 +134,7 @@ def export_semantic(network: SemanticTransformer, folder: Path, precision: Preci
         graphs[variant(SEMANTIC_PREFILL, "int8_cache")], graphs[variant(SEMANTIC_STEP, "int8_cache")] = (
             quantized
         )
-    write_graphs(folder, graphs, WEIGHTS)
+    return graphs
 
 
 def _stored(name: str, graph: onnx.ModelProto, precision: Precision) -> dict[str, onnx.ModelProto]:

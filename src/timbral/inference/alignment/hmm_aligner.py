@@ -51,6 +51,16 @@ class HmmAligner:
             raise BundleError(f"{path}: does not fit the model: get the model again")
         return cls(steps.astype(np.float32) * np.float32(_STEP), rows.astype(np.int64).clip(-1))
 
+    @property
+    def ratios(self) -> NDArray[np.float32]:
+        """Log-likelihood ratios float32 [n, vocabulary]."""
+        return self._ratios[:-1]
+
+    @property
+    def rows(self) -> Ids:
+        """The row of each phone's ratios, int64 [phonemes]; -1 for none."""
+        return self._rows
+
     def save(self, path: Path) -> None:
         """Writes the ratios in 8 bits."""
         steps = np.clip(np.rint(self._ratios[:-1] / _STEP), -127, 127).astype(np.int8)

@@ -27,6 +27,11 @@ def word(spelling: str) -> Phones | None:
     return _find(_table("en_additions.txt"), spelling) or _find(_table("en_words.txt.xz"), spelling)
 
 
+def spellings() -> list[str]:
+    """All words of the dictionary, in lower case."""
+    return list(_table("en_words.txt.xz"))
+
+
 def first_name(spelling: str) -> Phones | None:
     """ARPAbet phones of a lower-case first name, or None."""
     return _find(_table("en_names.txt.xz"), spelling)
