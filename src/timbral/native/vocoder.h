@@ -206,7 +206,7 @@ class Vocode : public Vocoder {
         }
         for (int i = 0; i <= generator.stages; ++i) {
             const WideConvolution& conv = generator.upsampling[i];
-            wide = larger_size(wide, static_cast<size_t>(kWideTile + 2 * conv.taps) * conv.inputs);
+            wide = larger_size(wide, static_cast<size_t>(wide_tile_of(conv.inputs) + 2 * conv.taps) * conv.inputs);
         }
         const size_t last = static_cast<size_t>(kLastTile + generator.last_taps) * generator.last_inputs;
         for (int member = 0; member < members; ++member) {
@@ -225,7 +225,8 @@ class Vocode : public Vocoder {
         const Step step = step_of(phase);
         if (step.kind == kOver) return 0;
         const int inputs = step.kind == kUpsampling ? positions_before(step.stage) : positions_of(step.stage);
-        const int tile = step.kind == kUpsampling ? kWideTile : step.kind == kLast ? kLastTile : tile_of(channels(step.stage));
+        const int tile = step.kind == kUpsampling ? wide_tile_of(generator_.upsampling[step.stage].inputs)
+                         : step.kind == kLast ? kLastTile : tile_of(channels(step.stage));
         return (inputs + tile - 1) / tile;
     }
 
@@ -233,7 +234,7 @@ class Vocode : public Vocoder {
         const Step step = step_of(phase);
         Scratch& scratch = take();
         if (step.kind == kUpsampling)
-            upsample(step.stage, index * kWideTile, scratch);
+            upsample(step.stage, index * wide_tile_of(generator_.upsampling[step.stage].inputs), scratch);
         else if (step.kind == kPair)
             residual_pair(step, index * tile_of(channels(step.stage)), scratch);
         else
@@ -269,6 +270,7 @@ class Vocode : public Vocoder {
         return positions;
     }
     static int tile_of(int channels) { return kPositions * larger(1, kTileChannels / channels); }
+    static int wide_tile_of(int channels) { return kWideTile * larger(1, kTileChannels / channels); }
     static size_t larger_size(size_t x, size_t y) { return x > y ? x : y; }
 
     Scratch& take() {
@@ -279,7 +281,7 @@ class Vocode : public Vocoder {
     // Inputs from buffer 0 (the latent before the first stage), outputs to buffer 1 (to buffer 0 for the first stage).
     void upsample(int stage, int start, Scratch& scratch) {
         const WideConvolution& conv = generator_.upsampling[stage];
-        const int positions = positions_before(stage), count = smaller(kWideTile, positions - start);
+        const int positions = positions_before(stage), count = smaller(wide_tile_of(conv.inputs), positions - start);
         const int before = start - conv.taps, rows = count + 2 * conv.taps, width = conv.inputs;
         const float* from = stage ? vocoding_.buffers[0] : vocoding_.latent;
         const int first = larger(before, 0), last = smaller(before + rows, positions);

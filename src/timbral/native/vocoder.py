@@ -1,6 +1,7 @@
 """HiFi-GAN with 8-bit residual blocks, compiled: `timbral.nets.hifigan.Generator` from the graph of a vocoder."""
 
 import ctypes
+import math
 import os
 import threading
 import weakref
@@ -26,6 +27,10 @@ MOST_TAPS = 16
 """Of a 16-bit convolution; `kMostTaps` of model.h."""
 MOST_WIDE = 2047
 """The largest 16-bit input; `kMostWide` of vocoder.h."""
+MOST_SAMPLES = 1 << 23
+"""Of one call, minutes of sound, so that no count of the compiled code overflows."""
+_MOST_HOP, _MOST_REACH = 8192, 4096
+"""Samples of a frame, and positions that a convolution of a residual block spans."""
 _FIRST, _LAST, _TIMBRE = "dec.conv_pre", "dec.conv_post", "dec.cond"
 
 
@@ -106,6 +111,8 @@ class VocoderWeights:
         names += [name for pair in self.pair_names() for name in pair]
         if not self.stages or any(f"{name}.weight" not in self.steps for name in names):
             return False
+        if not self._bounded(names):
+            return False
         channels, *_ = self.parameters[f"{_FIRST}.weight"].shape
         for stage in range(self.stages):
             inputs, outputs, *_, taps = self.parameters[f"dec.ups.{stage}.weight"].shape
@@ -120,6 +127,16 @@ class VocoderWeights:
                     return False
         last, first = (self.parameters[f"{name}.weight"].shape for name in (_LAST, _FIRST))
         return last[:2] == (1, channels) and 0 < first[0] <= WIDEST and first[-1] <= MOST_TAPS
+
+    def _bounded(self, names: list[str]) -> bool:
+        """Whether no count overflows, whatever a graph says."""
+        strides = [self.step(name)[0] for name in names]
+        spans = [self.step(name)[1] * self.parameters[f"{name}.weight"].shape[-1] for name in names]
+        return (
+            min(strides) > 0
+            and math.prod(strides) <= _MOST_HOP
+            and 0 < min(spans) <= max(spans) <= _MOST_REACH
+        )
 
     def pair_names(self) -> list[tuple[str, str]]:
         """Names of the pairs of convolutions, in the order in which they run."""
@@ -191,6 +208,8 @@ class VocoderKernel:
             or len(timbre) != (self._timbre is not None)
         ):
             raise ValueError(f"a vocoder of {self._inputs} channels was given {latent.shape}")
+        if not 0 < latent.shape[2] * self._hop <= MOST_SAMPLES:
+            raise ValueError(f"{latent.shape[2]} frames are none, or more than {MOST_SAMPLES} samples")
         frames = latent.shape[2]
         own = np.zeros((frames, _whole(self._inputs)), np.float32)
         own[:, : self._inputs] = latent[0].T
