@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from timbral.errors import BundleError, InstallationError
 from timbral.inference.sessions import SessionOptions, usable_cores
 
-SHAPES = 12
-"""Combinations of input shapes for which OpenVINO keeps what it has prepared: of the vocoder of v2, 45 MB each."""
+SHAPES = 8
+"""Combinations of input shapes for which OpenVINO keeps what it has prepared: with the vocoder of v2Pro, 42 MB each."""
 _TELEMETRY = "openvino_telemetry"
 _IMPORTING = threading.Lock()
 

@@ -17,7 +17,7 @@
 namespace timbral {
 namespace {
 
-constexpr int kPositions = 240;  // of a tile: a multiple of all block heights below
+constexpr int kPositions = 240;       // of a tile: a multiple of the heights of blocks
 constexpr float kMostWide = 2047.0f;  // MOST_WIDE of vocoder.py: the largest 16-bit input
 constexpr float kSlope = 0.1f, kLastSlope = 0.01f;
 constexpr int kWidest = 1024;  // WIDEST of vocoder.py: channels, filled up to whole tiles
@@ -86,7 +86,7 @@ void convolve(const Convolution& conv, int tile, const uint8_t* numbers, typenam
 
 // What becomes of a convolution's outputs [rows, channels]: stored, or added to what is there.
 struct Store {
-    float* to;             // [rows, channels]
+    float* to;              // [rows, channels]
     const float* residual;  // [rows, channels] that are added, or null
     float share;            // what the sum of both is multiplied by
     bool added;             // to the values at `to`, or in their place
@@ -220,7 +220,7 @@ class Vocode : public Vocoder {
 
     void begin(const Vocoding& vocoding) override { vocoding_ = vocoding; }
 
-    // A float32 convolution before each stage and one before them all; each pair of a stage; the last convolution.
+    // Phases: the first convolution; in each stage the upsampling and every pair; the last convolution.
     int chunks(int phase) const override {
         const Step step = step_of(phase);
         if (step.kind == kOver) return 0;
