@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from timbral.audio.measures import signal_to_noise
 from timbral.inference.acoustic.networks import open_kernel, open_vocoder
 from timbral.inference.sessions import Graph, SessionOptions
 from timbral.models.files import VOCODER
@@ -21,7 +22,6 @@ from tests.helpers.nets_weights import SMALL_ACOUSTIC, fill  # noqa: E402
 from timbral.conversion.export import acoustic  # noqa: E402
 from timbral.conversion.export.calibration import quantize_convolutions  # noqa: E402
 from timbral.conversion.export.conv2d import convolutions_to_2d  # noqa: E402
-from timbral.conversion.export.quantization_error import signal_to_noise  # noqa: E402
 from timbral.conversion.export.weights import write_graphs  # noqa: E402
 from timbral.nets.acoustic import AcousticNetwork  # noqa: E402
 from timbral.nets.normalization import fold_weight_norm  # noqa: E402
