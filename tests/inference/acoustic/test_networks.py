@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import timbral
 from tests.helpers.paths import DATA
+from timbral.audio.measures import log_mel_distance, signal_to_noise
 from timbral.errors import InstallationError, SettingError, TimbralWarning
 from timbral.inference import openvino_graph
 from timbral.inference.acoustic.networks import open_network, open_vocoder
@@ -34,11 +35,6 @@ def vocoder_inputs(frames: int) -> Arrays:
     return {"mel": rng.standard_normal((1, 100, frames)).astype(np.float32) / 2}
 
 
-def signal_to_noise(expected: NDArray[Any], found: NDArray[Any]) -> float:
-    assert expected.shape == found.shape
-    return float(10 * np.log10(np.square(expected).mean() / np.square(expected - found).mean()))
-
-
 def said_by(bundle: Path, engine: Engine) -> tuple[NDArray[np.float32], str]:
     tts = timbral.load(bundle, engine=engine, languages=(), threads=2)
     voice = tts.clone(
@@ -49,10 +45,11 @@ def said_by(bundle: Path, engine: Engine) -> tuple[NDArray[np.float32], str]:
 
 @needs_openvino
 def test_the_embedded_model_sounds_the_same() -> None:
+    """Not to the sample: onnxruntime rounds what goes into 8-bit products, which shifts F0 and so the phase."""
     expected, _ = said_by(embedded_path(), "onnxruntime")
     found, engine = said_by(embedded_path(), "openvino")
     assert engine == "openvino f32"
-    assert signal_to_noise(expected, found) > 40
+    assert log_mel_distance(expected, found, 24_000) < 1
 
 
 @needs_openvino

@@ -50,7 +50,7 @@ class SourceFilterDecoder:
         residuals = ("residuals",) if shape.envelope else ()
 
         def graph(name: str, inputs: tuple[str, ...], *outputs: str) -> Network:
-            # In float32, since F0 decides the phase; OpenVINO gains little here.
+            # In float32, since F0 decides the phase; OpenVINO shows no gain here.
             return open_network(bundle.path(name), inputs, outputs, options, exact=True, gains=False)
 
         latent = graph(files.LATENT, ("tokens", "timbre", *phones), "latent", "f0")
