@@ -1,6 +1,6 @@
-"""Compiles stage one (`src/timbral/native`); everything else about the package is in `pyproject.toml`.
+"""Compiles stage one and the vocoder (`src/timbral/native`); everything else about the package is in `pyproject.toml`.
 
-The extension is optional: without a C++ compiler the package installs all the same, and onnxruntime runs stage one. It
+The extension is optional: without a C++ compiler the package installs all the same, and onnxruntime runs the graphs. It
 uses the stable ABI of Python 3.10, so that one wheel serves every later version.
 """
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speed and memory beside the official GPT-SoVITS, run from a checkout of it as it is, in the same run.
 
-    python benchmarks/official.py PATH [--graphs DIR] [--threads N] [--turns N]
+    python benchmarks/official.py PATH [--graphs DIR] [--threads N] [--turns N] [--clock wall|cpu] [--tables ...] [--engines ...]
 
 PATH is a checkout of https://github.com/RVC-Boss/GPT-SoVITS; besides timbral[train] it needs torchmetrics, einops,
 transformers and x_transformers. Both sides have the same synthetic weights (the recipe of tests/data/goldens). Stages take
@@ -27,11 +27,13 @@ sys.path.insert(0, str(ROOT))
 
 import official_code as official  # noqa: E402
 import official_models as models  # noqa: E402
-from measuring import Memory, Timing, interleaved  # noqa: E402
+from measuring import CLOCKS, Memory, Timing, interleaved  # noqa: E402
 from official_ours import Case, Reader, Speaker, generation  # noqa: E402
 
 from timbral.conversion.export.precision import Precision  # noqa: E402
-from timbral.inference.sessions import usable_cores  # noqa: E402
+from timbral.inference import openvino_graph  # noqa: E402
+from timbral.inference.sessions import Engine, usable_cores  # noqa: E402
+from timbral.native.binding import vocoder_variants  # noqa: E402
 from timbral.nets.acoustic import FAMILIES  # noqa: E402
 
 PHONES, SAID, PROMPT, TOKENS = 60, 40, 125, 250
@@ -40,6 +42,18 @@ CHARACTERS = PHONES // 4
 PIECE = 10
 """Tokens that one side decodes before it is the other's turn."""
 PRECISIONS: tuple[Precision, ...] = ("fp32", "int8", "int4")
+ENGINES: dict[str, tuple[str, Engine, bool]] = {
+    "onnxruntime fp32": ("fp32", "onnxruntime", True),
+    "onnxruntime int8": ("int8", "onnxruntime", False),
+    "OpenVINO fp32": ("fp32", "openvino", True),
+    "OpenVINO bf16": ("fp32", "openvino", False),
+    "OpenVINO int8": ("int8", "openvino", True),
+    "OpenVINO int8 and bf16": ("int8", "openvino", False),
+    "native int8": ("int8", "native", False),
+}
+"""Candidates for stage two: the precision of the graphs, the engine, and whether OpenVINO computes in float32."""
+Clock = Callable[[], float]
+TABLES = ("tokens", "v2", "v2Pro", "request", "memory")
 console = Console(width=120)
 
 
@@ -148,7 +162,21 @@ def tokens_table(folder: Path, threads: int, turns: int) -> Table:
     return table
 
 
-def sound_table(folder: Path, family: str, threads: int, turns: int) -> Table:
+def usable_engines() -> list[str]:
+    """Those of ENGINES that can be used here."""
+    usable = {"onnxruntime", *(["native"] if vocoder_variants() else [])}
+    usable |= {"openvino"} if openvino_graph.is_installed() else set()
+    return [name for name, (_, engine, _) in ENGINES.items() if engine in usable]
+
+
+def speaker_of(folder: Path, family: str, name: str, threads: int) -> Speaker:
+    precision, engine, exact = ENGINES[name]
+    return Speaker(folder / "int8", folder / family / precision, threads, engine=engine, exact=exact)
+
+
+def sound_table(
+    folder: Path, family: str, threads: int, turns: int, engines: list[str], clock: Clock
+) -> Table:
     asked = request(family)
     voice = case(family, asked)
     network = official.acoustic(family)
@@ -158,12 +186,10 @@ def sound_table(folder: Path, family: str, threads: int, turns: int) -> Table:
         name: with_threads(count, lambda: official.speak(network, tokens, asked, speaker))
         for name, count in numbered(threads)
     }
-    for precision in ("fp32", "int8"):
-        ours = Speaker(folder / "int8", folder / family / precision, threads)
-        for rows in sorted({1, threads}):
-            name = precision if rows == 1 else f"{precision} in {rows} rows"
-            candidates[name] = lambda ours=ours, rows=rows: ours.speak(tokens[0].numpy(), voice, rows)
-    found = interleaved(candidates, turns)
+    for name in engines:
+        ours = speaker_of(folder, family, name, threads)
+        candidates[name] = lambda ours=ours: ours.speak(tokens[0].numpy(), voice)
+    found = interleaved(candidates, turns, clock)
     table = Table(title=f"Stage two of {family}, {threads} threads: {TOKENS} tokens (10 s of sound)")
     for column in ("", "ms", "times official"):
         table.add_column(column)
@@ -172,36 +198,38 @@ def sound_table(folder: Path, family: str, threads: int, turns: int) -> Table:
     return table
 
 
-def whole_table(folder: Path, threads: int, turns: int) -> Table:
-    """Text features and a whole request in a voice that is known to us."""
+def whole_table(folder: Path, threads: int, turns: int, engines: list[str], clock: Clock) -> Table:
+    """Text features and a whole request, stage one in int8, in a voice that is known to us."""
     asked = request("v2Pro")
     voice = case("v2Pro", asked)
     one, two, encoders = official.semantic(), official.acoustic("v2Pro"), official.Encoders()
     audio = torch.randn(5 * 16000, generator=torch.Generator().manual_seed(2))
-    ours = Speaker(folder / "int8", folder / "v2Pro" / "int8", threads)
+    ours = {name: speaker_of(folder, "v2Pro", name, threads) for name in engines}
     read = Reader(folder / "bert" / "bert.onnx", threads)
-    rows: list[tuple[str, Callable[[], object], Callable[[], object] | None]] = [
+    rows: list[tuple[str, Callable[[], object], dict[str, Callable[[], object]]]] = [
         (
             f"features of a text of {CHARACTERS} characters",
             lambda: encoders.read(CHARACTERS),
-            lambda: read(CHARACTERS),
+            {"int8": lambda: read(CHARACTERS)},
         ),
-        ("prompt's content (HuBERT)", lambda: encoders.hear(audio), None),
-        ("speaker's embedding (ERes2NetV2)", lambda: encoders.recognise(audio), None),
+        ("prompt's content (HuBERT)", lambda: encoders.hear(audio), {}),
+        ("speaker's embedding (ERes2NetV2)", lambda: encoders.recognise(audio), {}),
         (
             "whole request",
             lambda: official.say(one, two, encoders, asked, audio, TOKENS),
-            lambda: ours.say(voice, TOKENS, read),
+            {name: lambda each=each: each.say(voice, TOKENS, read) for name, each in ours.items()},
         ),
     ]
-    table = Table(title=f"v2Pro, {threads} threads: 10 s of speech, int8, a known voice")
-    for column in ("", "official, ms", "ours, ms", "times official"):
+    table = Table(title=f"v2Pro, {threads} threads: 10 s of speech, stage one in int8, a known voice")
+    for column in ("", "official, ms", "stage two", "ours, ms", "times official"):
         table.add_column(column)
     for name, theirs, mine in rows:
         candidates = {way: with_threads(count, theirs) for way, count in numbered(threads)}
-        found = interleaved({**candidates, **({"ours": mine} if mine else {})}, turns)
-        cells = [str(found["ours"]), found["ours"].over(best(found))] if mine else ["in the voice file", ""]
-        table.add_row(name, str(best(found)), *cells)
+        found = interleaved({**candidates, **mine}, turns, clock)
+        if not mine:
+            table.add_row(name, str(best(found)), "", "in the voice file", "")
+        for way in mine:
+            table.add_row(name, str(best(found)), way, str(found[way]), found[way].over(best(found)))
     return table
 
 
@@ -222,35 +250,49 @@ one, two, encoders = official_code.semantic(), official_code.acoustic("v2Pro"), 
 official_code.say(one, two, encoders, asked, audio, {tokens})
 """
 OURS_ALONE = """
+import time
 from pathlib import Path
 import numpy as np
 from official_ours import Case, Reader, Speaker
 folder = Path({folder!r})
-ours = Speaker(folder / "int8", folder / "v2Pro" / "int8", {threads})
+began = time.perf_counter()
+ours = Speaker(folder / "int8", folder / "v2Pro" / {precision!r}, {threads}, engine={engine!r}, exact={exact})
+print(time.perf_counter() - began)
 features, timbre = np.zeros((60, 1024), np.float32), np.zeros((1, 1024), np.float32)
 case = Case(np.arange(60), features, np.arange(125), np.arange(40), timbre, {reach})
 ours.say(case, {tokens}, Reader(folder / "bert" / "bert.onnx", {threads}))
 """
 
 
-def memory_table(folder: Path, checkout: Path, threads: int) -> Table:
+def memory_table(folder: Path, checkout: Path, threads: int, engines: list[str]) -> Table:
     """Peaks of fresh processes that load everything and say one sentence, as Linux tells them.
 
     `getrusage` would count what this process held when it started them.
     """
     reach = models.acoustic_network("v2Pro").dec.reach
-    bodies = {
-        "official": OFFICIAL_ALONE.format(checkout=str(checkout), tokens=TOKENS),
-        "int8": OURS_ALONE.format(folder=str(folder), threads=threads, reach=reach, tokens=TOKENS),
-    }
+    bodies = {"official": OFFICIAL_ALONE.format(checkout=str(checkout), tokens=TOKENS)}
+    for name in engines:
+        precision, engine, exact = ENGINES[name]
+        bodies[name] = OURS_ALONE.format(
+            folder=str(folder),
+            threads=threads,
+            reach=reach,
+            tokens=TOKENS,
+            precision=precision,
+            engine=engine,
+            exact=exact,
+        )
     paths = [str(ROOT), str(ROOT / "benchmarks")]
     table = Table(title="v2Pro: peak memory of a process, from start to the end of a sentence of 10 s")
-    for column in ("", "MB"):
+    for column in ("", "MB", "both stages opened, s"):
         table.add_column(column)
     for name, body in bodies.items():
         code = ALONE.format(paths=paths, body=body)
         out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-        table.add_row(name, f"{float(out.splitlines()[-1]):.0f}")
+        *loaded, peak = out.splitlines()
+        table.add_row(
+            name, f"{float(peak):.0f}", f"{float(loaded[-1]):.2f}" if loaded and name != "official" else ""
+        )
     return table
 
 
@@ -260,6 +302,11 @@ def main() -> None:
     parser.add_argument("--graphs", type=Path, default=None, help="folder that keeps the graphs")
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument(
+        "--clock", choices=CLOCKS, default="wall", help="cpu: with --threads 1, on a busy machine"
+    )
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES)
+    parser.add_argument("--engines", nargs="+", choices=usable_engines(), default=usable_engines())
     arguments = parser.parse_args()
     checkout = arguments.checkout.resolve()
     official.make_importable(checkout)
@@ -269,11 +316,17 @@ def main() -> None:
         for family in ("v2", "v2Pro"):
             models.export_acoustic(folder / family, family)
         models.export_bert(folder / "bert")
-        console.print(tokens_table(folder, arguments.threads, arguments.turns))
-        for family in ("v2", "v2Pro"):
-            console.print(sound_table(folder, family, arguments.threads, 2 * arguments.turns))
-        console.print(whole_table(folder, arguments.threads, arguments.turns))
-        console.print(memory_table(folder, checkout, arguments.threads))
+        threads, turns, engines = arguments.threads, arguments.turns, arguments.engines
+        clock = CLOCKS[arguments.clock]
+        tables: dict[str, Callable[[], Table]] = {
+            "tokens": lambda: tokens_table(folder, threads, turns),
+            "v2": lambda: sound_table(folder, "v2", threads, 2 * turns, engines, clock),
+            "v2Pro": lambda: sound_table(folder, "v2Pro", threads, 2 * turns, engines, clock),
+            "request": lambda: whole_table(folder, threads, turns, engines, clock),
+            "memory": lambda: memory_table(folder, checkout, threads, engines),
+        }
+        for name in arguments.tables:
+            console.print(tables[name]())
 
 
 if __name__ == "__main__":

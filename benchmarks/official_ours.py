@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.inference.acoustic.vits import open_vocoder
+from timbral.config import SamplingConfig
+from timbral.inference.acoustic.interface import engine_of
+from timbral.inference.acoustic.networks import open_vocoder
 from timbral.inference.acoustic.vocoder_windows import vocode_in_rows
 from timbral.inference.semantic.backend import Backend, open_backend
-from timbral.inference.semantic.sampling import Sampling
 from timbral.inference.semantic.sequence import TokenSequence
-from timbral.inference.sessions import Graph, SessionOptions
+from timbral.inference.sessions import Engine, Graph, SessionOptions
 
 HOP, NOISE_SCALE = 640, 0.5
 CAPACITY = 1024
@@ -37,7 +38,7 @@ class Case:
 def generation(runner: Backend, case: Case, rows: int = 1) -> Iterator[int]:
     """Decodes rows that no end token stops; gives the token of the first row, as often as it is asked."""
     sequences = [
-        TokenSequence(case.phones, case.prompt, Sampling(), row, features=case.features)
+        TokenSequence(case.phones, case.prompt, SamplingConfig(), row, features=case.features)
         for row in range(rows)
     ]
     for row, sequence in enumerate(sequences):
@@ -58,14 +59,23 @@ def _accept(sequence: TokenSequence, logits: NDArray[np.float32]) -> None:
 class Speaker:
     """Both stages, opened from a folder of each."""
 
-    def __init__(self, semantic: Path, acoustic: Path, threads: int, rows: int = 1) -> None:
-        options = SessionOptions(device="cpu", threads=threads)
-        self.threads = threads
+    def __init__(
+        self,
+        semantic: Path,
+        acoustic: Path,
+        threads: int,
+        rows: int = 1,
+        *,
+        engine: Engine = "auto",
+        exact: bool = False,
+    ) -> None:
+        """engine: of stage two. exact: float32 by OpenVINO, not bfloat16."""
+        options = SessionOptions(device="cpu", threads=threads, engine=engine)
         self.runner = open_backend(
             semantic / "semantic_prefill.onnx",
             semantic / "semantic_step.onnx",
             options,
-            rows=rows,
+            slots=rows,
             capacity=CAPACITY,
         )
         self._latent = Graph(
@@ -74,10 +84,13 @@ class Speaker:
             ("latent",),
             options,
         )
-        self._vocoder = open_vocoder(acoustic / "vocoder.onnx", options)
+        self._vocoder = open_vocoder(
+            acoustic / "vocoder.onnx", ("latent", "timbre"), options, exact=exact, apart=True
+        )
+        self.windows = threads if engine_of(self._vocoder) == "onnxruntime" else 1
 
-    def speak(self, tokens: NDArray[np.int64], case: Case, rows: int = 1) -> NDArray[np.float32]:
-        """Samples [1, n] of tokens [T], with the vocoder working on so many windows at once."""
+    def speak(self, tokens: NDArray[np.int64], case: Case) -> NDArray[np.float32]:
+        """Samples [1, n] of tokens [T]; onnxruntime works on as many windows at once as there are threads."""
         frames = 2 * len(tokens)
         noise = np.random.default_rng(0).standard_normal((1, 192, frames), np.float32)
         (latent,) = self._latent(
@@ -90,14 +103,14 @@ class Speaker:
                 "noise": NOISE_SCALE * noise,
             }
         )
-        return vocode_in_rows(self._vocoder, latent, case.timbre, rows, case.reach, HOP)
+        return vocode_in_rows(self._vocoder, latent, case.timbre, self.windows, case.reach, HOP)
 
     def say(self, case: Case, count: int, read: Callable[[int], NDArray[np.float32]]) -> NDArray[np.float32]:
         """A whole request in a known voice: the text's features, tokens, sound."""
         read(len(case.phones) // 4)
         generated = generation(self.runner, case)
         tokens = np.array([next(generated) for _ in range(count)])
-        return self.speak(tokens, case, self.threads)
+        return self.speak(tokens, case)
 
 
 class Reader:

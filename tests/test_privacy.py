@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,17 @@ from tests.helpers.paths import DATA
 RECIPE = Path(__file__).parents[1] / "recipes" / "sovits-tiny"
 SPEAK = """
 import sys, time, timbral
-tts = timbral.load(languages=())
+tts = timbral.load(languages=(), engine=sys.argv[3])
 tts.say("Nobody hears of this.", tts.clone(sys.argv[1])).save(sys.argv[2])
 time.sleep(1)  # telemetry is sent in the background
 """
 
 
-def speak(folder: Path, *wrapper: str) -> Path:
+def engines() -> list[str]:
+    return ["onnxruntime", *(["openvino"] if find_spec("openvino") else [])]
+
+
+def speak(folder: Path, engine: str, *wrapper: str) -> Path:
     """Clones and speaks in a process whose home is empty; returns that home."""
     home = folder / "home"
     home.mkdir()
@@ -30,6 +35,7 @@ def speak(folder: Path, *wrapper: str) -> Path:
         "TMPDIR": str(folder),
     }
     command = [*wrapper, sys.executable, "-c", SPEAK, str(DATA / "english.flac"), str(folder / "out.wav")]
+    command.append(engine)
     subprocess.run(command, env=environment, cwd=folder, check=True, timeout=300)
     assert (folder / "out.wav").stat().st_size > 20_000
     return home
@@ -44,14 +50,16 @@ def test_recipes_switch_telemetry_off(script: str, tmp_path: Path) -> None:
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_nothing_is_written_into_the_home(tmp_path: Path) -> None:
-    assert list(speak(tmp_path).rglob("*")) == []
+@pytest.mark.parametrize("engine", engines())
+def test_nothing_is_written_into_the_home(engine: str, tmp_path: Path) -> None:
+    assert list(speak(tmp_path, engine).rglob("*")) == []
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-def test_no_connection_is_opened(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", engines())
+def test_no_connection_is_opened(engine: str, tmp_path: Path) -> None:
     log = tmp_path / "strace.log"
-    speak(tmp_path, "strace", "-f", "-qq", "-e", "trace=connect,sendto", "-o", str(log))
+    speak(tmp_path, engine, "strace", "-f", "-qq", "-e", "trace=connect,sendto", "-o", str(log))
     calls = log.read_text()
     assert "AF_INET" not in calls
     assert "AF_INET6" not in calls

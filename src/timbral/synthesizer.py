@@ -29,7 +29,7 @@ from timbral.inference.engine import EngineStats, SpeechEngine
 from timbral.inference.frontend import Frontend
 from timbral.inference.reference_encoder import ReferenceEncoder
 from timbral.inference.requests import UtteranceRequests, count_languages
-from timbral.inference.sessions import Device, SessionOptions
+from timbral.inference.sessions import Device, Engine, SessionOptions
 from timbral.inference.stream import Speech, SpeechStream, StreamStats
 from timbral.models import Bundle, files, open_bundle
 from timbral.text import Lexicon
@@ -55,15 +55,20 @@ def load(
     device: Device = "auto",
     threads: int = 0,
     languages: Collection[Language] | None = None,
+    engine: Engine = "auto",
 ) -> Synthesizer:
     """Loads a model: the embedded one, or one by name, folder or .timbral file.
 
     device: "auto" takes CUDA where onnxruntime-gpu is installed. threads: of each graph, 0 for all cores.
     languages: those to make ready now, so that the first sentence does not wait for their dictionaries (up to
     1 s and 160 MB each); None for all of the model's. The others are made ready when they are first spoken.
-    Raises BundleError: unknown, incomplete or altered model; SettingError: the device is not to be had.
+    engine: what runs stage two: "auto" takes the fastest of compiled kernels, OpenVINO and onnxruntime that is installed and
+    fits the model; "native", "openvino", "onnxruntime".
+    Raises BundleError: unknown, incomplete or altered model; SettingError: the device or engine is not to be had;
+    InstallationError: the engine is not installed.
     """
-    synthesizer = Synthesizer(open_bundle(model), SessionOptions(device=device, threads=threads))
+    options = SessionOptions(device=device, threads=threads, engine=engine)
+    synthesizer = Synthesizer(open_bundle(model), options)
     synthesizer.warm_up(synthesizer.manifest.languages if languages is None else languages)
     return synthesizer
 
@@ -78,6 +83,11 @@ class Synthesizer:
         self._frontend = Frontend.open(bundle, options)
         self._references = ReferenceEncoder.open(bundle, options)
         self._engines = AdapterCache(bundle, options, fine_tuned)
+
+    @property
+    def engine(self) -> str:
+        """What runs stage two."""
+        return self._engines.base.acoustic.engine
 
     def say(
         self,

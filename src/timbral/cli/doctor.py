@@ -35,6 +35,7 @@ _PACKAGES = (
     "numpy",
     "onnxruntime",
     "onnxruntime-gpu",
+    "openvino",
     "soundfile",
     "soxr",
     "safetensors",
@@ -54,6 +55,7 @@ def doctor(json: Json = False) -> None:
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "packages": installed,
         "kernels": _kernels(),
+        "openvino": _openvino(),
         "data": str(data_folder()),
         "settings": f"{config_file()}{'' if config_file().is_file() else ' (none)'}",
         "commands": {commands: _usable(*needs) for commands, needs in _NEEDS.items()},
@@ -96,6 +98,19 @@ def _kernels() -> str:
     return ", ".join(usable_variants()) or "none for this processor"
 
 
+def _openvino() -> str:
+    """Whether OpenVINO can run stage two, and in which precision."""
+    from timbral.errors import InstallationError
+    from timbral.inference import openvino_graph
+
+    if not openvino_graph.is_installed():
+        return "none; pip install 'timbral[openvino]' for fp32 and fp16 models, v3 and v4"
+    try:
+        return ", ".join(openvino_graph.precisions())
+    except InstallationError as error:
+        return str(error)
+
+
 def _try(model: str, device: str) -> dict[str, Any]:
     """Loads a model and speaks a word with it, in no one's voice."""
     from timbral import Voice, load
@@ -107,4 +122,7 @@ def _try(model: str, device: str) -> dict[str, Any]:
         report = synthesizer.say("1, 2, 3, 4, 5.", Voice.neutral(synthesizer.manifest), seed=0).report
     except Exception as error:  # whatever is wrong is what the doctor is asked for
         return {"works": False, "result": f"does not work: {' '.join(str(error).split())}"}
-    return {"works": True, "result": f"works, loaded in {loaded:.1f} s, real-time factor {report.rtf:.2f}"}
+    return {
+        "works": True,
+        "result": f"works, loaded in {loaded:.1f} s, real-time factor {report.rtf:.2f}, stage two by {synthesizer.engine}",
+    }

@@ -25,6 +25,13 @@ Model = Annotated[
     str | None, typer.Option(metavar="NAME|DIR", help="Which model; the embedded one by default.")
 ]
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu or cuda.")]
+Engine = Annotated[
+    str,
+    typer.Option(
+        metavar="ENGINE",
+        help="What runs stage two: auto (the fastest that is installed), native, openvino or onnxruntime.",
+    ),
+]
 Threads = Annotated[int, typer.Option(min=0, help="Threads to compute with; 0 for all cores.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
 
@@ -75,7 +82,9 @@ def find_voice(value: str | None, text: str | None) -> "Voice | None":
     return open_voice(value)
 
 
-def load_model(model: str | None, voice: "Voice | None", device: str, threads: int) -> "Synthesizer":
+def load_model(
+    model: str | None, voice: "Voice | None", device: str, threads: int, engine: str = "auto"
+) -> "Synthesizer":
     """The model that --model names; without it, one that the voice was made for, or else the embedded one.
 
     Raises BundleError, with what to do where the name is that of a published model; VoiceError: no model for
@@ -87,7 +96,13 @@ def load_model(model: str | None, voice: "Voice | None", device: str, threads: i
     if model is None and voice is not None:
         model = _model_of(voice)
     try:
-        return load(model, device=device, threads=threads, languages=())  # type: ignore[arg-type]
+        return load(
+            model,
+            device=device,  # type: ignore[arg-type]
+            threads=threads,
+            languages=(),
+            engine=engine,  # type: ignore[arg-type]
+        )
     except BundleError as error:
         if model in {known.name for known in catalog.MODELS} and f"{model!r}" in str(error):
             raise BundleError(f"the model {model} is not here; `timbral pull {model}` gets it") from None

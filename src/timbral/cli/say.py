@@ -13,6 +13,7 @@ import typer
 from timbral.cli import terminal
 from timbral.cli.options import (
     Device,
+    Engine,
     Json,
     Language,
     Model,
@@ -97,6 +98,7 @@ def say(
     steps: Steps = None,
     device: Device = "auto",
     threads: Threads = 0,
+    engine: Engine = "auto",
     verbose: Verbose = False,
     json: Json = False,
 ) -> None:
@@ -110,7 +112,7 @@ def say(
     config = GenerationConfig(**{name: context.params[name] for name in GenerationConfig.model_fields})
     clock = _Clock()
     with terminal.progress("loading") as bar:
-        synthesizer = load_model(model, known, device, threads)
+        synthesizer = load_model(model, known, device, threads, engine)
         load_s = clock.lap()
         bar.begin("listening")
         with terminal.quiet_libraries():
@@ -218,7 +220,7 @@ def _used(synthesizer: "Synthesizer", voice: "Voice", device: str) -> str:
     made_of = ", ".join(voice.sources) or "no named recording"
     return (
         f"model {manifest.name}, {manifest.family} {manifest.version}, {manifest.precision}, {bundle.folder}; "
-        f"device {device}\nvoice {kind} with {voice.model} from {made_of}"
+        f"device {device}, stage two by {synthesizer.engine}\nvoice {kind} with {voice.model} from {made_of}"
     )
 
 

@@ -60,7 +60,7 @@ _MIN_AGREEMENT, _MAX_LOG_MEL = 0.97, 1.0
 """Beyond these a listener may notice the error; 1 dB is the least audible step of level."""
 _FLOW_TOKENS, _FLOW_STEPS = 25, 4
 """Tokens that v3 and v4 speak, and steps of their solver: a step for a second of sound takes seconds."""
-_CPU = SessionOptions(device="cpu")
+_CPU = SessionOptions(device="cpu", engine="onnxruntime")  # errors do not depend on what is installed
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]

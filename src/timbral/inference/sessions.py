@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import onnxruntime
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from timbral.errors import BundleError, SettingError
 from timbral.models.weights import Adapter
 
 Device = Literal["auto", "cpu", "cuda"]
+Engine = Literal["auto", "native", "onnxruntime", "openvino"]
+"""What runs stage two; see `timbral.inference.acoustic.networks`."""
 
 MOST_THREADS = 1024
 """More than any processor has; with far more, onnxruntime runs out of memory."""
@@ -29,14 +31,18 @@ class SessionOptions:
     spin_us: microseconds that an idle thread waits busily for more work. A graph is a hundred short nodes, and waking a thread
     up takes longer than most of them, above all in a virtual machine.
     adapter: changes of the weights, of a fine-tuned voice.
+    engine: what runs stage two; "auto" takes the fastest that is installed and fits the graph.
     """
 
     device: Device = "auto"
     threads: int = 0
     spin_us: int = 500
     adapter: Adapter | None = None
+    engine: Engine = "auto"
 
     def __post_init__(self) -> None:
+        if self.engine not in get_args(Engine):
+            raise SettingError(f"engine is {ascii(self.engine)[:40]}: give {', '.join(get_args(Engine))}")
         if self.device not in ("auto", "cpu", "cuda"):
             raise SettingError(f"device is {ascii(self.device)[:40]}: give auto, cpu or cuda")
         if not isinstance(self.threads, int) or not 0 <= self.threads <= MOST_THREADS:
@@ -128,8 +134,10 @@ class Graph:
     """A session whose inputs and outputs have been checked by name.
 
     inputs: exactly what it has to take; more: what it may take besides; outputs: what it has to give.
-    takes, gives: the names that it has.
+    takes, gives: the names that it has. engine: what runs it.
     """
+
+    engine = "onnxruntime"
 
     def __init__(
         self,

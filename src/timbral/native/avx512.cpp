@@ -13,6 +13,7 @@
 
 #include "candidates.h"
 #include "stage_one.h"
+#include "vocoder.h"
 
 namespace timbral {
 namespace {
@@ -32,6 +33,7 @@ struct Avx512 {
     static Float multiply(Float x, Float y) { return _mm512_mul_ps(x, y); }
     static Float add_product(Float x, Float y, Float z) { return _mm512_fmadd_ps(x, y, z); }
     static Float largest(Float x, Float y) { return _mm512_max_ps(x, y); }
+    static Float smallest(Float x, Float y) { return _mm512_min_ps(x, y); }
     static Float magnitude(Float x) { return _mm512_abs_ps(x); }
     static float highest(Float x) { return _mm512_reduce_max_ps(x); }
     static float sum(Float x) { return _mm512_reduce_add_ps(x); }
@@ -69,6 +71,48 @@ struct Avx512 {
 #endif
     }
     static Int dot_four(Int sum, Int weight, const int8_t* four) { return dot_eight(sum, weight, four); }
+
+    // Of the vocoder: unsigned numbers times signed weights. Sums of a block of positions, and tiles that are wide.
+    using Bytes = __m512i;
+    static constexpr int sums = 24, widest = 4, lowest = 0;
+    static uint8_t number(int x) { return static_cast<uint8_t>(x); }
+    static void store_byte(uint8_t* to, Float x) {
+        const __m512i whole = _mm512_max_epi32(_mm512_cvtps_epi32(x), _mm512_setzero_si512());
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtusepi32_epi8(whole));
+    }
+    static Bytes bytes(const int8_t* from) { return _mm512_loadu_si512(from); }
+    static Bytes four(const uint8_t* from) {
+        int32_t numbers;
+        memcpy(&numbers, from, sizeof numbers);
+        return _mm512_set1_epi32(numbers);
+    }
+    static Int dot(Int sum, Bytes numbers, Bytes weights) {
+#if defined(__GNUC__)
+        asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(numbers), "v"(weights));  // as in dot_eight
+        return sum;
+#else
+        return _mm512_dpbusd_epi32(sum, numbers, weights);
+#endif
+    }
+
+    struct Words {
+        __m512i pairs;
+    };
+    static constexpr int wide_rows = 12;
+    static void store_words(int16_t* to, Float x) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(x)));
+    }
+    static Words words(const int16_t* from) { return {_mm512_loadu_si512(from)}; }
+    static Words two(const int16_t* from) { return {four(reinterpret_cast<const uint8_t*>(from))}; }
+    static Int dot(Int sum, Words numbers, Words weights) {
+#if defined(__GNUC__)
+        asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(numbers.pairs), "v"(weights.pairs));  // as in dot_eight
+        return sum;
+#else
+        return _mm512_dpwssd_epi32(sum, numbers.pairs, weights.pairs);
+#endif
+    }
+
     static void prefetch(const uint8_t* at) { _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T1); }
 
   private:
@@ -80,6 +124,7 @@ struct Avx512 {
 }  // namespace
 
 Stepper* open_avx512(const Model& model, int members) { return new Step<Avx512>(model, members); }
+Vocoder* open_vocoder_avx512(const Generator& generator, int members) { return new Vocode<Avx512>(generator, members); }
 int find_candidates_avx512(const Choice& choice) { return find_candidates<Avx512>(choice); }
 
 }  // namespace timbral

@@ -92,6 +92,78 @@ class Choice(ctypes.Structure):
     )
 
 
+class Convolution(ctypes.Structure):
+    """`Convolution` of model.h."""
+
+    _fields_ = (
+        ("inputs", c_int32),
+        ("outputs", c_int32),
+        ("taps", c_int32),
+        ("step", c_int32),
+        ("weights", c_void_p),
+        ("scales", c_void_p),
+        ("bias", c_void_p),
+        ("sums", c_void_p),
+    )
+
+
+class WideConvolution(ctypes.Structure):
+    """`WideConvolution` of model.h."""
+
+    _fields_ = (
+        ("inputs", c_int32),
+        ("outputs", c_int32),
+        ("taps", c_int32),
+        ("rate", c_int32),
+        ("weights", c_void_p),
+        ("scales", c_void_p),
+        ("bias", c_void_p),
+        ("shifts", c_void_p),
+    )
+
+
+class Generator(ctypes.Structure):
+    """`Generator` of model.h."""
+
+    _fields_ = (
+        ("stages", c_int32),
+        ("blocks", c_int32),
+        ("pairs", c_int32),
+        ("last_inputs", c_int32),
+        ("last_taps", c_int32),
+        ("last_bias", c_float),
+        ("upsampling", POINTER(WideConvolution)),
+        ("convolutions", POINTER(Convolution)),
+        ("last_weights", c_void_p),
+    )
+
+
+class Vocoding(ctypes.Structure):
+    """`Vocoding` of model.h."""
+
+    _fields_ = (
+        ("frames", c_int32),
+        ("latent", c_void_p),
+        ("bias", c_void_p),
+        ("audio", c_void_p),
+        ("buffers", c_void_p * 4),
+    )
+
+
+_STRUCTURES = (
+    Product,
+    Layer,
+    Model,
+    Batch,
+    Choice,
+    Convolution,
+    WideConvolution,
+    Generator,
+    Vocoding,
+)
+"""What compiled code is handed, in the order in which it tells their sizes."""
+
+
 @cache
 def library() -> ctypes.CDLL | None:
     """The compiled functions; None where the package was installed without them, or with those of another version."""
@@ -105,8 +177,8 @@ def library() -> ctypes.CDLL | None:
     except (OSError, AttributeError):
         return None
     sizes = 0
-    for structure in (Product, Layer, Model, Batch, Choice):
-        sizes = sizes << 12 | ctypes.sizeof(structure)
+    for structure in _STRUCTURES:
+        sizes = (sizes * 4099 + ctypes.sizeof(structure)) % (1 << 64)
     if layout != sizes:
         return None
     functions.timbral_can_run.argtypes = (c_char_p,)
@@ -117,6 +189,14 @@ def library() -> ctypes.CDLL | None:
     functions.timbral_close.restype = None
     functions.timbral_run.argtypes = (c_void_p, POINTER(Batch))
     functions.timbral_run.restype = c_int32
+    functions.timbral_can_vocode.argtypes = (c_char_p,)
+    functions.timbral_can_vocode.restype = c_int32
+    functions.timbral_open_vocoder.argtypes = (POINTER(Generator), c_char_p, c_int32, c_int32)
+    functions.timbral_open_vocoder.restype = c_void_p
+    functions.timbral_close_vocoder.argtypes = (c_void_p,)
+    functions.timbral_close_vocoder.restype = None
+    functions.timbral_vocode.argtypes = (c_void_p, POINTER(Vocoding))
+    functions.timbral_vocode.restype = None
     functions.timbral_finder.argtypes = (c_char_p,)
     functions.timbral_finder.restype = c_void_p
     return functions
@@ -129,3 +209,12 @@ def usable_variants() -> tuple[str, ...]:
     if functions is None:
         return ()
     return tuple(name for name in VARIANTS if functions.timbral_can_run(name.encode()))
+
+
+@cache
+def vocoder_variants() -> tuple[str, ...]:
+    """Those of `usable_variants` that have a vocoder."""
+    functions = library()
+    if functions is None:
+        return ()
+    return tuple(name for name in usable_variants() if functions.timbral_can_vocode(name.encode()))

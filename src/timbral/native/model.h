@@ -1,4 +1,4 @@
-// What stage one computes with. Python fills these structures in (binding.py has the same ones).
+// What stage one and the vocoder compute with. Python fills these structures in (binding.py has the same ones).
 #pragma once
 
 #include <cstdint>
@@ -74,6 +74,55 @@ struct Choice {
     float top_p;
     float temperature;
     float penalty;
+};
+
+constexpr int kMostTaps = 16;  // of a 16-bit convolution; MOST_TAPS of vocoder.py
+
+// An 8-bit convolution that keeps the count of positions. Channels are filled up to whole tiles.
+struct Convolution {
+    int32_t inputs;
+    int32_t outputs;
+    int32_t taps;           // odd
+    int32_t step;           // between taps
+    const int8_t* weights;  // [outputs / 16, taps, inputs / 4, 16, 4]
+    const float* scales;    // [outputs]
+    const float* bias;      // [outputs]
+    const int32_t* sums;    // [outputs], of the weights
+};
+
+// A 16-bit convolution that makes `rate` positions of each; the output at rate * t + p is the sum over taps i of weights of
+// phase p times the input at t + shifts[p] - i.
+struct WideConvolution {
+    int32_t inputs;
+    int32_t outputs;
+    int32_t taps;
+    int32_t rate;
+    const int16_t* weights;  // [rate, outputs / 16, taps, inputs / 2, 16, 2], so small that no sum overflows
+    const float* scales;     // [outputs]
+    const float* bias;       // [outputs]; null for the first one
+    const int32_t* shifts;   // [rate], from 0 to taps
+};
+
+// A HiFi-GAN.
+struct Generator {
+    int32_t stages;
+    int32_t blocks;  // of each stage, whose outputs are averaged
+    int32_t pairs;   // of convolutions in a block
+    int32_t last_inputs;
+    int32_t last_taps;
+    float last_bias;
+    const WideConvolution* upsampling;  // [1 + stages], the first convolution in front
+    const Convolution* convolutions;     // [stages, blocks, pairs, 2]
+    const float* last_weights;           // [last_taps, last_inputs]
+};
+
+// Frames to be vocoded.
+struct Vocoding {
+    int32_t frames;
+    const float* latent;  // [frames, inputs]
+    const float* bias;    // of the first convolution, with what the timbre adds
+    float* audio;         // [samples], before tanh
+    float* buffers[4];    // each as large as the largest of [positions, channels]
 };
 
 }  // namespace timbral

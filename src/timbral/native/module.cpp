@@ -21,13 +21,13 @@ namespace {
 // The variant of that name, where this processor can run it.
 Variant variant(const char* name) {
 #if defined(TIMBRAL_X86)
-    if (strcmp(name, "avx512") == 0 && has_avx512()) return {open_avx512, find_candidates_avx512};
-    if (strcmp(name, "avx2") == 0 && has_avx2()) return {open_avx2, find_candidates_avx2};
+    if (strcmp(name, "avx512") == 0 && has_avx512()) return {open_avx512, open_vocoder_avx512, find_candidates_avx512};
+    if (strcmp(name, "avx2") == 0 && has_avx2()) return {open_avx2, nullptr, find_candidates_avx2};
 #elif defined(TIMBRAL_ARM)
-    if (strcmp(name, "neon") == 0 && has_dotprod()) return {open_neon, find_candidates_neon};
+    if (strcmp(name, "neon") == 0 && has_dotprod()) return {open_neon, open_vocoder_neon, find_candidates_neon};
 #endif
     (void)name;
-    return {nullptr, nullptr};
+    return {nullptr, nullptr, nullptr};
 }
 
 bool fits(const Model& model, const Batch& batch) {
@@ -51,10 +51,18 @@ struct Opened {
         : model(model), stepper(stepper), team(members, spin_us) {}
 };
 
+struct OpenedVocoder {
+    std::unique_ptr<Vocoder> vocoder;
+    Team team;  // the last, as above
+
+    OpenedVocoder(Vocoder* vocoder, int members, int spin_us) : vocoder(vocoder), team(members, spin_us) {}
+};
+
 }  // namespace
 }  // namespace timbral
 
 using timbral::Opened;
+using timbral::OpenedVocoder;
 
 TIMBRAL_EXPORT int32_t timbral_can_run(const char* name) { return timbral::variant(name).open != nullptr; }
 
@@ -83,6 +91,27 @@ TIMBRAL_EXPORT int32_t timbral_run(Opened* opened, const timbral::Batch* batch) 
     return 0;
 }
 
+// As timbral_open, for a vocoder.
+TIMBRAL_EXPORT OpenedVocoder* timbral_open_vocoder(const timbral::Generator* generator, const char* name, int32_t members,
+                                                   int32_t spin_us) {
+    const auto open = timbral::variant(name).open_vocoder;
+    try {
+        return open ? new OpenedVocoder(open(*generator, members), members, spin_us) : nullptr;
+    } catch (...) {
+        return nullptr;
+    }
+}
+
+TIMBRAL_EXPORT void timbral_close_vocoder(OpenedVocoder* opened) { delete opened; }
+
+TIMBRAL_EXPORT void timbral_vocode(OpenedVocoder* opened, const timbral::Vocoding* vocoding) {
+    opened->vocoder->begin(*vocoding);
+    opened->team.run(*opened->vocoder);
+}
+
+// Whether there is a vocoder of that name.
+TIMBRAL_EXPORT int32_t timbral_can_vocode(const char* name) { return timbral::variant(name).open_vocoder != nullptr; }
+
 // Where the function lies that finds candidates; null where there is none of that name.
 TIMBRAL_EXPORT const void* timbral_finder(const char* name) {
     return reinterpret_cast<const void*>(timbral::variant(name).find_candidates);
@@ -92,8 +121,9 @@ TIMBRAL_EXPORT const void* timbral_finder(const char* name) {
 TIMBRAL_EXPORT uint64_t timbral_layout() {
     uint64_t sizes = 0;
     for (const uint64_t size : {sizeof(timbral::Product), sizeof(timbral::Layer), sizeof(timbral::Model),
-                                sizeof(timbral::Batch), sizeof(timbral::Choice)})
-        sizes = sizes << 12 | size;
+                                sizeof(timbral::Batch), sizeof(timbral::Choice), sizeof(timbral::Convolution),
+                                sizeof(timbral::WideConvolution), sizeof(timbral::Generator), sizeof(timbral::Vocoding)})
+        sizes = sizes * 4099 + size;
     return sizes;
 }
 

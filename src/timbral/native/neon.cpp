@@ -12,6 +12,7 @@
 
 #include "candidates.h"
 #include "stage_one.h"
+#include "vocoder.h"
 
 namespace timbral {
 namespace {
@@ -31,6 +32,7 @@ struct Neon {
     static Float multiply(Float x, Float y) { return vmulq_f32(x, y); }
     static Float add_product(Float x, Float y, Float z) { return vfmaq_f32(z, x, y); }
     static Float largest(Float x, Float y) { return vmaxq_f32(x, y); }
+    static Float smallest(Float x, Float y) { return vminq_f32(x, y); }
     static Float magnitude(Float x) { return vabsq_f32(x); }
     static float highest(Float x) { return vmaxvq_f32(x); }
     static float sum(Float x) { return vaddvq_f32(x); }
@@ -64,6 +66,34 @@ struct Neon {
         return vdotq_s32(sum, weight, vreinterpretq_s8_s32(vdupq_n_s32(four_of(four))));
     }
     static Int dot_four(Int sum, int8x16_t weight, const int8_t* four) { return dot_eight(sum, weight, four); }
+
+    // Of the vocoder: signed numbers times signed weights. Sums of a block of positions, and tiles that are wide.
+    using Bytes = int8x16_t;
+    static constexpr int sums = 6, widest = 1, lowest = -128;
+    static uint8_t number(int x) { return static_cast<uint8_t>(x - 128); }
+    static void store_byte(uint8_t* to, Float x) {
+        const uint16x4_t words = vqmovun_s32(vcvtnq_s32_f32(x));
+        const uint8x8_t numbers = veor_u8(vqmovn_u16(vcombine_u16(words, words)), vdup_n_u8(128));
+        vst1_lane_u32(reinterpret_cast<uint32_t*>(to), vreinterpret_u32_u8(numbers), 0);
+    }
+    static Bytes bytes(const int8_t* from) { return vld1q_s8(from); }
+    static Bytes four(const uint8_t* from) {
+        return vreinterpretq_s8_s32(vdupq_n_s32(four_of(reinterpret_cast<const int8_t*>(from))));
+    }
+    static Int dot(Int sum, Bytes numbers, Bytes weights) { return vdotq_s32(sum, weights, numbers); }
+
+    using Words = int16x8_t;
+    static constexpr int wide_rows = 4;
+    static void store_words(int16_t* to, Float x) { vst1_s16(to, vqmovn_s32(vcvtnq_s32_f32(x))); }
+    static Words words(const int16_t* from) { return vld1q_s16(from); }
+    static Words two(const int16_t* from) {
+        return vreinterpretq_s16_s32(vdupq_n_s32(four_of(reinterpret_cast<const int8_t*>(from))));
+    }
+    static Int dot(Int sum, Words numbers, Words weights) {
+        const Int low = vmull_s16(vget_low_s16(numbers), vget_low_s16(weights));
+        return vaddq_s32(sum, vpaddq_s32(low, vmull_high_s16(numbers, weights)));
+    }
+
     static void prefetch(const uint8_t* at) { __builtin_prefetch(at, 0, 2); }
 
   private:
@@ -77,6 +107,7 @@ struct Neon {
 }  // namespace
 
 Stepper* open_neon(const Model& model, int members) { return new Step<Neon>(model, members); }
+Vocoder* open_vocoder_neon(const Generator& generator, int members) { return new Vocode<Neon>(generator, members); }
 int find_candidates_neon(const Choice& choice) { return find_candidates<Neon>(choice); }
 
 }  // namespace timbral

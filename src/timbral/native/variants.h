@@ -22,14 +22,23 @@ class Stepper : public Work {
     virtual void begin(const Batch& batch) = 0;
 };
 
+// A vocoder. The generator that it was opened with stays where it is.
+class Vocoder : public Work {
+  public:
+    virtual void begin(const Vocoding& vocoding) = 0;
+};
+
 struct Variant {
     Stepper* (*open)(const Model& model, int members);
+    Vocoder* (*open_vocoder)(const Generator& generator, int members);  // null where there is none
     int (*find_candidates)(const Choice& choice);
 };
 
 Stepper* open_avx2(const Model& model, int members);
 Stepper* open_avx512(const Model& model, int members);
 Stepper* open_neon(const Model& model, int members);
+Vocoder* open_vocoder_avx512(const Generator& generator, int members);
+Vocoder* open_vocoder_neon(const Generator& generator, int members);
 int find_candidates_avx2(const Choice& choice);
 int find_candidates_avx512(const Choice& choice);
 int find_candidates_neon(const Choice& choice);

@@ -15,7 +15,7 @@ from tests.helpers.traced_once import kept_in, traced_once
 from timbral.audio.measures import signal_to_noise
 from timbral.conversion.export.acoustic import WEIGHTS, Utterance, export_acoustic, vocoder_examples
 from timbral.conversion.export.calibration import quantize_convolutions
-from timbral.inference.acoustic.vits import open_vocoder
+from timbral.inference.acoustic.networks import open_vocoder
 from timbral.inference.acoustic.vocoder_windows import vocode_in_rows, vocode_in_windows
 from timbral.inference.sessions import Graph, SessionOptions
 from timbral.models.files import VOCODER
@@ -98,7 +98,8 @@ def test_the_bar_decides_how_many_layers_are_rounded(network: AcousticNetwork, f
 def test_rows_give_the_sound_of_one_row(
     network: AcousticNetwork, floats: Path, example: dict[str, NDArray[np.float32]], rows: int, threads: int
 ) -> None:
-    vocoder = open_vocoder(floats / VOCODER, SessionOptions(device="cpu", threads=threads))
+    options = SessionOptions(device="cpu", threads=threads, engine="onnxruntime")
+    vocoder = open_vocoder(floats / VOCODER, ("latent", "timbre"), options, exact=True, apart=True)
     whole = run(floats, example)
     for frames in (120, 119, 30, 1):
         part = {"latent": example["latent"][:, :, :frames], "timbre": example["timbre"]}

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.inference.acoustic.interface import Network, TimedTokens, stretched, timbre_of
+from timbral.inference.acoustic.interface import Network, TimedTokens, engine_of, stretched, timbre_of
+from timbral.inference.acoustic.networks import open_network, open_vocoder
 from timbral.inference.lru_cache import ArrayCache
 from timbral.inference.request import UtteranceRequest
 from timbral.inference.seeds import derive_seed, noise
-from timbral.inference.sessions import Graph, SessionOptions
+from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle, FlowMatching, files
 
 FRAMES_PER_TOKEN = 2
@@ -50,6 +51,7 @@ class FlowDecoder:
         self._features = features
         self._condition = condition
         self._flow = flow
+        self.engine = engine_of(flow)
         self._vocoder = vocoder
         self.shape = shape
         self._reference_features = ArrayCache(_CACHE_BYTES)
@@ -58,14 +60,18 @@ class FlowDecoder:
     def open(cls, bundle: Bundle, shape: FlowMatching, options: SessionOptions) -> "FlowDecoder":
         """Opens the four graphs that `timbral.conversion.export.mel_acoustic` describes."""
 
-        def graph(name: str, inputs: tuple[str, ...], *outputs: str) -> Graph:
-            return Graph(bundle.path(name), inputs, outputs, options)
+        exact = bundle.manifest.precision == "fp32"
+
+        def graph(name: str, inputs: tuple[str, ...], *outputs: str) -> Network:
+            return open_network(
+                bundle.path(name), inputs, outputs, options, exact=exact, gains=name == files.FLOW
+            )
 
         return cls(
             graph(files.FEATURES, ("tokens", "phones", "timbre", "places", "length"), "features"),
             graph(files.CONDITION, ("prompt", "features"), "condition", "rotation"),
             graph(files.FLOW, ("mel", "condition", "rotation", "time", "step"), "velocity"),
-            graph(files.VOCODER, ("mel",), "audio"),
+            open_vocoder(bundle.path(files.VOCODER), ("mel",), options, exact=exact),
             shape,
             bundle.manifest.sample_rate,
         )

@@ -18,6 +18,11 @@ Network = Callable[[Mapping[str, NDArray[Any]]], list[NDArray[Any]]]
 """An open graph, or what else maps inputs by name to outputs in order."""
 
 
+def engine_of(network: Network) -> str:
+    """What runs a network, as far as it says so."""
+    return str(getattr(network, "engine", "unknown"))
+
+
 @dataclass(frozen=True, eq=False)
 class TimedTokens:
     """Semantic tokens int64 [T], and the phones int64 [T, 2] that the two halves of each speak, where these are known."""
@@ -32,6 +37,10 @@ class AcousticDecoder(Protocol):
     @property
     def sample_rate(self) -> int:
         """Of the samples, in Hz."""
+
+    @property
+    def engine(self) -> str:
+        """What runs the network that takes most of the time."""
 
     def synthesize(self, request: UtteranceRequest, timed: TimedTokens) -> Iterator[Samples]:
         """Samples float32 [n] of all tokens of an utterance, in chunks that are computed when they are asked for.

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timbral.inference.acoustic.frames import HarmonicSource, TimeStretch
-from timbral.inference.acoustic.interface import Network, Samples, TimedTokens, timbre_of
+from timbral.inference.acoustic.interface import Network, Samples, TimedTokens, engine_of, timbre_of
+from timbral.inference.acoustic.networks import open_network
 from timbral.inference.request import UtteranceRequest
 from timbral.inference.seeds import derive_seed, noise
-from timbral.inference.sessions import Graph, SessionOptions
+from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle, SourceFilter, files
 
 GROWTH, LARGEST = 2, 4
@@ -39,6 +40,7 @@ class SourceFilterDecoder:
         self.sample_rate = sample_rate
         self._latent = latent
         self._vocoder = vocoder
+        self.engine = engine_of(vocoder)
         self._unknown_phone = phonemes
 
     @classmethod
@@ -46,9 +48,13 @@ class SourceFilterDecoder:
         """Opens `latent.onnx` and `vocoder.onnx`."""
         phones = ("phones",) if shape.phones else ()
         residuals = ("residuals",) if shape.envelope else ()
-        latent = Graph(bundle.path(files.LATENT), ("tokens", "timbre", *phones), ("latent", "f0"), options)
-        inputs = ("latent", "timbre", "f0", "phase", "noise", *residuals)
-        vocoder = Graph(bundle.path(files.VOCODER), inputs, ("audio",), options)
+
+        def graph(name: str, inputs: tuple[str, ...], *outputs: str) -> Network:
+            # In float32, since F0 decides the phase; OpenVINO shows no gain here.
+            return open_network(bundle.path(name), inputs, outputs, options, exact=True, gains=False)
+
+        latent = graph(files.LATENT, ("tokens", "timbre", *phones), "latent", "f0")
+        vocoder = graph(files.VOCODER, ("latent", "timbre", "f0", "phase", "noise", *residuals), "audio")
         manifest = bundle.manifest
         return cls(latent, vocoder, shape, manifest.sample_rate, manifest.semantic.phonemes)
 

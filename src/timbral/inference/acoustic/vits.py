@@ -5,34 +5,29 @@ time and sees a few frames around each: the beginning of a speech is vocoded bef
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from timbral.inference.acoustic.interface import Network, Samples, TimedTokens, stretched, timbre_of
+from timbral.inference.acoustic.interface import (
+    Network,
+    Samples,
+    TimedTokens,
+    engine_of,
+    stretched,
+    timbre_of,
+)
+from timbral.inference.acoustic.networks import open_vocoder
 from timbral.inference.acoustic.vocoder_windows import RowByRow, vocode_in_windows
 from timbral.inference.request import UtteranceRequest
 from timbral.inference.seeds import derive_seed, noise
-from timbral.inference.sessions import Graph, SessionOptions, on_cuda, usable_cores
+from timbral.inference.sessions import Graph, SessionOptions
 from timbral.models import Bundle, Vits, files
 
 ROWS = 2
-"""Rows of the vocoder's batch that share an utterance, whatever the cores, so that samples are the same everywhere."""
+"""Rows of onnxruntime's batch that share an utterance, whatever the cores, so that samples are the same everywhere. Other engines
+use all cores for one row."""
 OPENING_FRAMES = 48
 """Of the first window of a speech: 0.96 s."""
-
-
-def open_vocoder(path: Path, options: SessionOptions, *, apart: bool = True) -> Network:
-    """The vocoder at `path`; apart: on several cores it opens a second session of one thread, for rows of a batch."""
-
-    def opened(options: SessionOptions) -> Graph:
-        return Graph(path, ("latent", "timbre"), ("audio",), options)
-
-    threads = options.threads or usable_cores()
-    if not apart or threads == 1 or on_cuda(options):
-        return opened(options)
-    return RowByRow(opened(options), opened(replace(options, threads=1)), threads)
 
 
 class VitsDecoder:
@@ -43,6 +38,8 @@ class VitsDecoder:
         self.sample_rate = sample_rate
         self._latent = latent
         self._vocoder = vocoder
+        self.engine = engine_of(vocoder)
+        self._rows = ROWS if shape.reach and isinstance(vocoder, RowByRow | Graph) else 1
         self.shape = shape
         # The latent graph can continue an earlier part of the same utterance; a whole one has none.
         self._no_overlap = np.zeros((1, hidden, 0), np.float32)
@@ -52,7 +49,13 @@ class VitsDecoder:
         """Opens `latent.onnx` and `vocoder.onnx`, as `timbral.conversion.export.acoustic` describes them."""
         inputs = ("tokens", "phones", "timbre", "select", "overlap", "noise")
         latent = Graph(bundle.path(files.LATENT), inputs, ("latent",), options)
-        vocoder = open_vocoder(bundle.path(files.VOCODER), options, apart=shape.reach > 0)
+        vocoder = open_vocoder(
+            bundle.path(files.VOCODER),
+            ("latent", "timbre"),
+            options,
+            exact=bundle.manifest.precision == "fp32",
+            apart=shape.reach > 0,
+        )
         return cls(latent, vocoder, latent.input_shape("overlap")[1], shape, bundle.manifest.sample_rate)
 
     def synthesize(self, request: UtteranceRequest, timed: TimedTokens) -> Iterator[Samples]:
@@ -74,6 +77,5 @@ class VitsDecoder:
                 "noise": np.float32(shape.noise_scale) * drawn[None],
             }
         )
-        rows = ROWS if shape.reach else 1
         first = OPENING_FRAMES if request.opens and shape.reach else latent.shape[2]
-        yield from vocode_in_windows(self._vocoder, latent, timbre, first, rows, shape.reach, shape.hop)
+        yield from vocode_in_windows(self._vocoder, latent, timbre, first, self._rows, shape.reach, shape.hop)

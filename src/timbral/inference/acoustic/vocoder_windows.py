@@ -27,6 +27,8 @@ class RowByRow:
     at once.
     """
 
+    engine = "onnxruntime"
+
     def __init__(self, together: Network, alone: Network, threads: int) -> None:
         self._together = together
         self._alone = alone

@@ -38,8 +38,13 @@ _SCHEMA: Mapping[str, tuple[tuple[str, int, int | str, bool], ...]] = {
         ("raw_data", 9, _BYTES, False),
         ("external_data", 13, "Entry", True),
     ),
-    "Attribute": (("name", 1, _TEXT, False), ("i", 3, _INT, False)),
-    "Node": (("input", 1, _TEXT, True), ("op_type", 4, _TEXT, False), ("attribute", 5, "Attribute", True)),
+    "Attribute": (("name", 1, _TEXT, False), ("i", 3, _INT, False), ("ints", 8, _INT, True)),
+    "Node": (
+        ("input", 1, _TEXT, True),
+        ("output", 2, _TEXT, True),
+        ("op_type", 4, _TEXT, False),
+        ("attribute", 5, "Attribute", True),
+    ),
     "Graph": (("node", 1, "Node", True), ("initializer", 5, "Tensor", True)),
     "Model": (("graph", 7, "Graph", False),),
 }
@@ -82,11 +87,13 @@ class GraphFile:
     """Constants by name, and the number of inputs of each quantised product, by the name of its weights.
 
     heads: of its attention with a KV cache, None where there is none.
+    steps: the last stride and dilation of each convolution, by the name of its weights.
     """
 
     constants: Mapping[str, Constant]
     inputs: Mapping[str, int]
     heads: int | None
+    steps: Mapping[str, tuple[int, int]]
 
 
 def read_graph_file(path: Path) -> GraphFile:
@@ -107,7 +114,29 @@ def read_graph_file(path: Path) -> GraphFile:
     inputs = {node.input[1]: _number(node, "K") for node in products}
     attentions = (node for node in model.graph.node if node.op_type == "GroupQueryAttention")
     heads = next((_number(node, "num_heads") for node in attentions), None)
-    return GraphFile({name: constant for name, constant in constants.items() if constant}, inputs, heads)
+    return GraphFile(
+        {name: constant for name, constant in constants.items() if constant},
+        inputs,
+        heads,
+        _steps(model.graph.node),
+    )
+
+
+def _steps(nodes: Any) -> dict[str, tuple[int, int]]:
+    """Stride and dilation of convolutions, whose weights may be widened or dequantised in front of them."""
+    made_of = {
+        node.output[0]: node.input[0]
+        for node in nodes
+        if node.op_type in ("Cast", "DequantizeLinear") and node.input and node.output
+    }
+    found = {}
+    for node in nodes:
+        if node.op_type in ("Conv", "ConvTranspose") and len(node.input) > 1:
+            lists = {attribute.name: list(attribute.ints) for attribute in node.attribute}
+            stride, dilation = ((lists.get(name) or [1])[-1] for name in ("strides", "dilations"))
+            weights = node.input[1]
+            found[made_of.get(weights, weights)] = (int(stride), int(dilation))
+    return found
 
 
 def _number(node: Any, name: str) -> int:
