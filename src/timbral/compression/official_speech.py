@@ -52,7 +52,7 @@ class OfficialSpeech:
     ) -> None:
         self.bundle, self.settings = bundle, settings
         self._folder, self._on_progress = folder, on_progress
-        self._options = SessionOptions(device="cpu")
+        self._options = SessionOptions(device="cpu", engine="onnxruntime")
         texts = read_texts(settings.texts, bundle.manifest.languages)
         self._texts = drawn_texts(texts, settings.utterances, settings.seed)
 

@@ -39,7 +39,7 @@ def references(recordings: Path | None, rates: Sequence[int], count: int, seed: 
 
 def _spoken(count: int, seed: int) -> list[Audio]:
     """Sentences that the embedded model speaks, each in another voice."""
-    synthesizer = Synthesizer(open_bundle(None), SessionOptions(device="cpu"))
+    synthesizer = Synthesizer(open_bundle(None), SessionOptions(device="cpu", engine="onnxruntime"))
     known = load(DEFAULT)
     timbres = invented(known.timbre, count, np.random.default_rng(seed))
     languages = synthesizer.manifest.languages

@@ -91,7 +91,7 @@ class EmbeddedTeacher:
         self._sounded, self._bf16 = sounded, bf16
         self._texts = drawn_texts(read_texts(texts, bundle.manifest.languages), utterances, seed)
         self._recordings = recordings_in(recordings) if recordings is not None else []
-        self._options = SessionOptions(device="cpu", threads=1)
+        self._options = SessionOptions(device="cpu", threads=1, engine="onnxruntime")
         self.semantic = restore_semantic(bundle)
         self.latent, self.vocoder = restore_source_filter(bundle)
         self.reference = restore_reference(bundle)

@@ -52,7 +52,7 @@ class VocoderTeacher:
             )
         self.bundle, self.shape, self.settings = bundle, shape, settings
         self._folder, self._on_progress = folder, on_progress
-        self._options = SessionOptions(device="cpu")
+        self._options = SessionOptions(device="cpu", engine="onnxruntime")
         inputs = ("latent", "timbre") if shape.kind == "vits" else ("mel",)
         self._vocoder = Graph(bundle.path(files.VOCODER), inputs, ("audio",), self._options)
         self.channels: int = self._vocoder.input_shape(inputs[0])[1]

@@ -271,7 +271,7 @@ def _relative_square(expected: NDArray[Any], found: NDArray[Any]) -> float:
 
 def _opened(bundle: Bundle, name: str, outputs: tuple[str, ...]) -> Any:
     """A graph without weights that are quantised, as the bundle has it."""
-    session = open_session(bundle.path(name), SessionOptions(device="cpu"))
+    session = open_session(bundle.path(name), SessionOptions(device="cpu", engine="onnxruntime"))
     return lambda inputs: session.run(list(outputs), dict(inputs))
 
 
