@@ -105,6 +105,13 @@ class RunningServer:
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(60)
 
+    def kill(self) -> None:
+        """SIGKILL; what it has started ends by itself."""
+        self._process.kill()
+        self._process.wait(60)
+        self.client.close()
+        self._errors.close()
+
     def speak(self, text: str = "Hello there.", **fields: Any) -> httpx.Response:
         """A request for speech."""
         return self.client.post("/v1/audio/speech", json={"input": text, "response_format": "pcm", **fields})

@@ -1,6 +1,6 @@
 """Files of the server by key, in a folder or an object store; a file appears whole or not at all."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import obstore
@@ -51,5 +51,10 @@ class Objects:
             return
 
     def keys(self, prefix: str) -> list[str]:
-        """Keys of all files below a prefix."""
-        return [str(entry["path"]) for batch in obstore.list(self._store, prefix) for entry in batch]
+        """Keys of all files below a prefix, which ends where a folder ends."""
+        return [key for key, _ in self.dated(prefix)]
+
+    def dated(self, prefix: str) -> list[tuple[str, datetime]]:
+        """Keys of all files below a prefix, and when they were stored."""
+        found = obstore.list(self._store, prefix)
+        return [(str(entry["path"]), entry["last_modified"]) for batch in found for entry in batch]
