@@ -48,7 +48,19 @@ def running_postgres() -> Iterator[str]:
     try:
         run(str(bin_ / "initdb"), "-D", str(data), "-A", "trust", "-U", "timbral", "-N", "-E", "UTF8")
         options = f"-k {folder} -h '' -c fsync=off -c max_connections=60"
-        run(str(bin_ / "pg_ctl"), "-D", str(data), "-w", "-t", "240", "-l", str(folder / "log"), "-o", options, "start")
+        run(
+            str(bin_ / "pg_ctl"),
+            "-D",
+            str(data),
+            "-w",
+            "-t",
+            "240",
+            "-l",
+            str(folder / "log"),
+            "-o",
+            options,
+            "start",
+        )
         try:
             yield f"postgresql://timbral@/postgres?host={folder}"
         finally:

@@ -3,13 +3,11 @@
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-for needed in ("torch", "accelerate", "filelock"):
-    pytest.importorskip(needed, reason=f"jobs need {needed}: pip install 'timbral[train,data]'")
 
 from tests.helpers.serving import RECORDING, STATEMENT, RunningServer
 from tests.helpers.serving_jobs import events, job, small_training, submit, wait_for
@@ -18,6 +16,9 @@ from timbral.serving.storage.database import Database
 from timbral.serving.storage.leftovers import remove_leftovers
 from timbral.serving.storage.objects import Objects
 from timbral.voices import Voice
+
+for needed in ("torch", "accelerate", "filelock"):
+    pytest.importorskip(needed, reason=f"jobs need {needed}: pip install 'timbral[train,data]'")
 
 
 @pytest.fixture(scope="module")
@@ -138,8 +139,6 @@ def test_a_killed_worker_and_a_killed_server_lose_nothing(tmp_path: Path) -> Non
 
 
 def test_files_without_a_record_are_removed(tmp_path: Path) -> None:
-    from datetime import timedelta
-
     config = StorageConfig(folder=tmp_path)
     database, objects = Database.open(config), Objects.open(config)
     objects.put("voices/lost.voice", b"x")
@@ -160,5 +159,3 @@ def _until(condition: Any, seconds: float = 300.0) -> Any:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     return found
-
-

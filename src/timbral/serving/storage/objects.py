@@ -1,6 +1,6 @@
 """Files of the server by key, in a folder or an object store; a file appears whole or not at all."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import obstore
@@ -9,8 +9,6 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from timbral.errors import SettingError
 from timbral.serving.config import StorageConfig
-
-_TIMEOUT = timedelta(seconds=30)
 
 
 class Objects:
@@ -31,7 +29,7 @@ class Objects:
                 folder = Path(config.objects.removeprefix("file://"))
                 folder.mkdir(parents=True, exist_ok=True)
                 return cls(LocalStore(folder))
-            return cls(from_url(config.objects, client_options={"timeout": _TIMEOUT}))
+            return cls(from_url(config.objects))
         except (BaseError, OSError, ValueError) as error:
             raise SettingError(f"storage.objects cannot be used: {str(error).splitlines()[0]}") from None
 
