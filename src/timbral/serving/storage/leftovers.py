@@ -29,12 +29,13 @@ def remove_leftovers(database: Database, objects: Objects, age: timedelta = _AGE
         gone = [key for key in old if key not in named]
         for key in gone:
             objects.delete(key)
+        count = len(gone) + objects.remove_partial(before)
     except (BaseError, OSError) as error:
         _log.warning("leftover files could not be removed: %s", error)
         return 0
-    if gone:
-        _log.info("%s leftover files removed", len(gone))
-    return len(gone)
+    if count:
+        _log.info("%s leftover files removed", count)
+    return count
 
 
 def _named(database: Database) -> set[str]:
