@@ -76,6 +76,7 @@ def test_a_job_that_kills_its_workers_fails_in_the_end(queue: JobQueue) -> None:
         assert queue.claim(worker) is not None
         time.sleep(LEASE_S * 1.1)
     assert queue.claim("third") is None
+    assert [one.id for one in queue.expire()] == [job]
     found = queue.get(ANONYMOUS, job)
     assert (found.state, found.error_code) == ("failed", "worker_died")
 
@@ -118,6 +119,7 @@ def test_a_job_cancelled_while_its_worker_was_dead_is_not_taken_up(queue: JobQue
     queue.cancel(ANONYMOUS, job)
     time.sleep(LEASE_S * 1.1)
     assert queue.claim("w") is None
+    assert [one.id for one in queue.expire()] == [job]
     assert queue.get(ANONYMOUS, job).state == "cancelled"
 
 

@@ -28,13 +28,20 @@ def check_voice(made: Made, gate_name: str, folder: Path, progress: Progress) ->
     """
     if gate_name == NO_GATE:
         return
-    gate = Gate.read(_VOICE_GATE if gate_name == "voice" else gate_name)
+    gate = read_gate(gate_name)
     evaluation = _evaluate(made, _suite(made), _metrics_of(gate), folder, progress)
     if broken := gate.check(evaluation):
         lines = "; ".join(map(str, broken[:3]))
         raise RefusedVoiceError(
             f"the fine-tuned voice was not good enough to be kept ({lines}); use more or cleaner recordings of one speaker"
         )
+
+
+def read_gate(name: str) -> Gate:
+    """The gate of the settings; one without bounds for `none`. Raises SettingError."""
+    if name == NO_GATE:
+        return Gate()
+    return Gate.read(_VOICE_GATE if name == "voice" else name)
 
 
 def _suite(made: Made) -> Suite:

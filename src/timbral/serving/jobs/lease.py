@@ -35,6 +35,7 @@ class Lease:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._renew, name=f"lease of {job_id}", daemon=True)
         self._reported, self._stage, self._progress = float("-inf"), "", 0.0
+        self._began = time.monotonic(), time.process_time()
         self.cancelled = self.lost = False
 
     def __enter__(self) -> "Lease":
@@ -46,6 +47,7 @@ class Lease:
     ) -> None:
         self._over.set()
         self._thread.join()
+        self._log_stage()
 
     def check(self) -> None:
         """Raises JobStoppedError."""
@@ -59,6 +61,8 @@ class Lease:
         self._progress = max(self._progress, progress)
         if stage == self._stage and moment - self._reported < _REPORT_S:
             return
+        if stage != self._stage:
+            self._log_stage()
         self._stage, self._reported = stage, moment
         try:
             self._queue.report(self._job_id, self._worker, stage, step, self._progress)
@@ -67,6 +71,12 @@ class Lease:
             raise JobStoppedError from None
         except SQLAlchemyError as error:  # the lease tells whether it lasts
             _log.warning("%s: progress could not be written: %s", self._job_id, error)
+
+    def _log_stage(self) -> None:
+        seconds, work = time.monotonic() - self._began[0], time.process_time() - self._began[1]
+        if self._stage:
+            _log.info("%s: %s, %.1f s, %.1f s of CPU", self._job_id, self._stage, seconds, work)
+        self._began = time.monotonic(), time.process_time()
 
     def _renew(self) -> None:
         renewed = time.monotonic()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from timbral.serving.access.keys import Principal
@@ -80,23 +80,33 @@ class JobQueue:
 
     def claim(self, worker: str) -> JobRow | None:
         """The oldest job that waits or whose worker has died, now held by this worker; None where there is none."""
+        if not self._is_due():
+            return None
         with self._database.session() as session:
             moment = self._database.moment(session)
-            waiting = select(JobRow).where(JobRow.state.in_(ACTIVE), JobRow.due <= moment)
-            waiting = waiting.order_by(JobRow.created, JobRow.id).limit(1).with_for_update(skip_locked=True)
-            while (job := session.scalars(waiting).first()) is not None:
+            hopeful = select(JobRow).where(~JobRow.cancelling, JobRow.attempts < self._config.attempts)
+            job = session.scalars(_due(hopeful, moment).limit(1)).first()
+            if job is not None:
+                job.state, job.worker, job.due = "running", worker, moment + self._lease
+                job.attempts += 1
+                job.started = job.started or moment
+                job.version += 1
+        return job
+
+    def expire(self) -> list[JobRow]:
+        """Ends jobs whose worker has died, and that were cancelled or were begun too often; those that it has ended."""
+        if not self._is_due():
+            return []
+        with self._database.session() as session:
+            ended = select(JobRow).where(or_(JobRow.cancelling, JobRow.attempts >= self._config.attempts))
+            jobs = list(session.scalars(_due(ended, self._database.moment(session))))
+            for job in jobs:
                 if job.cancelling:
                     self._end(session, job, "cancelled")
-                elif job.attempts >= self._config.attempts:
+                else:
                     message = f"its worker died {job.attempts} times; the log of the worker may say why"
                     self._end(session, job, "failed", message, "worker_died")
-                else:
-                    job.state, job.worker, job.due = "running", worker, moment + self._lease
-                    job.attempts += 1
-                    job.started = job.started or moment
-                    job.version += 1
-                    return job
-        return None
+        return jobs
 
     @contextmanager
     def held(self, job_id: str, worker: str) -> Iterator[tuple[Session, JobRow]]:
@@ -174,6 +184,14 @@ class JobQueue:
         with self._database.reading() as session:
             return dict.fromkeys(STATES, 0) | {row[0]: row[1] for row in session.execute(query)}
 
+    def _is_due(self) -> bool:
+        """Whether there may be work: looked up without a lock, since workers ask all the time."""
+        with self._database.reading() as session:
+            query = select(JobRow.id).where(
+                JobRow.state.in_(ACTIVE), JobRow.due <= self._database.moment(session)
+            )
+            return session.scalars(query.limit(1)).first() is not None
+
     @property
     def _lease(self) -> timedelta:
         return timedelta(seconds=self._config.lease_s)
@@ -184,6 +202,12 @@ class JobQueue:
         job.error, job.error_code = error[:2000], code
         job.finished = self._database.moment(session)
         job.version += 1
+
+
+def _due(query: Select[tuple[JobRow]], moment: datetime) -> Select[tuple[JobRow]]:
+    """Of these jobs those that nobody works on, the oldest first, locked; what others have locked is left out."""
+    query = query.where(JobRow.state.in_(ACTIVE), JobRow.due <= moment)
+    return query.order_by(JobRow.created, JobRow.id).with_for_update(skip_locked=True)
 
 
 def _own(session: Session, principal: Principal, job_id: str, *, changing: bool = False) -> JobRow:

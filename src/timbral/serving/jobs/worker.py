@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from timbral.errors import InstallationError, TimbralError
 from timbral.serving.access.keys import Principal
 from timbral.serving.errors import ApiError
-from timbral.serving.jobs.checking import RefusedVoiceError, check_voice
+from timbral.serving.jobs.checking import RefusedVoiceError, check_voice, read_gate
 from timbral.serving.jobs.lease import JobStoppedError, Lease
 from timbral.serving.jobs.options import JobOptions, remove_recordings
 from timbral.serving.jobs.pipeline import Assignment, make_voice
@@ -31,6 +31,7 @@ from timbral.serving.storage.tables import JobRow, VoiceRow
 _log = logging.getLogger("timbral.serving")
 
 _POLL_S = 1.0
+_CLEANING_S = 3600.0
 _NICE = 10
 """Of worker processes: those who listen go first."""
 
@@ -47,12 +48,15 @@ class Worker:
         self._name = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
 
     def run(self, idle_s: float | None = None) -> None:
-        """Works until it is told to stop, or until there was no job for `idle_s`."""
+        """Works until it is told to stop, or until there was no job for `idle_s`. Raises SettingError: there is no such gate."""
         lower_priority()
-        self.clean()
-        busy_at = time.monotonic()
+        read_gate(self._services.config.jobs.gate)
+        busy_at, cleaned_at = time.monotonic(), float("-inf")
         while not self._stopping.is_set():
             try:
+                if time.monotonic() - cleaned_at > _CLEANING_S:
+                    self.clean()
+                    cleaned_at = time.monotonic()
                 if self.work_once():
                     busy_at = time.monotonic()
                     continue
@@ -64,6 +68,9 @@ class Worker:
 
     def work_once(self) -> bool:
         """Works on one job, if there is any; whether there was."""
+        for ended in self._queue.expire():
+            _log.warning("%s: %s, its worker has died", ended.id, ended.state)
+            self._remove(ended, self._services.config.jobs.folder / ended.id)
         job = self._queue.claim(self._name)
         if job is None:
             return False

@@ -17,16 +17,14 @@ _AGE = timedelta(hours=1)
 
 
 def remove_leftovers(database: Database, objects: Objects, age: timedelta = _AGE) -> int:
-    """Removes files that are older than `age` and that no record names; how many.
-
-    Recordings of a job go as soon as it is over.
-    """
+    """Removes recordings of jobs that are over, and files older than `age` that no record names; how many."""
     try:
         found = [one for folder in ("voices", "consents", "jobs") for one in objects.dated(folder)]
         before = datetime.now(timezone.utc) - age
-        old = [key for key, moment in found if moment < before]
-        named = _named(database)
-        gone = [key for key in old if key not in named]
+        named, over = _named(database), _over(database, {_job_of(key) for key, _ in found})
+        gone = [
+            key for key, moment in found if key not in named and (moment < before or _job_of(key) in over)
+        ]
         for key in gone:
             objects.delete(key)
         count = len(gone) + objects.remove_partial(before)
@@ -46,3 +44,17 @@ def _named(database: Database) -> set[str]:
         for recordings in session.scalars(select(JobRow.recordings).where(JobRow.finished.is_(None))):
             named |= {one["object"] for one in recordings}
     return named
+
+
+def _job_of(key: str) -> str:
+    """The id of the job whose recording a file is; empty for other files."""
+    folder, _, rest = key.partition("/")
+    return rest.partition("/")[0] if folder == "jobs" else ""
+
+
+def _over(database: Database, jobs: set[str]) -> set[str]:
+    """Those of these jobs that are over."""
+    with database.reading() as session:
+        return set(
+            session.scalars(select(JobRow.id).where(JobRow.id.in_(jobs), JobRow.finished.is_not(None)))
+        )
