@@ -33,7 +33,7 @@ class RunningServer:
 
     def __enter__(self) -> "RunningServer":
         self.home.mkdir(parents=True, exist_ok=True)
-        settings = {"pool": {"languages": ["en"]}, **self.settings}
+        settings = {"pool": {"languages": ["en"]}, "jobs": {"workers": 0}, **self.settings}
         (self.home / "serve.yaml").write_text(json.dumps(settings), encoding="utf-8")
         self._errors = (self.home / "server.log").open("wb")
         self._process = subprocess.Popen(

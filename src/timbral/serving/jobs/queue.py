@@ -7,9 +7,9 @@ Whatever a worker writes is written under its lease: one that was thought dead c
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from timbral.serving.access.keys import Principal
@@ -85,7 +85,7 @@ class JobQueue:
         with self._database.session() as session:
             moment = self._database.moment(session)
             hopeful = select(JobRow).where(~JobRow.cancelling, JobRow.attempts < self._config.attempts)
-            job = session.scalars(_due(hopeful, moment).limit(1)).first()
+            job: JobRow | None = session.scalars(_due(hopeful, moment).limit(1)).first()
             if job is not None:
                 job.state, job.worker, job.due = "running", worker, moment + self._lease
                 job.attempts += 1
@@ -99,7 +99,7 @@ class JobQueue:
             return []
         with self._database.session() as session:
             ended = select(JobRow).where(or_(JobRow.cancelling, JobRow.attempts >= self._config.attempts))
-            jobs = list(session.scalars(_due(ended, self._database.moment(session))))
+            jobs: list[JobRow] = list(session.scalars(_due(ended, self._database.moment(session))))
             for job in jobs:
                 if job.cancelling:
                     self._end(session, job, "cancelled")
@@ -204,7 +204,7 @@ class JobQueue:
         job.version += 1
 
 
-def _due(query: Select[tuple[JobRow]], moment: datetime) -> Select[tuple[JobRow]]:
+def _due(query: Any, moment: datetime) -> Any:  # how a Select is typed depends on SQLAlchemy's version
     """Of these jobs those that nobody works on, the oldest first, locked; what others have locked is left out."""
     query = query.where(JobRow.state.in_(ACTIVE), JobRow.due <= moment)
     return query.order_by(JobRow.created, JobRow.id).with_for_update(skip_locked=True)
