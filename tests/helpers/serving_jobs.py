@@ -44,7 +44,7 @@ def add_job(queue: JobQueue, name: str = "ann", owner: str = "local") -> str:
 def small_training(folder: Path, **acoustic: Any) -> dict[str, Any]:
     """Settings of a server whose jobs train for a few updates."""
     folder.mkdir(parents=True, exist_ok=True)
-    settings = {"epochs": 1, "least": 3, "batch_size": 2, "save_every": 1, **acoustic}
+    settings = {"epochs": 3, "least": 4, "batch_size": 2, "save_every": 1, **acoustic}
     (folder / "training.yaml").write_text(yaml.safe_dump({"acoustic": settings}), encoding="utf-8")
     return {"training": str(folder / "training.yaml"), "lease_s": 3, "scratch": str(folder / "scratch")}
 

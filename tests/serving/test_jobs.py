@@ -33,7 +33,9 @@ def _files(server: RunningServer, folder: str) -> list[Path]:
     return [path for path in (server.home / "server/files" / folder).rglob("*") if path.is_file()]
 
 
-def test_recordings_become_a_voice_that_speaks(training_server: RunningServer, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def undisturbed(training_server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a voice that a job has made, `ann`."""
     server = training_server
     answer = submit(server, "ann")
     assert answer.status_code == 202, answer.text
@@ -42,31 +44,47 @@ def test_recordings_become_a_voice_that_speaks(training_server: RunningServer, t
     assert submit(server, "ann").status_code == 409  # its name is set aside
     assert server.register("ann").status_code == 409
     told = events(server, made["id"])
-    assert told[-1]["type"] == "voice.job.succeeded", told[-1]
+    assert told[-1]["type"] == "voice.job.succeeded", f"{told[-1]}\n{server.log}"
     stages = [one["job"]["stage"] for one in told]
     assert [stage for stage in dict.fromkeys(stages) if stage][:2] == ["preparing", "training"]
     progress = [one["job"]["progress"] for one in told]
     assert progress == sorted(progress)
-    done = told[-1]["job"]
-    assert done["progress"] == 1
-    assert done["recordings"] == [RECORDING.name]
+    assert progress[-1] == 1
+    path = tmp_path_factory.mktemp("voices") / "ann.voice"
+    path.write_bytes(server.client.get("/v1/audio/voices/ann/file").content)
+    return path
 
-    voice = server.client.get("/v1/audio/voices/ann").json()
-    assert voice["id"] == done["voice"]
+
+def _weights(path: Path) -> str:
+    adapter = Voice.load(path).adapter
+    assert adapter is not None
+    return adapter.digest
+
+
+def test_a_voice_is_made_ready_when_its_job_is_over(
+    training_server: RunningServer, undisturbed: Path
+) -> None:
+    def ready() -> bool:
+        loaded = training_server.client.get("/v1/pool").json()["loaded"]
+        return any(one["kind"] == "fine-tuned voice" and one["state"] == "ready" for one in loaded)
+
+    _until(ready)
+
+
+def test_recordings_become_a_voice_that_speaks(training_server: RunningServer, undisturbed: Path) -> None:
+    server = training_server
+    (done,) = (one for one in server.client.get("/v1/voices/jobs").json()["data"] if one["name"] == "ann")
+    assert done["recordings"] == [RECORDING.name]
+    assert server.client.get("/v1/audio/voices/ann").json()["id"] == done["voice"]
     server.register("cloned")
     assert server.speak(voice="ann", seed=1).content != server.speak(voice="cloned", seed=1).content
-    (tmp_path / "ann.voice").write_bytes(server.client.get("/v1/audio/voices/ann/file").content)
-    kept = Voice.load(tmp_path / "ann.voice")
+    kept = Voice.load(undisturbed)
     assert kept.adapter is not None
     assert kept.consent is not None
     assert kept.consent.statement == STATEMENT
-    loaded = server.client.get("/v1/pool").json()["loaded"]
-    assert any(one["kind"] == "fine-tuned voice" for one in loaded)
     assert server.metric('timbral_jobs{state="succeeded"}') >= 1
-    assert not _files(server, "jobs")
-    assert not (server.home / "scratch" / made["id"]).exists()
-    entries = server.run("audit", "show")
-    assert f'"job": "{made["id"]}"' in entries.replace("\\", "")
+    _until(lambda: not _files(server, "jobs") and not (server.home / "scratch" / done["id"]).exists())
+    assert f'"job": "{done["id"]}"' in server.run("audit", "show").replace("\\", "")
     assert "hold" in server.run("audit", "verify")
 
 
@@ -106,10 +124,10 @@ def test_jobs_need_the_scope_train(closed_server: RunningServer) -> None:
     assert closed_server.client.get("/v1/voices/jobs", headers=headers).status_code == 403
 
 
-def test_a_killed_worker_and_a_killed_server_lose_nothing(tmp_path: Path) -> None:
-    """SIGKILL of both in the middle of a training: another worker goes on from the checkpoint, at the same update."""
+def test_a_killed_worker_and_a_killed_server_lose_nothing(undisturbed: Path, tmp_path: Path) -> None:
+    """SIGKILL of both in the middle of a training: another worker goes on, and comes to the weights of an undisturbed one."""
     home = tmp_path / "home"
-    settings = {"jobs": {**small_training(home, epochs=6), "workers": 0}}
+    settings = {"jobs": {**small_training(home), "workers": 0}}
     server = RunningServer(home, settings)
     server.__enter__()
     made = submit(server, "survivor").json()
@@ -117,7 +135,8 @@ def test_a_killed_worker_and_a_killed_server_lose_nothing(tmp_path: Path) -> Non
     try:
         wait_for(server, made["id"], "running", stage="training")
         checkpoint = _until(lambda: next((home / "scratch").rglob("checkpoint.pt"), None))
-        written = checkpoint.stat().st_mtime_ns
+        first = checkpoint.stat().st_mtime_ns  # of the untrained weights
+        _until(lambda: checkpoint.stat().st_mtime_ns > first)
         worker.kill()
         worker.wait()
         server.kill()
@@ -126,8 +145,11 @@ def test_a_killed_worker_and_a_killed_server_lose_nothing(tmp_path: Path) -> Non
             worker = _worker(again)
             done = wait_for(again, made["id"], "succeeded")
             assert done["attempt"] == 2
-            assert written > 0
             assert again.speak(voice="survivor").status_code == 200
+            (tmp_path / "survivor.voice").write_bytes(
+                again.client.get("/v1/audio/voices/survivor/file").content
+            )
+            assert _weights(tmp_path / "survivor.voice") == _weights(undisturbed)
             _until(lambda: not (home / "scratch" / made["id"]).exists())
             assert not _files(again, "jobs")
             assert len(_files(again, "voices")) == 1
