@@ -64,10 +64,14 @@ def worker(config: Config = None) -> None:
     settings = _settings(config)
     import threading
 
-    from timbral.serving import logs
-    from timbral.serving.jobs.worker import Worker
-    from timbral.serving.services import Services
-
+    try:
+        from timbral.serving import logs
+        from timbral.serving.jobs.worker import Worker
+        from timbral.serving.services import Services
+    except ModuleNotFoundError as error:
+        raise InstallationError(
+            f"jobs need {error.name}, which is not installed; pip install 'timbral[serve,train,data]' brings it"
+        ) from None
     logs.configure(settings.log_format)
     services = Services.open(settings)
     try:
