@@ -4,17 +4,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import inspect, select
 
 from tests.helpers.serving_jobs import add_job, job_row
+from timbral.serving import storage
 from timbral.serving.access.keys import ANONYMOUS, Principal
 from timbral.serving.config import JobsConfig, StorageConfig
 from timbral.serving.errors import ApiError, BusyError
 from timbral.serving.jobs.lease import JobStoppedError, Lease
 from timbral.serving.jobs.queue import JobQueue, LostJobError
 from timbral.serving.storage.database import Database
+from timbral.serving.storage.tables import Base, KeyRow
 
 LEASE_S = 1.0
 
@@ -165,6 +171,29 @@ def test_a_job_stays_in_the_database(tmp_path: Path) -> None:
     found = JobQueue(reopened, config).get(ANONYMOUS, job)
     assert found.recordings == job_row("x").recordings
     reopened.close()
+
+
+def test_a_database_of_an_earlier_version_gets_the_queue(tmp_path: Path) -> None:
+    """Migrations keep what is there, and end at the tables of the code."""
+    config = StorageConfig(folder=tmp_path)
+    older = Database.open(config)
+    with older.session() as session:
+        session.add(KeyRow(id="key_1", name="n", owner="o", digest="d", scopes="speak"))
+    with older.engine.begin() as connection:
+        settings = Config()
+        settings.set_main_option("script_location", str(files(storage).joinpath("migrations")))
+        settings.attributes["connection"] = connection
+        command.downgrade(settings, "0001")
+    assert "jobs" not in inspect(older.engine).get_table_names()
+    older.close()
+    database = Database.open(config)
+    with database.reading() as session:
+        assert [row.id for row in session.scalars(select(KeyRow))] == ["key_1"]
+    inspector = inspect(database.engine)
+    for name, table in Base.metadata.tables.items():
+        assert {one["name"] for one in inspector.get_columns(name)} == set(table.columns.keys())
+    add_job(JobQueue(database, JobsConfig()))
+    database.close()
 
 
 def _until(condition: Callable[[], bool]) -> None:
