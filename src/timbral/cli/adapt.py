@@ -103,12 +103,13 @@ def adapt(
         at_most=at_most,
     )
     speech = _prepare(recordings, folder / "data", preparation)
-    lines = speech.lines
-    run, begun = adaptation_run(folder / "runs", lines, settings, synthesizer.manifest.base, checkpoints)
+    run, begun = adaptation_run(
+        folder / "runs", speech.lines, settings, synthesizer.manifest.base, checkpoints
+    )
     chosen: dict[str, Any] = {"stages": stages, "checkpoints": checkpoints, "consent": agreement}
     with terminal.progress("training") as bar:
         chosen |= {"resume": begun, "device": device, "on_progress": bar.on_progress}
-        adapted = adapt_voice(synthesizer, lines, run, settings, **chosen)
+        adapted = adapt_voice(synthesizer, speech.lines, run, settings, **chosen)
     assert adapted
     facts: dict[str, Any] = {"name": name, "path": str(voice_store.save(adapted.voice, name, replace=True))}
     facts |= {"seconds": speech.seconds, "work": str(folder), "other_speakers": list(speech.others)}
