@@ -93,15 +93,9 @@ def adapt(
     checkpoints = BaseCheckpoints(gpt, sovits, discriminator)
     stages = stages_of(stage) or default_stages(synthesizer.manifest, checkpoints)
     uses_text = "semantic" in stages or synthesizer.manifest.semantic.prompts
-    preparation = preparation_config(
-        name,
-        lang,
-        uses_text=uses_text,
-        separate=separate,
-        denoise=denoise,
-        transcriber=transcriber,
-        at_most=at_most,
-    )
+    cleaning: dict[str, Any] = {"separate": separate, "denoise": denoise, "at_most": at_most}
+    cleaning |= {"transcriber": transcriber, "uses_text": uses_text}
+    preparation = preparation_config(name, lang, **cleaning)
     speech = _prepare(recordings, folder / "data", preparation)
     run, begun = adaptation_run(
         folder / "runs", speech.lines, settings, synthesizer.manifest.base, checkpoints
