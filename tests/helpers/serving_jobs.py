@@ -46,7 +46,7 @@ def small_training(folder: Path, **acoustic: Any) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     settings = {"epochs": 3, "least": 4, "batch_size": 2, "save_every": 1, **acoustic}
     (folder / "training.yaml").write_text(yaml.safe_dump({"acoustic": settings}), encoding="utf-8")
-    return {"training": str(folder / "training.yaml"), "lease_s": 3, "scratch": str(folder / "scratch")}
+    return {"training": str(folder / "training.yaml"), "lease_s": 10, "scratch": str(folder / "scratch")}
 
 
 def submit(server: RunningServer, name: str, recording: Path = RECORDING, **fields: Any) -> httpx.Response:

@@ -144,7 +144,7 @@ def test_a_killed_worker_and_a_killed_server_lose_nothing(undisturbed: Path, tmp
             assert job(again, made["id"])["status"] == "running"
             worker = _worker(again)
             done = wait_for(again, made["id"], "succeeded")
-            assert done["attempt"] == 2
+            assert done["attempt"] >= 2
             assert again.speak(voice="survivor").status_code == 200
             (tmp_path / "survivor.voice").write_bytes(
                 again.client.get("/v1/audio/voices/survivor/file").content
