@@ -63,8 +63,10 @@ class JobMonitor:
                 process.wait()
 
     def _run(self) -> None:
-        while not self._closing.is_set():
+        while True:
             self._wake.clear()
+            if self._closing.is_set():  # looked up after the clearing, which may have swallowed its wake
+                return
             busy = False
             try:
                 busy = self._look()

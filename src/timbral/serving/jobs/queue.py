@@ -169,8 +169,9 @@ class JobQueue:
 
     def active(self) -> int:
         """How many jobs wait or run."""
-        counted = self.counts()
-        return sum(counted[state] for state in ACTIVE)
+        with self._database.reading() as session:
+            query = select(func.count()).select_from(JobRow).where(JobRow.state.in_(ACTIVE))
+            return session.execute(query).scalar_one()
 
     def succeeded(self, since: datetime, limit: int) -> list[JobRow]:
         """Jobs that have succeeded after a moment, the oldest first."""
