@@ -33,7 +33,7 @@ class RunningServer:
 
     def __enter__(self) -> "RunningServer":
         self.home.mkdir(parents=True, exist_ok=True)
-        settings = {"pool": {"languages": ["en"]}, **self.settings}
+        settings = {"pool": {"languages": ["en"]}, "jobs": {"workers": 0}, **self.settings}
         (self.home / "serve.yaml").write_text(json.dumps(settings), encoding="utf-8")
         self._errors = (self.home / "server.log").open("wb")
         self._process = subprocess.Popen(
@@ -104,6 +104,13 @@ class RunningServer:
         """Asks the server to stop; its exit code."""
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(60)
+
+    def kill(self) -> None:
+        """SIGKILL; what it has started ends by itself."""
+        self._process.kill()
+        self._process.wait(60)
+        self.client.close()
+        self._errors.close()
 
     def speak(self, text: str = "Hello there.", **fields: Any) -> httpx.Response:
         """A request for speech."""

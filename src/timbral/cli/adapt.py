@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import soundfile
 import typer
 
 from timbral.cli import terminal
@@ -30,7 +29,8 @@ from timbral.cli.train import (
 from timbral.errors import SettingError
 
 if TYPE_CHECKING:
-    from timbral.data import Line, Settings
+    from timbral.data import PreparationConfig
+    from timbral.training.speaker_set import SpeakerSet
 
 NewName = Annotated[str, typer.Option("--name", help="Name of the voice.")]
 Separate = Annotated[bool, typer.Option("--separate", help="Separate the voice from music.")]
@@ -49,8 +49,6 @@ Work = Annotated[
     Path | None, typer.Option("--work", metavar="DIR", help="Folder for clips and training, which is kept.")
 ]
 
-_AT_LEAST = 30.0
-"""Seconds of speech below which noisy and clipped clips are used as well."""
 _MAX_NAMES = 5
 
 
@@ -82,8 +80,8 @@ def adapt(
         from timbral.training.adaptation import adapt_voice, adaptation_run, default_stages
         from timbral.training.base_checkpoints import BaseCheckpoints
         from timbral.training.settings import family_of, read_settings, stages_of
-    from timbral import Consent, data, load
-    from timbral.data.denoising import can_denoise
+        from timbral.training.speaker_set import preparation_config
+    from timbral import Consent, load
     from timbral.paths import cache_folder
     from timbral.voices import store as voice_store
 
@@ -95,24 +93,20 @@ def adapt(
     checkpoints = BaseCheckpoints(gpt, sovits, discriminator)
     stages = stages_of(stage) or default_stages(synthesizer.manifest, checkpoints)
     uses_text = "semantic" in stages or synthesizer.manifest.semantic.prompts
-    preparation = data.Settings(
-        speaker=name.replace("|", " "),
-        language=lang,
-        separate=separate,
-        denoise=can_denoise() if denoise is None else denoise,
-        transcriber=transcriber or ("whisper" if uses_text else "none"),
-        at_most=at_most,
-        at_least=_AT_LEAST,
+    cleaning: dict[str, Any] = {"separate": separate, "denoise": denoise, "at_most": at_most}
+    cleaning |= {"transcriber": transcriber, "uses_text": uses_text}
+    preparation = preparation_config(name, lang, **cleaning)
+    speech = _prepare(recordings, folder / "data", preparation)
+    run, begun = adaptation_run(
+        folder / "runs", speech.lines, settings, synthesizer.manifest.base, checkpoints
     )
-    lines, others, seconds = _prepare(recordings, folder / "data", preparation)
-    run, begun = adaptation_run(folder / "runs", lines, settings, synthesizer.manifest.base, checkpoints)
     chosen: dict[str, Any] = {"stages": stages, "checkpoints": checkpoints, "consent": agreement}
     with terminal.progress("training") as bar:
         chosen |= {"resume": begun, "device": device, "on_progress": bar.on_progress}
-        adapted = adapt_voice(synthesizer, lines, run, settings, **chosen)
+        adapted = adapt_voice(synthesizer, speech.lines, run, settings, **chosen)
     assert adapted
     facts: dict[str, Any] = {"name": name, "path": str(voice_store.save(adapted.voice, name, replace=True))}
-    facts |= {"seconds": seconds, "work": str(folder), "other_speakers": others}
+    facts |= {"seconds": speech.seconds, "work": str(folder), "other_speakers": list(speech.others)}
     _report(facts | {"stages": [facts_of(one) for one in adapted.trained]}, model, json)
 
 
@@ -132,29 +126,20 @@ def _report(facts: dict[str, Any], model: str | None, json: bool) -> None:
     print(f"{facts['work']}: clips, report and training; remove it when it is not needed any more")
 
 
-def _prepare(
-    recordings: list[Path], folder: Path, settings: "Settings"
-) -> "tuple[list[Line], list[str], float]":
-    """Prepares the recordings and prints notes about them, before the training begins.
-
-    Returns the clips of the main speaker, the file names of other clips, and the seconds of the former.
-    """
-    from timbral import data
-    from timbral.training.main_speaker import main_speaker
-    from timbral.training.recordings import read_recordings
+def _prepare(recordings: list[Path], folder: Path, settings: "PreparationConfig") -> "SpeakerSet":
+    """Prepares the recordings and prints notes about them, before the training begins."""
+    from timbral.training.speaker_set import prepare_speaker
 
     with terminal.progress("preparing") as bar:
-        report = terminal.Narrator(bar)
-        prepared = data.prepare(recordings, folder, settings, report)
-        lines, others = main_speaker(read_recordings(prepared.path)[0], report)
+        speech = prepare_speaker(recordings, folder, settings, terminal.Narrator(bar))
+    prepared, names = speech.prepared, speech.others
     for problem in (*prepared.problems, *prepared.notes):
         terminal.note(problem)
     if prepared.dropped:
         terminal.note(f"{counted(len(prepared.dropped), 'clip')} dropped; {prepared.report} says why")
-    names = [line.audio.name for line in others]
     if names:
         terminal.note(
-            f"more than one speaker: {len(names)} of {len(lines) + len(names)} clips are not of the one who speaks "
+            f"more than one speaker: {len(names)} of {len(speech.lines) + len(names)} clips are not of the one who speaks "
             f"most, and are left out ({', '.join(names[:_MAX_NAMES])}{', ...' if len(names) > _MAX_NAMES else ''})"
         )
-    return lines, names, prepared.seconds - sum(soundfile.info(str(line.audio)).duration for line in others)
+    return speech

@@ -1,4 +1,4 @@
-"""`timbral serve`, `timbral keys`, `timbral audit`: the server, who may use it, and its record."""
+"""`timbral serve`, `timbral worker`, `timbral keys`, `timbral audit`: the server, its jobs, who may use it, its record."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +18,14 @@ Port = Annotated[
     int | None, typer.Option(min=0, max=65535, help="Port; 8000 by default, 0 for any free one.")
 ]
 Open = Annotated[bool, typer.Option("--open", help="Serve other machines without any key.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=64,
+        help="Processes for jobs, started when there are any; 1 where timbral[train] is installed.",
+    ),
+]
 Scopes = Annotated[list[str], typer.Option("--scope", help="speak, voices, train or admin; can be repeated.")]
 Owner = Annotated[str | None, typer.Option(help="Whose voices it makes; by default NAME.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What the key is for.")]
@@ -31,15 +39,46 @@ keys = typer.Typer(help="Make, list and revoke the API keys of the server.", ric
 audit = typer.Typer(help="Show and check the audit log of the server.", rich_markup_mode=None)
 
 
-def serve(host: Host = None, port: Port = None, config: Config = None, open_: Open = False) -> None:
+def serve(
+    host: Host = None,
+    port: Port = None,
+    config: Config = None,
+    open_: Open = False,
+    workers: Workers = None,
+) -> None:
     """Serve speech over HTTP, with OpenAI's API. Ctrl-C ends it, after the streams that run."""
     settings = _settings(config, host=host, port=port, open=open_ or None)
+    if workers is not None:
+        jobs = settings.jobs.model_copy(update={"workers": workers})
+        settings = settings.model_copy(update={"jobs": jobs})
     from timbral.serving.server import serve as run
 
     def opened(address: str) -> None:
         print(f"{address}  (API: {address}/docs)", flush=True)
 
     run(settings, opened)
+
+
+def worker(config: Config = None) -> None:
+    """Work on the jobs of a server, which may run on another machine. Ctrl-C ends it; another one goes on with its job."""
+    settings = _settings(config)
+    import threading
+
+    try:
+        from timbral.serving import logs
+        from timbral.serving.jobs.worker import Worker
+        from timbral.serving.services import Services
+    except ModuleNotFoundError as error:
+        raise InstallationError(
+            f"jobs need {error.name}, which is not installed; pip install 'timbral[serve,train,data]' brings it"
+        ) from None
+    logs.configure(settings.log_format)
+    services = Services.open(settings)
+    try:
+        print(f"jobs of {services.database.engine.url.render_as_string()}", flush=True)
+        Worker(services, threading.Event()).run()
+    finally:
+        services.close()
 
 
 @keys.command("add")

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from timbral import __version__
 from timbral.errors import TimbralError
-from timbral.serving.api import consents, models, operations, speech, voices
+from timbral.serving.api import consents, jobs, models, operations, speech, voices
 from timbral.serving.api.speech_request import SpeechRequest
 from timbral.serving.errors import as_api_error, error_body, error_response
 from timbral.serving.http.bodies import BodyLimits
@@ -27,7 +27,7 @@ _log = logging.getLogger("timbral.serving")
 
 _CLIENT_CLOSED = 499
 
-ROUTERS = (speech.router, voices.router, consents.router, models.router, operations.router)
+ROUTERS = (speech.router, voices.router, consents.router, jobs.router, models.router, operations.router)
 
 
 def make_app(services: Services) -> FastAPI:
@@ -37,6 +37,7 @@ def make_app(services: Services) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         loading = asyncio.ensure_future(run_in_threadpool(services.preload))
         loading.add_done_callback(_report)
+        services.monitor.start()
         yield
         services.draining = True
         await run_in_threadpool(services.close)

@@ -16,7 +16,7 @@ from pydantic_settings import (
 
 from timbral.errors import SettingError
 from timbral.models import EMBEDDED
-from timbral.paths import data_folder, describe_error
+from timbral.paths import cache_folder, data_folder, describe_error
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -82,6 +82,32 @@ class LimitsConfig(_Part):
     concurrent: Count | None = None
 
 
+class JobsConfig(_Part):
+    """Jobs that make fine-tuned voices.
+
+    workers: processes that the server starts when there are jobs; None for one where `timbral[train]` is installed, 0 for
+    none. lease_s: seconds after which a job is taken up again whose worker has died. attempts: how often a job is begun
+    before it fails. waiting: jobs of one owner that may wait or run. recordings: of one job. training: YAML as `timbral train
+    --config` takes it. at_most_s: seconds of speech that are used, the cleanest. gate: `voice`, a YAML file of bounds, or
+    `none`. scratch: folder for clips and checkpoints, by default in the user's cache folder.
+    """
+
+    workers: Annotated[int, Field(ge=0, le=64)] | None = None
+    lease_s: Annotated[float, Field(ge=1, le=3600)] = 30.0
+    attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    waiting: Count = 20
+    recordings: Annotated[int, Field(ge=1, le=1000)] = 50
+    training: Path | None = None
+    at_most_s: Seconds = 300.0
+    gate: str = "voice"
+    scratch: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder for clips and checkpoints."""
+        return self.scratch or cache_folder() / "jobs"
+
+
 class StorageConfig(_Part):
     """Where records and files are kept.
 
@@ -135,6 +161,7 @@ class ServeConfig(BaseSettings):
     engine: EngineConfig = EngineConfig()
     pool: PoolConfig = PoolConfig()
     limits: LimitsConfig = LimitsConfig()
+    jobs: JobsConfig = JobsConfig()
     storage: StorageConfig = StorageConfig()
     privacy: PrivacyConfig = PrivacyConfig()
 

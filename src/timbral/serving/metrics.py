@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -48,11 +48,14 @@ class Metrics:
         )
         self.evictions = Counter("timbral_evictions", "What made room in memory.", ("kind",), registry=made)
         self.cache = Counter("timbral_cache", "Look-ups in caches.", ("cache", "result"), registry=made)
-        self.jobs = Gauge("timbral_jobs", "Jobs by state.", ("state",), registry=made)
 
     def watch(self, name: str, help_text: str, value: Callable[[], float]) -> None:
         """A gauge that is read when it is asked for."""
         self.registry.register(_Watched(name, help_text, value))
+
+    def watch_by(self, name: str, help_text: str, label: str, values: Callable[[], dict[str, int]]) -> None:
+        """A gauge with a label that is read when it is asked for."""
+        self.registry.register(_WatchedBy(name, help_text, label, values))
 
     def count_speech(self, report: Report | None) -> None:
         """Counts a speech that is over or was stopped."""
@@ -80,3 +83,19 @@ class _Watched(Collector):
     def collect(self) -> list[GaugeMetricFamily]:
         """One sample."""
         return [GaugeMetricFamily(self._name, self._help, value=self._value())]
+
+
+class _WatchedBy(Collector):
+    def __init__(self, name: str, help_text: str, label: str, values: Callable[[], dict[str, int]]) -> None:
+        self._name, self._help, self._label, self._values = name, help_text, label, values
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """No sample: a registry asks for it before there are any values."""
+        return [GaugeMetricFamily(self._name, self._help, labels=[self._label])]
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        """A sample for each value of the label."""
+        family = GaugeMetricFamily(self._name, self._help, labels=[self._label])
+        for value, count in self._values().items():
+            family.add_metric([value], count)
+        return [family]

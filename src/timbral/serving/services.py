@@ -3,20 +3,24 @@
 from dataclasses import dataclass
 
 from timbral.serving.access.audit import AuditLog
-from timbral.serving.access.keys import Keys
+from timbral.serving.access.keys import Keys, Principal
 from timbral.serving.access.limits import Limits
 from timbral.serving.config import ServeConfig
 from timbral.serving.engine.cloning import CloningQueue
 from timbral.serving.engine.pool import ModelPool
 from timbral.serving.engine.rendering import OpenProcessor
 from timbral.serving.engine.speaker import Speaker
+from timbral.serving.jobs.monitor import JobMonitor
+from timbral.serving.jobs.queue import JobQueue
 from timbral.serving.metrics import Metrics
 from timbral.serving.storage.database import Database
 from timbral.serving.storage.objects import Objects
+from timbral.serving.storage.tables import JobRow
 from timbral.serving.voices.cache import VoiceCache
 from timbral.serving.voices.consents import Consents
 from timbral.serving.voices.registry import Voices
-from timbral.serving.voices.search import ExactSearch, VoiceSearch
+from timbral.serving.voices.search import VoiceSearch
+from timbral.serving.voices.vector_search import search_in
 
 
 @dataclass(eq=False)
@@ -37,6 +41,8 @@ class Services:
     search: VoiceSearch
     speaker: Speaker
     cloning: CloningQueue
+    jobs: JobQueue
+    monitor: JobMonitor
     preloaded: bool = False
     draining: bool = False
 
@@ -51,12 +57,15 @@ class Services:
             lambda found: metrics.cache.labels("voices", "hit" if found else "miss").inc(),
         )
         consents = Consents(database, objects, required=config.privacy.require_consent)
+        voices = Voices(config, database, objects, pool, consents, cache)
+        jobs = JobQueue(database, config.jobs)
         speaker = Speaker(config.engine, pool, metrics, _processors(config))
         metrics.watch(
             "timbral_streams_active", "Speeches that are being made.", lambda: speaker.admission.active
         )
         metrics.watch("timbral_queue_length", "Requests that wait.", lambda: speaker.admission.waiting)
         metrics.watch("timbral_voice_cache_bytes", "Voices in memory.", lambda: cache.size)
+        metrics.watch_by("timbral_jobs", "Jobs by state.", "state", jobs.counts)
         return cls(
             config=config,
             database=database,
@@ -67,10 +76,12 @@ class Services:
             metrics=metrics,
             pool=pool,
             consents=consents,
-            voices=Voices(config, database, objects, pool, consents, cache),
-            search=ExactSearch(database),
+            voices=voices,
+            search=search_in(database),
             speaker=speaker,
             cloning=CloningQueue(),
+            jobs=jobs,
+            monitor=JobMonitor(config, jobs, lambda job: _warm(job, voices, pool)),
         )
 
     def preload(self) -> None:
@@ -81,9 +92,18 @@ class Services:
         self.preloaded = True
 
     def close(self) -> None:
-        """Waits for speeches that still run, and closes the database."""
+        """Waits for speeches that still run, ends the workers, and closes the database."""
         self.speaker.close()
+        self.monitor.close()
         self.database.close()
+
+
+def _warm(job: JobRow, voices: Voices, pool: ModelPool) -> None:
+    """Makes the voice of a job ready to speak. Raises TimbralError."""
+    owner = Principal(job.owner, job.key_id, frozenset())
+    voice = voices.resolve(owner, job.voice_id).voice
+    with pool.lease(pool.fitting(voice, voice.model), voice):
+        return
 
 
 def _processors(config: ServeConfig) -> tuple[OpenProcessor, ...]:

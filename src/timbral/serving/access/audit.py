@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from timbral.serving.access.keys import Principal
 from timbral.serving.storage.database import Database
@@ -20,7 +20,6 @@ START = "0" * 64
 """The hash before the first entry."""
 
 _BATCH = 1000
-_ATTEMPTS = 20
 
 
 class AuditLog:
@@ -31,33 +30,27 @@ class AuditLog:
 
     def append(self, action: str, principal: Principal, request_id: str, **details: Any) -> AuditRow:
         """Adds an entry; details: what JSON can hold."""
-        for attempt in range(_ATTEMPTS):
-            try:
-                return self._append(action, principal, request_id, details)
-            except (
-                IntegrityError
-            ):  # another process took the number (only where transactions run beside each other)
-                if attempt == _ATTEMPTS - 1:
-                    raise
-        raise AssertionError
-
-    def _append(
-        self, action: str, principal: Principal, request_id: str, details: dict[str, Any]
-    ) -> AuditRow:
         with self._database.session() as session:
-            last = session.scalars(select(AuditRow).order_by(AuditRow.number.desc()).limit(1)).first()
-            row = AuditRow(
-                number=1 if last is None else last.number + 1,
-                time=now().isoformat(timespec="microseconds"),
-                action=action,
-                owner=principal.owner,
-                key_id=principal.key_id,
-                request_id=request_id,
-                details=json.dumps(details, ensure_ascii=True, sort_keys=True),
-                previous=START if last is None else last.hash,
-            )
-            row.hash = digest(row)
-            session.add(row)
+            return self.add(session, action, principal, request_id, **details)
+
+    def add(
+        self, session: Session, action: str, principal: Principal, request_id: str, **details: Any
+    ) -> AuditRow:
+        """Adds an entry in a transaction, with which it stays or goes. Others wait for its end to add theirs."""
+        self._database.alone(session, "audit")
+        last = session.scalars(select(AuditRow).order_by(AuditRow.number.desc()).limit(1)).first()
+        row = AuditRow(
+            number=1 if last is None else last.number + 1,
+            time=now().isoformat(timespec="microseconds"),
+            action=action,
+            owner=principal.owner,
+            key_id=principal.key_id,
+            request_id=request_id,
+            details=json.dumps(details, ensure_ascii=True, sort_keys=True),
+            previous=START if last is None else last.hash,
+        )
+        row.hash = digest(row)
+        session.add(row)
         return row
 
     def entries(self, after: int = 0, limit: int | None = None) -> Iterator[AuditRow]:

@@ -83,7 +83,8 @@ class Limits:
         today = now()
         day = today.date().isoformat()
         with self._database.session() as session:
-            row = session.get(UsageRow, (principal.key_id, day), with_for_update=True)
+            self._database.alone(session, f"usage of {principal.key_id}")
+            row = session.get(UsageRow, (principal.key_id, day))
             if row is None:
                 session.execute(delete(UsageRow).where(UsageRow.key_id == principal.key_id))
                 row = UsageRow(key_id=principal.key_id, day=day, characters=0)

@@ -1,11 +1,13 @@
 """The database: one engine, sessions, and the migrations that bring its tables up to date.
 
 SQLite runs in WAL mode: readers do not wait for a writer, and a process that is killed loses nothing that was committed.
-Any other database needs nothing but its URL.
+PostgreSQL needs its driver (`timbral[postgres]`) and its URL.
 """
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from timbral.errors import SettingError
 from timbral.paths import describe_error
 from timbral.serving.config import StorageConfig
+from timbral.serving.storage.tables import now
 
 _BUSY_MS = 10_000
+_CONNECTIONS = 8
+"""Connections to a database server that are kept open, and how many more there may be for a moment."""
 
 
 class Database:
@@ -60,6 +65,27 @@ class Database:
         with self._readers.begin() as session:
             yield session
 
+    @property
+    def is_postgres(self) -> bool:
+        """Whether it is PostgreSQL."""
+        return self.engine.dialect.name == "postgresql"
+
+    def alone(self, session: Session, purpose: str) -> None:
+        """Lets no other transaction for the same purpose run until this one ends.
+
+        SQLite has one writing transaction at a time anyway.
+        """
+        if self.is_postgres:
+            number = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:8], "big", signed=True)
+            session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+    def moment(self, session: Session) -> datetime:
+        """This moment by the clock that all processes of the database share, in UTC."""
+        if self.is_postgres:
+            moment: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
+            return moment
+        return now()
+
     def ping(self) -> None:
         """Raises SQLAlchemyError where the database does not answer."""
         with self.engine.connect() as connection:
@@ -85,8 +111,10 @@ def migrate(engine: Engine) -> None:
 
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True)
+        return create_engine(parsed, pool_pre_ping=True, pool_size=_CONNECTIONS, max_overflow=_CONNECTIONS)
     if parsed.database:
         Path(parsed.database).absolute().parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, connect_args={"timeout": _BUSY_MS / 1000})

@@ -1,4 +1,4 @@
-"""Tables of the server: keys, voices, consents, usage, and the audit log."""
+"""Tables of the server: keys, voices, consents, usage, jobs, and the audit log."""
 
 from datetime import datetime, timezone
 from typing import Any
@@ -116,6 +116,45 @@ class VoiceRow(Base):
     size: Mapped[int]
     embedding: Mapped[bytes] = mapped_column(LargeBinary)
     created: Mapped[datetime] = mapped_column(default=now)
+
+
+class JobRow(Base):
+    """A job that makes a fine-tuned voice, and its place in the queue.
+
+    voice_id: of the voice that it will make. recordings: a dict each of object, sha256 and name. options: those
+    of `JobOptions`. stage, step, progress: what is done now, in one word and in more, and the share that is done,
+    0 to 1. version: counts the changes. worker: who holds the job, until `due`; a job that waits is taken up
+    after `due`. attempts: how often work on it has begun. cancelling: whether it is to stop.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("ix_jobs_due", "state", "due"), Index("ix_jobs_owner", "owner", "created"))
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(100))
+    key_id: Mapped[str] = mapped_column(String(40))
+    scopes: Mapped[str] = mapped_column(String(200))
+    request_id: Mapped[str] = mapped_column(String(100))
+    name: Mapped[str] = mapped_column(String(100))
+    voice_id: Mapped[str] = mapped_column(String(40))
+    consent_id: Mapped[str | None] = mapped_column(ForeignKey("consents.id"), default=None)
+    recordings: Mapped[list[dict[str, str]]] = mapped_column(JSON)
+    options: Mapped[dict[str, Any]] = mapped_column(JSON)
+    state: Mapped[str] = mapped_column(String(20))
+    stage: Mapped[str] = mapped_column(String(20), default="")
+    step: Mapped[str] = mapped_column(String(200), default="")
+    progress: Mapped[float] = mapped_column(default=0.0)
+    notes: Mapped[list[str]] = mapped_column(JSON, default=list)
+    error: Mapped[str] = mapped_column(String(2000), default="")
+    error_code: Mapped[str] = mapped_column(String(40), default="")
+    version: Mapped[int] = mapped_column(default=0)
+    worker: Mapped[str] = mapped_column(String(100), default="")
+    due: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+    cancelling: Mapped[bool] = mapped_column(default=False)
+    created: Mapped[datetime] = mapped_column(default=now)
+    started: Mapped[datetime | None] = mapped_column(default=None)
+    finished: Mapped[datetime | None] = mapped_column(default=None)
 
 
 class AuditRow(Base):

@@ -1,7 +1,7 @@
 """The voices of a server: registered with consent, visible to their owner or to all, and found by name or id."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import or_, select
@@ -15,7 +15,7 @@ from timbral.serving.engine.pool import ModelPool
 from timbral.serving.errors import ApiError
 from timbral.serving.storage.database import Database
 from timbral.serving.storage.objects import Objects
-from timbral.serving.storage.tables import ConsentRow, VoiceRow, now
+from timbral.serving.storage.tables import ConsentRow, JobRow, VoiceRow, now
 from timbral.serving.voices import files
 from timbral.serving.voices.cache import VoiceCache
 from timbral.serving.voices.consents import Agreement, Consents, sha256_of
@@ -73,7 +73,7 @@ class Voices:
         consent: id of a consent, or the statement itself. Raises ApiError: no consent (403), the name is taken (409);
         AudioError, TextError, VoiceError.
         """
-        self._check_name(principal, name)
+        self.check_name(principal, name)
         digests = [sha256_of(content) for content in recordings.contents]
         agreement = self._consents.agreement(principal, consent, name, digests)
         voice = self._cloned(recordings, model, agreement.consent if agreement else None)
@@ -84,7 +84,7 @@ class Voices:
         self, principal: Principal, name: str, content: bytes, consent: str | None, *, public: bool = False
     ) -> VoiceRow:
         """Registers a .voice file, which brings its consent or is given one. Raises as `clone` does."""
-        self._check_name(principal, name)
+        self.check_name(principal, name)
         voice, digests = files.from_bytes(content), [sha256_of(content)]
         speaker = name
         if not consent and voice.consent is not None:
@@ -94,6 +94,40 @@ class Voices:
             voice = replace(voice, consent=agreement.consent)
         row = _row(principal, name, voice, voice.prompt_text, public=public)
         return self._register(principal, row, voice, agreement, digests)
+
+    def keep(
+        self,
+        principal: Principal,
+        name: str,
+        voice: Voice,
+        agreement: Agreement | None,
+        digests: Sequence[str],
+        *,
+        voice_id: str,
+        file: str,
+        public: bool,
+        also: Callable[[Session, VoiceRow], None],
+    ) -> VoiceRow:
+        """Registers a voice that is made already, under an id that was set aside for it.
+
+        file: object for its file. also: what the same transaction writes. Raises ApiError: the name is taken (409), the
+        consent was withdrawn (404); and what `also` raises.
+        """
+        row = _row(principal, name, voice, voice.prompt_text, public=public)
+        row.id, row.object = voice_id, file
+        return self._register(principal, row, voice, agreement, digests, also)
+
+    def check_name(self, principal: Principal, name: str) -> None:
+        """Raises ApiError where a new voice cannot be called so: unfit (400), or taken by a voice or a job (409)."""
+        if not name.strip() or name.startswith(PREFIX) or len(name) > 100 or not name.isprintable():
+            raise ApiError(400, f"{name[:100]!a} cannot name a voice", code="invalid_name", param="name")
+        with self._database.reading() as session:
+            for table in (VoiceRow, JobRow):
+                query = select(table.id).where(table.owner == principal.owner, table.name == name)
+                if table is JobRow:
+                    query = query.where(JobRow.finished.is_(None))
+                if session.scalars(query).first() is not None:
+                    raise _taken(name)
 
     def visible(self, principal: Principal) -> list[VoiceRow]:
         """Voices that the principal may speak with, by name."""
@@ -172,15 +206,6 @@ class Voices:
                 *recordings.contents, text=recordings.text, language=recordings.language, consent=consent
             )
 
-    def _check_name(self, principal: Principal, name: str) -> None:
-        """Raises ApiError where a voice cannot be called so, before the work of making it."""
-        if not name.strip() or name.startswith(PREFIX) or len(name) > 100 or not name.isprintable():
-            raise ApiError(400, f"{name[:100]!a} cannot name a voice", code="invalid_name", param="name")
-        with self._database.reading() as session:
-            query = select(VoiceRow.id).where(VoiceRow.owner == principal.owner, VoiceRow.name == name)
-            if session.scalars(query).first() is not None:
-                raise _taken(name)
-
     def _register(
         self,
         principal: Principal,
@@ -188,6 +213,7 @@ class Voices:
         voice: Voice,
         agreement: Agreement | None,
         digests: Sequence[str],
+        also: Callable[[Session, VoiceRow], None] = lambda session, row: None,
     ) -> VoiceRow:
         content = files.to_bytes(voice)
         row.sha256, row.size = sha256_of(content), len(content)
@@ -199,6 +225,8 @@ class Voices:
                     self._consents.settle(session, principal, agreement, digests)
                     row.consent_id = agreement.row.id
                 session.add(row)
+                session.flush()
+                also(session, row)
         except IntegrityError:
             self._objects.delete(row.object)
             raise _taken(row.name) from None

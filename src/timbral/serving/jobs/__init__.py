@@ -1,0 +1,1 @@
+"""Jobs: from uploaded recordings to a fine-tuned voice, in processes apart from the server."""
