@@ -18,6 +18,9 @@ Port = Annotated[
     int | None, typer.Option(min=0, max=65535, help="Port; 8000 by default, 0 for any free one.")
 ]
 Open = Annotated[bool, typer.Option("--open", help="Serve other machines without any key.")]
+Ray = Annotated[
+    bool, typer.Option("--ray", help="Speak on a Ray cluster, which is started where there is none.")
+]
 Scopes = Annotated[list[str], typer.Option("--scope", help="speak, voices, train or admin; can be repeated.")]
 Owner = Annotated[str | None, typer.Option(help="Whose voices it makes; by default NAME.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What the key is for.")]
@@ -31,10 +34,12 @@ keys = typer.Typer(help="Make, list and revoke the API keys of the server.", ric
 audit = typer.Typer(help="Show and check the audit log of the server.", rich_markup_mode=None)
 
 
-def serve(host: Host = None, port: Port = None, config: Config = None, open_: Open = False) -> None:
+def serve(
+    host: Host = None, port: Port = None, config: Config = None, open_: Open = False, ray: Ray = False
+) -> None:
     """Serve speech over HTTP, with OpenAI's API. Ctrl-C ends it, after the streams that run."""
     settings = _settings(config, host=host, port=port, open=open_ or None)
-    from timbral.serving.server import serve as run
+    run = _ray_server() if ray else _server()
 
     def opened(address: str) -> None:
         print(f"{address}  (API: {address}/docs)", flush=True)
@@ -116,6 +121,22 @@ def _settings(path: Path | None, **flags: Any) -> "ServeConfig":
             "serving needs more packages; install them with: pip install 'timbral[serve]'"
         ) from None
     return read_config(path, **flags)
+
+
+def _server() -> Any:
+    from timbral.serving.server import serve as run
+
+    return run
+
+
+def _ray_server() -> Any:
+    try:
+        from timbral.serving.ray.server import serve as run
+    except ImportError:
+        raise InstallationError(
+            "--ray needs more packages; install them with: pip install 'timbral[ray]'"
+        ) from None
+    return run
 
 
 def _database(path: Path | None) -> Any:
