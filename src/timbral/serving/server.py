@@ -14,6 +14,7 @@ from timbral.serving import logs
 from timbral.serving.app import make_app
 from timbral.serving.config import ServeConfig
 from timbral.serving.http.protocol import TimedProtocol
+from timbral.serving.memory import limit_arenas
 from timbral.serving.services import Services
 
 _log = logging.getLogger("timbral.serving")
@@ -41,6 +42,7 @@ def serve(config: ServeConfig, opened: Callable[[str], None] = print) -> None:
     opened: is given the address when requests are taken. Raises SettingError: the port is taken, storage cannot be used, or
     others than this machine could use the server without a key.
     """
+    limit_arenas()
     logs.configure(config.log_format)
     services = Services.open(config)
     check_access(services)

@@ -18,6 +18,7 @@ from timbral.inference.stream import SpeechStream
 from timbral.serving import logs
 from timbral.serving.config import ServeConfig
 from timbral.serving.engine.pool import ModelPool
+from timbral.serving.memory import limit_arenas
 from timbral.serving.ray.messages import Piece, Refusal, SpeechTask
 from timbral.serving.ray.scaling import FIRST_SOUND
 from timbral.voices import Consent, Voice
@@ -35,6 +36,7 @@ class Engine:
     def __init__(self, settings: dict[str, Any]) -> None:
         """settings: of ServeConfig. Loads what `pool.preload` names, so that a replica that is ready is warm."""
         config = ServeConfig(**settings)
+        limit_arenas()
         logs.configure(config.log_format)
         self._pool = ModelPool(config.pool, config.engine)
         self._threads = ThreadPoolExecutor(config.engine.streams + 4, "speak")
