@@ -44,7 +44,8 @@ class RunningServer:
             text=True,
         )
         assert self._process.stdout is not None
-        found = re.match(r"(http://\S+)", self._process.stdout.readline())
+        lines = iter(self._process.stdout.readline, "")
+        found = next(filter(None, (re.match(r"(http://\S+)", line) for line in lines)), None)
         assert found, self.log
         self.address = found[1]
         self.client = httpx.Client(base_url=self.address, headers=self.headers, timeout=60)

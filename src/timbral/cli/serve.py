@@ -26,6 +26,9 @@ Workers = Annotated[
         help="Processes for jobs, started when there are any; 1 where timbral[train] is installed.",
     ),
 ]
+Ray = Annotated[
+    bool, typer.Option("--ray", help="Speak on a Ray cluster, which is started where there is none.")
+]
 Scopes = Annotated[list[str], typer.Option("--scope", help="speak, voices, train or admin; can be repeated.")]
 Owner = Annotated[str | None, typer.Option(help="Whose voices it makes; by default NAME.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What the key is for.")]
@@ -45,13 +48,14 @@ def serve(
     config: Config = None,
     open_: Open = False,
     workers: Workers = None,
+    ray: Ray = False,
 ) -> None:
     """Serve speech over HTTP, with OpenAI's API. Ctrl-C ends it, after the streams that run."""
     settings = _settings(config, host=host, port=port, open=open_ or None)
     if workers is not None:
         jobs = settings.jobs.model_copy(update={"workers": workers})
         settings = settings.model_copy(update={"jobs": jobs})
-    from timbral.serving.server import serve as run
+    run = _ray_server() if ray else _server()
 
     def opened(address: str) -> None:
         print(f"{address}  (API: {address}/docs)", flush=True)
@@ -155,6 +159,22 @@ def _settings(path: Path | None, **flags: Any) -> "ServeConfig":
             "serving needs more packages; install them with: pip install 'timbral[serve]'"
         ) from None
     return read_config(path, **flags)
+
+
+def _server() -> Any:
+    from timbral.serving.server import serve as run
+
+    return run
+
+
+def _ray_server() -> Any:
+    try:
+        from timbral.serving.ray.server import serve as run
+    except ImportError:
+        raise InstallationError(
+            "--ray needs more packages; install them with: pip install 'timbral[ray]'"
+        ) from None
+    return run
 
 
 def _database(path: Path | None) -> Any:

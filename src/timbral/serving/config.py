@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -125,6 +125,32 @@ class StorageConfig(_Part):
         return self.folder or data_folder() / "server"
 
 
+class RayConfig(_Part):
+    """How `--ray` spreads over a cluster.
+
+    address: of the cluster; by default RAY_ADDRESS, or else a cluster of this machine alone, which the server starts.
+    ingresses: processes that take requests. min_engines, max_engines: processes that speak; how many there are follows from
+    streams_per_engine, the speeches that one is to have, and first_sound_s, the 95th percentile of its time to first sound.
+    upscale_delay_s, downscale_delay_s: how long more or fewer have to be wanted. cpus_per_engine: cores that each one books.
+    """
+
+    address: str | None = None
+    ingresses: Count = 1
+    min_engines: Count = 1
+    max_engines: Count = 4
+    streams_per_engine: Count = 8
+    first_sound_s: Seconds = 0.8
+    upscale_delay_s: Seconds = 10.0
+    downscale_delay_s: Seconds = 300.0
+    cpus_per_engine: Annotated[float, Field(gt=0, le=1024, allow_inf_nan=False)] = 1.0
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "RayConfig":
+        if self.min_engines > self.max_engines:
+            raise ValueError("min_engines is above max_engines")
+        return self
+
+
 class PrivacyConfig(_Part):
     """Consent and records.
 
@@ -164,6 +190,7 @@ class ServeConfig(BaseSettings):
     jobs: JobsConfig = JobsConfig()
     storage: StorageConfig = StorageConfig()
     privacy: PrivacyConfig = PrivacyConfig()
+    ray: RayConfig = RayConfig()
 
     @property
     def on_loopback(self) -> bool:

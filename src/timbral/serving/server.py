@@ -14,6 +14,7 @@ from timbral.serving import logs
 from timbral.serving.app import make_app
 from timbral.serving.config import ServeConfig
 from timbral.serving.http.protocol import TimedProtocol
+from timbral.serving.memory import limit_arenas
 from timbral.serving.services import Services
 
 _log = logging.getLogger("timbral.serving")
@@ -41,10 +42,11 @@ def serve(config: ServeConfig, opened: Callable[[str], None] = print) -> None:
     opened: is given the address when requests are taken. Raises SettingError: the port is taken, storage cannot be used, or
     others than this machine could use the server without a key.
     """
+    limit_arenas()
     logs.configure(config.log_format)
     services = Services.open(config)
-    _check_access(services)
-    _check_models(services)
+    check_access(services)
+    check_models(services)
     with _bound(config) as bound:
         host, port = bound.getsockname()[:2]
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -61,7 +63,8 @@ def serve(config: ServeConfig, opened: Callable[[str], None] = print) -> None:
         _Server(settings, services).run(sockets=[bound])
 
 
-def _check_access(services: Services) -> None:
+def check_access(services: Services) -> None:
+    """Raises SettingError: others than this machine could use the server without a key."""
     config = services.config
     if services.keys.exist():
         return
@@ -74,7 +77,8 @@ def _check_access(services: Services) -> None:
     _log.warning("no API keys: %s may use this server; `timbral keys add NAME` closes it", who)
 
 
-def _check_models(services: Services) -> None:
+def check_models(services: Services) -> None:
+    """Raises SettingError: the settings name a model that is not there."""
     config, known = services.config, services.pool.known()
     for name in (config.default_model, *config.pool.preload, *config.pool.pinned):
         if name not in known:

@@ -7,6 +7,7 @@ from timbral.serving.access.keys import Keys, Principal
 from timbral.serving.access.limits import Limits
 from timbral.serving.config import ServeConfig
 from timbral.serving.engine.cloning import CloningQueue
+from timbral.serving.engine.interface import Pool
 from timbral.serving.engine.pool import ModelPool
 from timbral.serving.engine.rendering import OpenProcessor
 from timbral.serving.engine.speaker import Speaker
@@ -35,7 +36,7 @@ class Services:
     limits: Limits
     audit: AuditLog
     metrics: Metrics
-    pool: ModelPool
+    pool: Pool
     consents: Consents
     voices: Voices
     search: VoiceSearch
@@ -47,11 +48,12 @@ class Services:
     draining: bool = False
 
     @classmethod
-    def open(cls, config: ServeConfig) -> "Services":
-        """Opens database and files; loads no model. Raises SettingError."""
+    def open(cls, config: ServeConfig, pool: Pool | None = None) -> "Services":
+        """Opens database and files; loads no model. pool: models elsewhere; None for this process. Raises SettingError."""
         database, objects = Database.open(config.storage), Objects.open(config.storage)
         metrics = Metrics()
-        pool = ModelPool(config.pool, config.engine, lambda kind: metrics.evictions.labels(kind).inc())
+        if pool is None:
+            pool = ModelPool(config.pool, config.engine, lambda kind: metrics.evictions.labels(kind).inc())
         cache = VoiceCache(
             config.pool.voices_mb << 20,
             lambda found: metrics.cache.labels("voices", "hit" if found else "miss").inc(),

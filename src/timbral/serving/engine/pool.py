@@ -22,6 +22,23 @@ _RESIDENT = 2
 _UNLIMITED = 1 << 30
 
 
+def installed_models() -> dict[str, Bundle]:
+    """Every model of this machine that is whole, by name."""
+    return {name: bundle for name, bundle in list_bundles() if isinstance(bundle, Bundle)}
+
+
+def fitting_model(voice: Voice, model: str) -> str:
+    """The name of an installed model that fits a voice: `model`, the one that made it, or any other; `model` where none does."""
+    if voice.model == model:
+        return model
+    known = installed_models()
+    for name in dict.fromkeys([model, voice.model, *known]):
+        with contextlib.suppress(VoiceError, KeyError):
+            voice.check_fit(known[name].manifest)
+            return name
+    return model
+
+
 @dataclass(eq=False)
 class _Entry:
     """What is loaded, or being loaded. users: how many speak with it now. unload: frees it."""
@@ -53,18 +70,11 @@ class ModelPool:
 
     def known(self) -> dict[str, Bundle]:
         """Every model that can be loaded, by name."""
-        return {name: bundle for name, bundle in list_bundles() if isinstance(bundle, Bundle)}
+        return installed_models()
 
     def fitting(self, voice: Voice, model: str) -> str:
         """The name of a model that fits a voice: `model`, the one that made it, or any other; `model` where none does."""
-        if voice.model == model:
-            return model
-        known = self.known()
-        for name in dict.fromkeys([model, voice.model, *known]):
-            with contextlib.suppress(VoiceError, KeyError):
-                voice.check_fit(known[name].manifest)
-                return name
-        return model
+        return fitting_model(voice, model)
 
     @contextmanager
     def lease(self, model: str, voice: Voice | None = None) -> Iterator[Synthesizer]:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timbral.config import GenerationConfig
-from timbral.inference.stream import Report, SpeechStream
+from timbral.inference.stream import Report
 from timbral.serving.encoding import FormatName, open_encoder
-from timbral.serving.engine.pool import ModelPool
+from timbral.serving.engine.interface import ChunkStream, Pool
 from timbral.voices import Voice
 
 Samples = NDArray[np.float32]
@@ -53,11 +53,11 @@ class Rendering:
     processors: applied to the samples in this order, between synthesis and encoder.
     """
 
-    def __init__(self, order: SpeechOrder, pool: ModelPool, processors: Sequence[OpenProcessor] = ()) -> None:
+    def __init__(self, order: SpeechOrder, pool: Pool, processors: Sequence[OpenProcessor] = ()) -> None:
         self._order, self._pool, self._opened = order, pool, processors
         self._lock = threading.Lock()
         self._resources = ExitStack()
-        self._stream: SpeechStream | None = None
+        self._stream: ChunkStream | None = None
         self._cancelled = threading.Event()
         self._ended = False
         self.began = time.perf_counter()

@@ -11,7 +11,7 @@ from typing import TypeVar
 from timbral.serving.access.keys import Principal
 from timbral.serving.config import EngineConfig
 from timbral.serving.engine.admission import Admission
-from timbral.serving.engine.pool import ModelPool
+from timbral.serving.engine.interface import Pool
 from timbral.serving.engine.rendering import OpenProcessor, Rendering, SpeechOrder
 from timbral.serving.errors import ApiError
 from timbral.serving.metrics import Metrics
@@ -28,7 +28,7 @@ class Speaker:
     def __init__(
         self,
         config: EngineConfig,
-        pool: ModelPool,
+        pool: Pool,
         metrics: Metrics,
         processors: Sequence[OpenProcessor] = (),
     ) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from timbral.errors import VoiceError
 from timbral.serving.access.keys import Principal
 from timbral.serving.config import ServeConfig
-from timbral.serving.engine.pool import ModelPool
+from timbral.serving.engine.interface import Pool
 from timbral.serving.errors import ApiError
 from timbral.serving.storage.database import Database
 from timbral.serving.storage.objects import Objects
@@ -51,7 +51,7 @@ class Voices:
         config: ServeConfig,
         database: Database,
         objects: Objects,
-        pool: ModelPool,
+        pool: Pool,
         consents: Consents,
         cache: VoiceCache,
     ) -> None:
