@@ -26,6 +26,7 @@ from timbral.cli import (
     terminal,
     train,
     voices,
+    watermark,
 )
 from timbral.cli.defaults import read_defaults
 from timbral.errors import TimbralError
@@ -54,6 +55,7 @@ app.command("adapt")(adapt.adapt)
 app.command("serve")(serve.serve)
 app.add_typer(serve.keys, name="keys")
 app.add_typer(serve.audit, name="audit")
+app.command("watermark")(watermark.watermark)
 app.command("doctor")(doctor.doctor)
 
 
