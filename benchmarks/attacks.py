@@ -194,11 +194,22 @@ HARDER: Mapping[str, Attack] = MappingProxyType(
         "reverberation 0.3 s, 6 dB": reverberation(0.3, 6),
         "reverberation 0.6 s, 0 dB": reverberation(0.6, 0),
         "speed +1 %": speed(1.01),
+        "tempo +1 %": stretching(1.01),
         "speed +2 %": speed(1.02),
-        "speed +5 %": speed(1.05),
-        "time-stretching 1 %": stretching(1.01),
-        "time-stretching 5 %": stretching(1.05),
-        "pitch +1 semitone": pitch(1),
     }
 )
-"""What it is not made to survive, or not always."""
+"""What it survives only sometimes."""
+
+CHANGED: Mapping[str, Attack] = MappingProxyType(
+    {
+        "speed -10 %": speed(0.9),
+        "speed +2.5 %": speed(1.025),
+        "speed +20 %": speed(1.2),
+        "tempo -10 %": stretching(0.9),
+        "tempo +2.5 %": stretching(1.025),
+        "tempo +20 %": stretching(1.2),
+        "pitch -2 semitones": pitch(-2),
+        "pitch +3 semitones": pitch(3),
+    }
+)
+"""What it survives where detection searches for changes of speed."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import timbral
-from benchmarks.attacks import EXPECTED, noise
+from benchmarks.attacks import EXPECTED, Attack, noise, pitch, speed, stretching
 from tests.helpers.paths import DATA
 from timbral.audio import Audio, create, read
 from timbral.audio.resampling import resample
@@ -156,6 +156,19 @@ def test_speeches_put_together_are_found(synthetic: Samples) -> None:
     found = detect_watermark(np.concatenate([marked(synthetic)[: int(2.7 * RATE)]] * 4), RATE)
     assert found.found
     assert found.spans[0][0] == 0
+
+
+@pytest.mark.parametrize("change", [speed(0.93), stretching(1.1), pitch(2)], ids=["speed", "tempo", "pitch"])
+def test_it_is_found_at_any_speed(change: Attack, synthetic: Samples) -> None:
+    sample = excerpt(change(marked(synthetic), RATE), 0.2)
+    assert not detect_watermark(sample, RATE).found
+    found = detect_watermark(sample, RATE, any_speed=True)
+    assert found.found
+    assert found.spans == ((0, SECONDS),)
+
+
+def test_nothing_is_found_at_any_speed_in_speech_without_it(speech: Samples) -> None:
+    assert not detect_watermark(excerpt(speech, 0.2), RATE, any_speed=True).found
 
 
 def test_a_snippet_is_refused(synthetic: Samples) -> None:

@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.helpers.paths import DATA
+from timbral.audio import Audio, read
+from timbral.audio.watermark import WatermarkEmbedder
 from timbral.cli import main
 
 ENGLISH = str(DATA / "english.flac")
@@ -30,6 +33,17 @@ def test_what_was_said_with_it_is_found(capfd: Captured) -> None:
     assert "with.mp3: watermark found" in capfd.readouterr().out
     assert main(["watermark", "without.mp3"]) == 3
     assert "without.mp3: no watermark" in capfd.readouterr().out
+
+
+def test_a_key_and_any_speed(capfd: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    speech, rate = read(ENGLISH)
+    embedder = WatermarkEmbedder(rate, "secret")
+    Audio(np.concatenate([embedder.push(speech), embedder.finish()]), round(rate * 1.05)).save("fast.wav")
+    assert main(["watermark", "fast.wav", "--any-speed"]) == 3
+    assert main(["watermark", "fast.wav", "--any-speed", "--key", "secret"]) == 0
+    monkeypatch.setenv("TIMBRAL_WATERMARK_KEY", "secret")
+    assert main(["watermark", "fast.wav"]) == 3
+    assert main(["watermark", "fast.wav", "--any-speed"]) == 0
 
 
 def test_json_has_the_statistic(capfd: Captured) -> None:

@@ -20,11 +20,17 @@ Key = Annotated[
         envvar="TIMBRAL_WATERMARK_KEY", show_default=False, help="Of an operator; the public key by default."
     ),
 ]
+AnySpeed = Annotated[
+    bool,
+    typer.Option(
+        "--any-speed", help="Also find it where speed, tempo or pitch were changed by up to a fifth; slower."
+    ),
+]
 
 
-def watermark(file: File, key: Key = PUBLIC_KEY, json: Json = False) -> None:
+def watermark(file: File, key: Key = PUBLIC_KEY, any_speed: AnySpeed = False, json: Json = False) -> None:
     """Find out whether a recording carries the watermark: exit code 0 if it does, 3 if not."""
-    found = detect_watermark(*read(file), key)
+    found = detect_watermark(*read(file), key, any_speed=any_speed)
     if json:
         facts = {"file": str(file), "watermark": found.found, "statistic": round(found.statistic, 2)}
         terminal.print_json({**facts, "false_alarm": found.false_alarm, "spans": found.spans})

@@ -9,6 +9,7 @@ probability of a false alarm.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,8 @@ _BLOCK = 1000
 """Frames that are transformed at a time."""
 _WINDOW, _STEP = 6.0, 3.0
 """Seconds: a recording is searched as a whole and in windows, because only a part of it may be synthetic."""
+_FACTORS = tuple(1.01**step for step in range(-22, 23) if step)
+"""Changes of speed that are tried; the watermark is found at half a step beside them."""
 _SILENCE = 1e-7
 """Share of the mean power of a band below which a band counts as silent."""
 _FLOOR, _FLOOR_BIAS = 10, 1.0
@@ -69,23 +72,50 @@ class Detection:
     spans: tuple[tuple[float, float], ...]
 
 
-def detect_watermark(samples: NDArray[np.float32], rate: int, key: str = PUBLIC_KEY) -> Detection:
-    """Looks for the watermark of `key` in samples [n] at `rate` Hz. Raises AudioError: shorter than SHORTEST."""
-    seconds = len(samples) / rate
+def detect_watermark(
+    samples: NDArray[np.float32], rate: int, key: str = PUBLIC_KEY, *, any_speed: bool = False
+) -> Detection:
+    """Looks for the watermark of `key` in samples [n] at `rate` Hz.
+
+    any_speed: also if speed, tempo or pitch were changed by up to a fifth; takes a hundred times as long.
+    Raises AudioError: shorter than SHORTEST.
+    """
+    seconds, pattern = len(samples) / rate, signs(key)
     if seconds < SHORTEST:
         raise AudioError(f"{seconds:.1f} s are too short to find a watermark in; give {SHORTEST:g} s or more")
-    residuals, pattern = cell_residuals(samples, rate), signs(key)
-    windows = _windows(len(residuals))
-    statistics = [highest_statistic(residuals[start:stop], pattern) for start, stop in windows]
-    alarms = [false_alarm_bound(statistic, len(windows)) for statistic in statistics]
-    marked = [window for window, alarm in zip(windows, alarms, strict=True) if alarm <= FALSE_ALARM]
-    whole = marked == windows[-1:]
-    return Detection(
-        found=bool(marked),
-        statistic=max(statistics),
-        false_alarm=min(alarms),
-        spans=_joined(marked if whole else [window for window in marked if window != windows[-1]], seconds),
-    )
+    searched = [
+        [
+            (start, stop, highest_statistic(residuals[start:stop], pattern))
+            for start, stop in _windows(len(residuals))
+        ]
+        for residuals in (_changes_undone(samples, rate) if any_speed else [cell_residuals(samples, rate)])
+    ]
+    windows = max(searched, key=lambda windows: max(statistic for *_, statistic in windows))
+    statistic, count = max(statistic for *_, statistic in windows), sum(map(len, searched))
+    marked = [
+        (start / windows[-1][1] * seconds, stop / windows[-1][1] * seconds)
+        for start, stop, statistic in windows
+        if false_alarm_bound(statistic, count) <= FALSE_ALARM
+    ]
+    if len(marked) > 1 and marked[-1] == (0, seconds):
+        marked.pop()
+    return Detection(bool(marked), statistic, false_alarm_bound(statistic, count), _joined(marked))
+
+
+def _changes_undone(samples: NDArray[np.float32], rate: int) -> Iterator[Cells]:
+    """Residuals of a recording as it is, and as it was before its tempo, speed, or pitch was changed."""
+    plain = cell_residuals(samples, rate)
+    yield plain
+    for factor in _FACTORS:
+        yield _stretched(plain, factor)
+        slowed = cell_residuals(samples, round(rate / factor))
+        yield slowed
+        yield _stretched(slowed, 1 / factor)
+
+
+def _stretched(residuals: Cells, factor: float) -> Cells:
+    """Residuals as if the sound took `factor` times as long."""
+    return residuals[(np.arange(int(len(residuals) * factor)) / factor).astype(int)]
 
 
 def cell_residuals(samples: NDArray[np.float32], rate: int) -> Cells:
@@ -157,12 +187,10 @@ def false_alarm_bound(statistic: float, windows: int = 1) -> float:
     return min(1.0, trials * _TAIL * math.erfc(statistic / math.sqrt(2)) / 2)
 
 
-def _joined(windows: list[tuple[int, int]], seconds: float) -> tuple[tuple[float, float], ...]:
+def _joined(windows: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
     """Windows in seconds; those that touch are one."""
     joined: list[tuple[float, float]] = []
-    for start, stop in windows:
-        begin, end = start * _HOP / _RATE, min(seconds, (stop + 2 * _HALF) * _HOP / _RATE)
-        if joined and begin <= joined[-1][1]:
-            begin = joined.pop()[0]
+    for start, end in windows:
+        begin = joined.pop()[0] if joined and start <= joined[-1][1] else start
         joined.append((round(begin, 2), round(end, 2)))
     return tuple(joined)
