@@ -30,7 +30,8 @@ AnySpeed = Annotated[
 
 def watermark(file: File, key: Key = PUBLIC_KEY, any_speed: AnySpeed = False, json: Json = False) -> None:
     """Find out whether a recording carries the watermark: exit code 0 if it does, 3 if not."""
-    found = detect_watermark(*read(file), key, any_speed=any_speed)
+    with terminal.progress("searching"):
+        found = detect_watermark(*read(file), key, any_speed=any_speed)
     if json:
         facts = {"file": str(file), "watermark": found.found, "statistic": round(found.statistic, 2)}
         terminal.print_json({**facts, "false_alarm": found.false_alarm, "spans": found.spans})

@@ -1,9 +1,9 @@
 """Trains the stages of a model on a list of recordings.
 
-RUN/config.yaml                 all settings
-RUN/semantic/, RUN/acoustic/    of each stage: checkpoint.pt, curves.jsonl, curves.png, samples,
-                                TensorBoard files
-RUN/semantic.safetensors, ...   trained weights, read by `timbral.training.trained_weights`
+    RUN/config.yaml                 all settings
+    RUN/semantic/, RUN/acoustic/    of each stage: checkpoint.pt, curves.jsonl, curves.png, samples,
+                                    TensorBoard files
+    RUN/semantic.safetensors, ...   trained weights, read by `timbral.training.trained_weights`
 """
 
 import hashlib

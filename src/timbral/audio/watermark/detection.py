@@ -115,7 +115,8 @@ def _changes_undone(samples: NDArray[np.float32], rate: int) -> Iterator[Cells]:
 
 def _stretched(residuals: Cells, factor: float) -> Cells:
     """Residuals as if the sound took `factor` times as long."""
-    return residuals[(np.arange(int(len(residuals) * factor)) / factor).astype(int)]
+    stretched: Cells = residuals[(np.arange(int(len(residuals) * factor)) / factor).astype(int)]
+    return stretched
 
 
 def cell_residuals(samples: NDArray[np.float32], rate: int) -> Cells:
