@@ -201,10 +201,11 @@ def _write(
             stack.enter_context(create(target, stream.rate, SYNTHETIC)) for target in targets
         ]
         with terminal.quiet_libraries():
-            player = stack.enter_context(open_player(stream.rate)) if play else None
+            players = [stack.enter_context(open_player(stream.rate))] if play else []
         for block in spool.blocks() if spool else ():
+            samples = embedder.push(block) if embedder else block
             for writer in writers:
-                writer.write(embedder.push(block) if embedder else block)
+                writer.write(samples)
         keeper = stack.enter_context(spool.following(stream)) if spool else None
         for chunk in stream:
             began = time.perf_counter()
@@ -214,12 +215,12 @@ def _write(
             for writer in writers:
                 writer.write(samples)
             spent += time.perf_counter() - began
-            if player:
+            for player in players:
                 player.write(samples)
             bar.show(stream.progress)
         if embedder:
             rest = embedder.finish()
-            for sink in (*writers, *((player,) if player else ())):
+            for sink in [*writers, *players]:
                 sink.write(rest)
     return round(spent, 4)
 
