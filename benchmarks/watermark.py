@@ -18,7 +18,6 @@ import numpy as np
 from attacks import CHANGED, EXPECTED, HARDER
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.table import Table
 
 from timbral.audio import read
 from timbral.audio.reading import RECORDING_SUFFIXES
@@ -35,7 +34,7 @@ from timbral.errors import AudioError
 
 RATE = 24_000
 Samples = NDArray[np.float32]
-console = Console(width=100)
+console = Console(width=110, highlight=False)
 
 
 def pieces(folder: Path, seconds: float) -> Iterator[Samples]:
@@ -71,15 +70,11 @@ def false_alarms(folders: list[Path], seconds: float, keys: int) -> None:
             residuals = cell_residuals(piece, RATE)
             statistics.append([highest_statistic(residuals, pattern) for pattern in patterns])
         console.print(f"{folder.name}: {len(statistics) - count} pieces")
-    table, found = Table(title=f"Without the watermark, pieces of {seconds:g} s"), np.array(statistics)
-    for column in ("statistic", "public key", "all keys", "bound"):
-        table.add_column(column, justify="right")
+    found = np.array(statistics)
+    console.print("statistic, share of the public key's at least as high, of all keys', bound")
     for level in np.arange(3.5, 6.1, 0.25):
-        bound = false_alarm_bound(level)
-        table.add_row(
-            f"{level:g}", f"{(found[:, 0] >= level).mean():.2g}", f"{(found >= level).mean():.2g}", f"{bound:.2g}"
-        )  # fmt: skip
-    console.print(table)
+        public, every = (found[:, 0] >= level).mean(), (found >= level).mean()
+        console.print(f"{level:9.2f}{public:12.2g}{every:12.2g}{false_alarm_bound(level):12.2g}")
     alarms = sum(false_alarm_bound(statistic) <= FALSE_ALARM for statistic in found.flat)
     console.print(
         f"{len(found)} pieces, {found.size} trials; highest statistic {found[:, 0].max():.2f} of the public key, "
@@ -89,10 +84,10 @@ def false_alarms(folders: list[Path], seconds: float, keys: int) -> None:
 
 def survival(clips: list[Samples], seconds: float) -> None:
     """Prints after which attacks the watermark is found in crops of a length."""
-    table, size = Table(title=f"With the watermark, {len(clips)} crops of {seconds:g} s"), int(seconds * RATE)
-    for column in ("attack", "found", "statistic: mean", "least"):
-        table.add_column(column, justify="left" if column == "attack" else "right")
-    marked = [watermarked(clip) for clip in clips]
+    size, marked = int(seconds * RATE), [watermarked(clip) for clip in clips]
+    console.print(
+        f"With the watermark, {len(clips)} crops of {seconds:g} s: found; statistic, mean and least"
+    )
     for name, attack in {**EXPECTED, **HARDER, **CHANGED}.items():
         found = []
         for number, samples in enumerate(marked):
@@ -102,10 +97,7 @@ def survival(clips: list[Samples], seconds: float) -> None:
             found.append(detect_watermark(crop, RATE, any_speed=name in CHANGED))
         statistics = [result.statistic for result in found]
         share = np.mean([result.found for result in found])
-        table.add_row(name, f"{share:.1%}", f"{np.mean(statistics):.1f}", f"{min(statistics):.1f}")
-        if name in (list(EXPECTED)[-1], list(HARDER)[-1]):
-            table.add_section()
-    console.print(table)
+        console.print(f"{name:<28}{share:>8.1%}{np.mean(statistics):>8.1f}{min(statistics):>8.1f}")
 
 
 def mel_levels(samples: Samples) -> NDArray[np.float64]:
@@ -123,9 +115,6 @@ def mel_levels(samples: Samples) -> NDArray[np.float64]:
 
 def change(clips: list[Samples]) -> None:
     """Prints the distance of mel spectra with and without the watermark, beside that of codecs."""
-    table = Table(title="Distance of mel spectra, root mean square")
-    table.add_column("change")
-    table.add_column("dB", justify="right")
     changes = {"watermark": watermarked} | {
         name: lambda samples, attack=EXPECTED[name]: attack(samples, RATE)
         for name in ("MP3 64 kb/s", "MP3 32 kb/s", "Opus 24 kb/s")
@@ -136,8 +125,7 @@ def change(clips: list[Samples]) -> None:
             after = changed(clip)[: len(clip)]
             before = mel_levels(clip[: len(after)])
             distances.append(np.sqrt(np.mean(np.square(mel_levels(after) - before))))
-        table.add_row(name, f"{np.mean(distances):.2f}")
-    console.print(table)
+        console.print(f"distance of mel spectra, {name}: {np.mean(distances):.2f} dB root mean square")
 
 
 def cost(clip: Samples) -> None:
