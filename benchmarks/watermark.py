@@ -5,7 +5,7 @@
 
 FOLDER holds recordings of speech without a watermark, in any depth. They are put together and cut into
 pieces. Each piece is searched for the public key and for `--keys` others, which are as many trials. `--clips`
-pieces, spread over the folders, are watermarked, attacked, and cropped to `--seconds` at different places.
+pieces, spread over the folders, are watermarked, cropped to `--seconds` at different places, and attacked.
 """
 
 import argparse
@@ -91,9 +91,8 @@ def survival(clips: list[Samples], seconds: float) -> None:
     for name, attack in {**EXPECTED, **HARDER, **CHANGED}.items():
         found = []
         for number, samples in enumerate(marked):
-            attacked = attack(samples, RATE)
-            start = number * 7919 % max(1, len(attacked) - size)
-            crop = attacked[start : start + size]
+            start = number * 7919 % (len(samples) - size)
+            crop = attack(samples[start : start + size], RATE)
             found.append(detect_watermark(crop, RATE, any_speed=name in CHANGED))
         statistics = [result.statistic for result in found]
         share = np.mean([result.found for result in found])

@@ -46,7 +46,7 @@ _FACTORS = tuple(1.01**step for step in range(-22, 23) if step)
 _SILENCE = 1e-7
 """Share of the mean power of a band below which a band counts as silent."""
 _FLOOR, _FLOOR_BIAS = 10, 1.0
-"""The noise floor is this percentile of the levels of a band, plus this many dB."""
+"""The noise floor is this percentile of the power of a band, plus this many dB."""
 _ADJACENT = {-2: 0.2, -1: 0.3, 1: 0.3, 2: 0.2}
 """Weights of adjacent bands in what a band is expected to do."""
 _CLIP = 1.5
@@ -130,9 +130,8 @@ def cell_residuals(samples: NDArray[np.float32], rate: int) -> Cells:
     levels = _band_levels(resample(samples, rate, _RATE))
     halves = np.lib.stride_tricks.sliding_window_view(levels, _HALF, axis=0).mean(axis=-1)
     falls = halves[:-_HALF] - halves[_HALF:]
-    middle = halves[_HALF // 2 :][: len(falls)]
-    floor = np.percentile(halves, _FLOOR, axis=0) + _FLOOR_BIAS
-    weights = np.clip(1 - 10 ** ((floor - middle) / 10), 0, 1)
+    power = np.lib.stride_tricks.sliding_window_view(10 ** (levels / 10), 2 * _HALF, axis=0).mean(axis=-1)
+    weights = np.clip(1 - 10 ** (_FLOOR_BIAS / 10) * np.percentile(power, _FLOOR, axis=0) / power, 0, 1)
     residuals = falls - _adjacent(falls * weights) / (_adjacent(weights) + 1e-6)
     limit = _CLIP * math.sqrt(np.sum(weights * residuals**2) / (np.sum(weights) + 1e-9))
     clipped: Cells = np.clip(residuals, -limit, limit) * weights
