@@ -21,7 +21,7 @@ from timbral.audio.watermark.detection import (
     false_alarm_bound,
     highest_statistic,
 )
-from timbral.audio.watermark.pattern import signs
+from timbral.audio.watermark.pattern import CELL, signs
 from timbral.audio.writing import STDOUT, SYNTHETIC
 from timbral.errors import AudioError
 
@@ -88,14 +88,14 @@ def others() -> dict[str, Samples]:
     time = np.arange(6 * RATE) / RATE
     random = np.random.default_rng(0)
     clicks = np.zeros(6 * RATE, np.float32)
-    clicks[:: int(0.04 * RATE)] = 0.9
+    clicks[:: int(CELL * RATE)] = 0.9
     return {
         "silence": np.zeros(6 * RATE, np.float32),
         "constant": np.full(6 * RATE, 0.5, np.float32),
         "tone": np.sin(2 * np.pi * 440 * time).astype(np.float32),
         "clicks in the rhythm of the cells": clicks,
         "noise in the rhythm of the cells": (
-            random.standard_normal(6 * RATE) * (1 + np.sin(2 * np.pi * 25 * time))
+            random.standard_normal(6 * RATE) * (1 + np.sin(2 * np.pi / CELL * time))
         ).astype(np.float32),
     }
 

@@ -24,6 +24,7 @@ from timbral.audio.watermark.pattern import (
     CELLS,
     FIRST_BIN,
     PUBLIC_KEY,
+    STRENGTHS,
     signs,
 )
 from timbral.errors import AudioError
@@ -125,7 +126,8 @@ def cell_residuals(samples: NDArray[np.float32], rate: int) -> Cells:
     How far each band falls from the first half of a cell to the second, for a cell that begins at each frame.
 
     What adjacent bands do is subtracted, because most changes of speech have several bands in common. Cells
-    near the noise floor weigh less: x dB of the speech are x × S / (S + N) dB there.
+    near the noise floor weigh less, for x dB of the speech are x × S / (S + N) dB there, and so do bands that
+    the pattern changes less.
     """
     levels = _band_levels(resample(samples, rate, _RATE))
     halves = np.lib.stride_tricks.sliding_window_view(levels, _HALF, axis=0).mean(axis=-1)
@@ -134,7 +136,7 @@ def cell_residuals(samples: NDArray[np.float32], rate: int) -> Cells:
     weights = np.clip(1 - 10 ** (_FLOOR_BIAS / 10) * np.percentile(power, _FLOOR, axis=0) / power, 0, 1)
     residuals = falls - _adjacent(falls * weights) / (_adjacent(weights) + 1e-6)
     limit = _CLIP * math.sqrt(np.sum(weights * residuals**2) / (np.sum(weights) + 1e-9))
-    clipped: Cells = np.clip(residuals, -limit, limit) * weights
+    clipped: Cells = np.clip(residuals, -limit, limit) * weights * STRENGTHS
     return clipped
 
 

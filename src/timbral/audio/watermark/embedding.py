@@ -11,7 +11,7 @@ from timbral.audio.watermark.pattern import (
     CELL,
     FIRST_BIN,
     PUBLIC_KEY,
-    STRENGTH,
+    STRENGTHS,
     signs,
 )
 
@@ -80,7 +80,7 @@ def _gains(rate: int, hop: int, key: str) -> NDArray[np.float64]:
     frequencies = np.arange(hop + 1) * rate / (2 * hop)
     bands = (np.rint(frequencies / BIN).astype(int) - FIRST_BIN) // BINS_PER_BAND
     inside = (bands >= 0) & (bands < BANDS)
-    halves = np.repeat(signs(key), 2, axis=0).astype(np.float64)
-    halves[1::2] *= -1
-    gains: NDArray[np.float64] = 10 ** (STRENGTH / 20 * np.where(inside, halves[:, bands % BANDS], 0.0))
+    changes = np.repeat(signs(key) * STRENGTHS, 2, axis=0)
+    changes[1::2] *= -1
+    gains: NDArray[np.float64] = 10 ** (np.where(inside, changes[:, bands % BANDS], 0.0) / 20)
     return gains
