@@ -2,8 +2,9 @@
 
 import base64
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ class Audio:
 
     samples: Samples
     rate: int
+    comment: ClassVar[str] = ""
+    """In the metadata of its files."""
 
     @property
     def duration(self) -> float:
@@ -28,16 +31,16 @@ class Audio:
 
     def resample(self, rate: int) -> "Audio":
         """The same sound at another rate in Hz."""
-        return Audio(resample(self.samples, self.rate, rate), rate)
+        return replace(self, samples=resample(self.samples, self.rate, rate), rate=rate)
 
     def save(self, path: str | Path) -> None:
         """Writes wav, flac, ogg or mp3 by the ending of `path`, wholly or not at all. Raises AudioError."""
-        save(path, self.samples, self.rate)
+        save(path, self.samples, self.rate, self.comment)
 
     def to_bytes(self, format: str = "wav") -> bytes:
         """The content of a sound file: wav, flac, ogg or mp3. Raises AudioError: another format, not finite."""
         buffer = io.BytesIO()
-        with encoder(buffer, f".{format}", self.rate) as writer:
+        with encoder(buffer, f".{format}", self.rate, comment=self.comment) as writer:
             writer.write(self.samples)
         return buffer.getvalue()
 

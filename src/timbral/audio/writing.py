@@ -30,6 +30,9 @@ FORMATS = {
 }
 """Format and encoding of libsndfile by the ending of a file."""
 
+SYNTHETIC = "Synthetic speech, made with Timbral (digital source type: trainedAlgorithmicMedia)"
+"""The comment in the metadata of a file of synthetic speech, with IPTC's term for its origin."""
+
 _NOT_WRITTEN = "cannot be written; choose another place, or make room"
 _BLOCK = 1 << 16
 """Samples handed to libsndfile at a time; its Vorbis encoder overflows the stack on very long ones."""
@@ -69,8 +72,8 @@ def check_target(target: str | Path) -> None:
 
 
 @contextmanager
-def create(target: str | Path, rate: int) -> Iterator[Writer]:
-    """A sound to write samples at `rate` Hz to.
+def create(target: str | Path, rate: int, comment: str = "") -> Iterator[Writer]:
+    """A sound to write samples at `rate` Hz to, with a comment in its metadata.
 
     target: a file, wav, flac, ogg or mp3 by its ending, which appears when the block ends well: on an error
     or an interrupt nothing is left. Or STDOUT or RAW, where samples are written as they come. Raises
@@ -78,13 +81,13 @@ def create(target: str | Path, rate: int) -> Iterator[Writer]:
     """
     check_target(target)
     if target in (STDOUT, RAW):
-        yield _StreamWriter(sys.stdout.buffer, rate, header=target == STDOUT)
+        yield _StreamWriter(sys.stdout.buffer, wav_header(rate, comment) if target == STDOUT else b"")
         return
     callers: OSError | None = None
     try:
         with (
             atomic_write(Path(target)) as part,
-            encoder(part, Path(target).suffix.lower(), rate, str(target)) as writer,
+            encoder(part, Path(target).suffix.lower(), rate, str(target), comment) as writer,
         ):
             try:
                 yield writer
@@ -98,7 +101,9 @@ def create(target: str | Path, rate: int) -> Iterator[Writer]:
 
 
 @contextmanager
-def encoder(file: Path | IO[bytes], suffix: str, rate: int, name: str = "the sound") -> Iterator[Writer]:
+def encoder(
+    file: Path | IO[bytes], suffix: str, rate: int, name: str = "the sound", comment: str = ""
+) -> Iterator[Writer]:
     """Writes a sound to a file in the format of `suffix`, one of FORMATS. Raises AudioError."""
     if suffix not in FORMATS:
         raise AudioError(f"format {suffix[1:40]!r} is unknown; wav, flac, ogg and mp3 are known")
@@ -107,20 +112,34 @@ def encoder(file: Path | IO[bytes], suffix: str, rate: int, name: str = "the sou
         with soundfile.SoundFile(
             native(file) if isinstance(file, Path) else file, "w", rate, 1, subtype, format=kind
         ) as sound:
+            if comment:
+                sound.comment = comment
             yield _SoundFileWriter(sound, name)
     except soundfile.LibsndfileError as error:
         raise _not_written(name, error) from None
 
 
-def save(target: str | Path, samples: NDArray[np.float32], rate: int) -> None:
+def save(target: str | Path, samples: NDArray[np.float32], rate: int, comment: str = "") -> None:
     """Writes samples float32 [n] at `rate` Hz; see `create`."""
-    with create(target, rate) as writer:
+    with create(target, rate, comment) as writer:
         writer.write(samples)
 
 
 def to_pcm(samples: NDArray[np.float32]) -> bytes:
     """Samples float32 [n] as signed 16 bits, little-endian; what lies beyond ±1 is clipped."""
     return np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
+
+
+def wav_header(rate: int, comment: str = "") -> bytes:
+    """Header of a mono wav of 16 bits whose length is open, with a comment in ASCII in front of the samples."""
+    text = comment.encode("ascii", "replace") + b"\0"
+    text += b"\0" * (len(text) % 2)
+    info = struct.pack("<4s4sI", b"INFO", b"ICMT", len(text)) + text
+    return (
+        struct.pack("<4sI8sIHHIIHH", b"RIFF", _OPEN_LENGTH, b"WAVEfmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
+        + (struct.pack("<4sI", b"LIST", len(info)) + info if comment else b"")
+        + struct.pack("<4sI", b"data", _OPEN_LENGTH)
+    )
 
 
 class _SoundFileWriter:
@@ -136,15 +155,10 @@ class _SoundFileWriter:
 class _StreamWriter:
     """Writes each piece at once."""
 
-    def __init__(self, stream: IO[bytes], rate: int, *, header: bool) -> None:
+    def __init__(self, stream: IO[bytes], header: bytes) -> None:
         self._stream = stream
         if header:
-            self._send(
-                struct.pack(
-                    "<4sI8sIHHIIHH", b"RIFF", _OPEN_LENGTH, b"WAVEfmt ", 16, 1, 1, rate, 2 * rate, 2, 16
-                )
-                + struct.pack("<4sI", b"data", _OPEN_LENGTH)
-            )
+            self._send(header)
 
     def write(self, samples: NDArray[np.float32]) -> None:
         _check_finite(samples, "stdout")

@@ -29,6 +29,7 @@ from timbral.cli import (
     terminal,
     train,
     voices,
+    watermark,
 )
 from timbral.cli.defaults import read_defaults
 from timbral.errors import TimbralError
@@ -61,6 +62,7 @@ app.command("serve")(serve.serve)
 app.command("worker")(serve.worker)
 app.add_typer(serve.keys, name="keys")
 app.add_typer(serve.audit, name="audit")
+app.command("watermark")(watermark.watermark)
 app.command("doctor")(doctor.doctor)
 
 

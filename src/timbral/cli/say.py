@@ -67,6 +67,9 @@ TopK = Annotated[int | None, typer.Option(help="Draw from this many of the likel
 TopP = Annotated[float | None, typer.Option(help="Draw from the likeliest tokens of this total share.")]
 Penalty = Annotated[float | None, typer.Option(help="Above 1 avoids repetitions.")]
 Steps = Annotated[int | None, typer.Option(help="Of the solver of v3 and v4; fewer are faster and rougher.")]
+Watermark = Annotated[
+    bool, typer.Option("--watermark", help="Embed the watermark that `timbral watermark` finds.")
+]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also say which model and voice are used.")]
 
 _LONG = 1000
@@ -99,6 +102,7 @@ def say(
     device: Device = "auto",
     threads: Threads = 0,
     engine: Engine = "auto",
+    watermark: Watermark = False,
     verbose: Verbose = False,
     json: Json = False,
 ) -> None:
@@ -125,7 +129,7 @@ def say(
         spool, config = _open_spool(key, resume, config) if is_kept else (None, config)
         start = spool.sentences if spool else 0
         with synthesizer.stream(words, speaker, lang, config, lexicon=readings, start=start) as stream:
-            write_s = _write(stream, targets, play, spool, bar)
+            write_s = _write(stream, targets, play, watermark, spool, bar)
     facts: dict[str, Any] = {"output": output or next(iter(targets), None), "rate": stream.rate}
     facts |= {"model": synthesizer.manifest.name, "load_s": load_s, "voice_s": voice_s, "write_s": write_s}
     facts |= _with_writing(stream.report, write_s)
@@ -179,30 +183,47 @@ def _open_spool(key: str, resume: bool, config: "GenerationConfig") -> "tuple[Sp
 
 
 def _write(
-    stream: "SpeechStream", targets: Sequence[str], play: bool, spool: Spool | None, bar: terminal.Bar
+    stream: "SpeechStream",
+    targets: Sequence[str],
+    play: bool,
+    watermark: bool,
+    spool: Spool | None,
+    bar: terminal.Bar,
 ) -> float:
     """Writes the sound chunk by chunk, and returns the seconds that encoding took."""
     from timbral.audio import create
     from timbral.audio.playback import open_player
+    from timbral.audio.watermark import WatermarkEmbedder
+    from timbral.audio.writing import SYNTHETIC
 
     spent = 0.0
+    embedder = WatermarkEmbedder(stream.rate) if watermark else None
     with ExitStack() as stack:
-        writers: list[Writer] = [stack.enter_context(create(target, stream.rate)) for target in targets]
+        writers: list[Writer] = [
+            stack.enter_context(create(target, stream.rate, SYNTHETIC)) for target in targets
+        ]
         with terminal.quiet_libraries():
-            player = stack.enter_context(open_player(stream.rate)) if play else None
+            players = [stack.enter_context(open_player(stream.rate))] if play else []
         for block in spool.blocks() if spool else ():
+            samples = embedder.push(block) if embedder else block
             for writer in writers:
-                writer.write(block)
-        if spool:
-            writers.append(stack.enter_context(spool.following(stream)))
+                writer.write(samples)
+        keeper = stack.enter_context(spool.following(stream)) if spool else None
         for chunk in stream:
             began = time.perf_counter()
+            if keeper:
+                keeper.write(chunk.samples)
+            samples = embedder.push(chunk.samples) if embedder else chunk.samples
             for writer in writers:
-                writer.write(chunk.samples)
+                writer.write(samples)
             spent += time.perf_counter() - began
-            if player:
-                player.write(chunk.samples)
+            for player in players:
+                player.write(samples)
             bar.show(stream.progress)
+        if embedder:
+            rest = embedder.finish()
+            for sink in [*writers, *players]:
+                sink.write(rest)
     return round(spent, 4)
 
 

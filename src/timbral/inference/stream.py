@@ -5,11 +5,12 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from timbral.audio import Audio
+from timbral.audio.writing import SYNTHETIC
 from timbral.errors import SynthesisError
 from timbral.inference.engine import EngineStats
 
@@ -49,9 +50,10 @@ class Report:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Speech(Audio):
-    """Synthesised sound, with the report of its making."""
+    """Synthesised sound, with the report of its making. Its files say in their metadata that it is synthetic."""
 
     report: Report
+    comment: ClassVar[str] = SYNTHETIC
 
 
 @dataclass
