@@ -100,7 +100,7 @@ class Services:
         self.database.close()
 
 
-def _warm(job: JobRow, voices: Voices, pool: ModelPool) -> None:
+def _warm(job: JobRow, voices: Voices, pool: Pool) -> None:
     """Makes the voice of a job ready to speak. Raises TimbralError."""
     owner = Principal(job.owner, job.key_id, frozenset())
     voice = voices.resolve(owner, job.voice_id).voice
