@@ -150,8 +150,7 @@ class Synthesizer:
         requests: UtteranceRequests, engine: SpeechEngine, stats: StreamStats, rate: int
     ) -> Generator[Audio, None, None]:
         """Requests hold the phones of utterances; the engine makes tokens of them, and samples of these."""
-        joiner = Joiner(engine.acoustic.sample_rate)
-        joiner.pause(requests.leading_pause)
+        joiner = Joiner(engine.acoustic.sample_rate, requests.leading_pause)
         resampler = ChunkResampler(engine.acoustic.sample_rate, rate)
         request = None
         for chunk in engine.speak(requests, stats.engine, stats.cancelled.is_set):

@@ -23,7 +23,7 @@ class UtteranceRequests:
     """An iterator over the requests of a text, in order; utterances are pronounced when they are asked for.
 
     A book costs no more memory than a page, and the first sound does not wait for the last word.
-    start: how many are left out at the beginning; leading_pause: seconds of the pause after these.
+    start: how many are left out at the beginning; leading_pause: seconds of the pause after these, None without any.
     seconds: spent on text so far. Raises TextError before anything is returned: nothing to speak, or a language that is
     unknown or that the model does not speak.
     """
@@ -48,7 +48,7 @@ class UtteranceRequests:
         utterances = frontend.utterances(text, language, lexicon, shortest)
         # The first one is read now, so that a text that cannot be spoken is refused here.
         self._utterances = chain([next(utterances)], utterances)
-        self.leading_pause = 0.0
+        self.leading_pause: float | None = None
         for utterance in islice(self._utterances, start):
             self._read += len(utterance.source)
             self._count += 1
