@@ -8,6 +8,7 @@ import numpy as np
 
 from timbral.config import GenerationConfig
 from timbral.inference.frontend import Frontend
+from timbral.inference.prosody import follow
 from timbral.inference.request import Conditioning, UtteranceRequest
 from timbral.inference.seeds import derive_seed
 from timbral.models import Manifest
@@ -93,6 +94,7 @@ def conditioning(voice: Voice, manifest: Manifest) -> Conditioning:
     """A voice as the engine of a model reads it; without its prompt where the model continues none."""
     prompt = slice(None) if manifest.semantic.prompts else slice(0)
     features, residuals = voice.prompt_features, voice.residuals
+    followed = follow(voice.prosody)
     return Conditioning(
         timbre=voice.timbre,
         prompt_tokens=voice.prompt_tokens[prompt],
@@ -100,6 +102,9 @@ def conditioning(voice: Voice, manifest: Manifest) -> Conditioning:
         prompt_features=None if features is None else features[prompt].astype(np.float32),
         mel=voice.mel,
         residuals=None if residuals is None else residuals.astype(np.float32),
+        pace=followed.pace,
+        pauses=followed.pauses,
+        pitch_range=followed.pitch_range,
     )
 
 
