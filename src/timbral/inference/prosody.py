@@ -13,7 +13,7 @@ from timbral.voices.prosody import Prosody
 
 Floats = NDArray[np.float32]
 
-PACES, PAUSES, RANGES = (0.8, 1.25), (0.7, 1.4), (0.7, 1.4)
+PACES, PAUSES, RANGES = (0.85, 1.2), (0.7, 1.4), (0.8, 1.3)
 """Bounds of the factors by which a voice differs from the model's own durations, pauses and range of F0."""
 USUAL_PAUSE, USUAL_RANGE = 0.42, 0.175
 """Mean pause in seconds and range of F0 in octaves that a model has of its own, measured on sovits-tiny."""
