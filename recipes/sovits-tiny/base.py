@@ -21,8 +21,9 @@ def base_semantic(bundle: Path) -> dict[str, Tensor]:
 
 
 def base_content(bundle: Path) -> dict[str, Tensor]:
-    """The content encoder."""
-    return restore_reference(open_bundle(bundle)).content.state_dict()
+    """The content encoder, without what train_pace.py adds to it."""
+    weights = restore_reference(open_bundle(bundle)).content.state_dict()
+    return {name: weight for name, weight in weights.items() if not name.startswith("usual.")}
 
 
 def base_acoustic(bundle: Path) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
     python build.py RUNS PAIRS.npz ALIGNER RESEMBLYZER.pt OUT [--precision int8]
 
-RUNS holds the folders semantic, acoustic, content and durations of the trainings, and preferred where
+RUNS holds the folders semantic, acoustic, content and durations of the trainings, pace and preferred where train_pace.py and
 train_preference.py ran.
 """
 
@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 from align import PHONES
-from runs import learned
-from train_durations import RECORDED
+from runs import WEIGHTS, learned
+from train_durations import SHIPPED_PACE
+from train_pace import WIDTH
 from train_semantic import read_semantic
 
 from timbral.conversion.export.semantic import export_semantic
@@ -35,8 +36,6 @@ EDGES = Policy().pause_tokens / 2
 """Tokens of silence at both ends of an utterance."""
 LONGEST = 6.0
 """Longest utterance in seconds."""
-SLOWER = 0.05
-"""Pace relative to the average of Kokoro, as a logarithm."""
 LICENCE = "CC-BY-SA-4.0"
 ATTRIBUTION = (
     "TrainedStage on speech of Kokoro-82M (hexgrad, Apache-2.0), hsk-sentences-audio (no7z, CC-BY-SA-4.0), audio-cmn (hugolpz, "
@@ -86,10 +85,15 @@ def export_stage_two(args: argparse.Namespace, semantic: SemanticConfig) -> Sour
 
     durations = DurationPredictor(PHONES)
     durations.load_state_dict(learned(args.runs / "durations"))
-    export_durations(durations.eval(), (SLOWER, RECORDED), args.out, args.precision)
+    export_durations(durations.eval(), SHIPPED_PACE, args.out, args.precision)
 
-    reference = ReferenceEncoder(ContentConfig(vocabulary=semantic.eos))
-    reference.content.load_state_dict(learned(args.runs / "content"))
+    pace = args.runs / "pace"
+    with_pace = (pace / WEIGHTS).exists()
+    reference = ReferenceEncoder(ContentConfig(vocabulary=semantic.eos, usual=WIDTH if with_pace else 0))
+    # The pace is read from the features of the content encoder.
+    reference.content.load_state_dict(learned(args.runs / "content"), strict=not with_pace)
+    if reference.content.usual is not None:
+        reference.content.usual.load_state_dict(learned(pace))
     reference.timbre.speaker.load_resemblyzer(args.resemblyzer)
     export_reference(reference.eval(), args.out, args.precision)
     return config

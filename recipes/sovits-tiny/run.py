@@ -153,6 +153,9 @@ class Recipe:
         ]
         durations = (self.durations, self.pairs, runs / "durations", *same)
         self.finish(*steps, self.start("train_durations.py", *durations, threads=1), limited=False)
+        self.finish(
+            self.start("train_pace.py", self.pack, self.pairs, runs, *self.hours, *self.device), limited=False
+        )
 
     def build(self) -> None:
         resemblyzer = self.site / "resemblyzer/pretrained.pt"

@@ -33,6 +33,8 @@ DOUBTFUL = 0.05
 """Share of the sentences of a language that are left out, as they fit the alignment worst."""
 KOKORO, RECORDED = 0.0, 1.0
 """Sources of durations, an input of the network."""
+SHIPPED_PACE = (0.05, RECORDED)
+"""Pace and source that the model speaks with; the pace is a logarithm, relative to the average of Kokoro."""
 WORDS = ("ja-words", "cmn-words")
 """Corpora of single words, which are spoken slowly and weigh less."""
 LITTLE = 0.3

@@ -150,8 +150,7 @@ class Synthesizer:
         requests: UtteranceRequests, engine: SpeechEngine, stats: StreamStats, rate: int
     ) -> Generator[Audio, None, None]:
         """Requests hold the phones of utterances; the engine makes tokens of them, and samples of these."""
-        joiner = Joiner(engine.acoustic.sample_rate)
-        joiner.pause(requests.leading_pause)
+        joiner = Joiner(engine.acoustic.sample_rate, requests.leading_pause)
         resampler = ChunkResampler(engine.acoustic.sample_rate, rate)
         request = None
         for chunk in engine.speak(requests, stats.engine, stats.cancelled.is_set):
@@ -206,11 +205,13 @@ class Synthesizer:
         prompt = self._prompt(references[0], text, language)
         sounds = [reference.sounds for reference in references]
         timbre = self._references.timbre(sounds)
-        residuals = self._references.residuals(sounds, timbre)
+        heard = self._references.hear(sounds)
+        residuals = self._references.residuals(sounds, heard, timbre)
         return Voice(
             timbre=timbre,
             **vars(prompt),
             residuals=None if residuals is None else residuals.astype(np.float16),
+            prosody=self._references.prosody(sounds, heard, self._usual_seconds(prompt)),
             family=self.manifest.family,
             version=self.manifest.version,
             symbols=self.manifest.symbols,
@@ -299,6 +300,13 @@ class Synthesizer:
             None if features is None else features.astype(np.float16),
             self._references.mel(reference.sounds),
         )
+
+    def _usual_seconds(self, prompt: Prompt) -> float | None:
+        """How long the model would take for a transcript, without pauses; None where it has no say in that."""
+        durations = self._engines.base.selector.durations
+        if durations is None or not len(prompt.prompt_phones):
+            return None
+        return durations.seconds(prompt.prompt_phones)
 
     def _leave_out_transcript(self) -> None:
         """Says so where the model would use it. Raises AudioError where the model needs it."""

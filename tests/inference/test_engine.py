@@ -17,6 +17,7 @@ from timbral.errors import SynthesisError, TextError
 from timbral.inference.acoustic.interface import AcousticDecoder, TimedTokens
 from timbral.inference.alignment.durations import DurationPredictor, fit
 from timbral.inference.alignment.hmm_aligner import HmmAligner
+from timbral.inference.alignment.rhythm import Rhythm
 from timbral.inference.alignment.selection import CandidateSelector
 from timbral.inference.engine import EngineStats, SpeechEngine
 from timbral.inference.guard.checks import Guard, Policy
@@ -312,7 +313,7 @@ def test_tokens_are_spoken_in_the_time_of_their_schedule(tmp_path: Path) -> None
     tokens = decoder.decode(
         TokenSequence(greedy.all_phones, greedy.voice.prompt_tokens, greedy.sampling, greedy.seed, limit=90)
     )
-    schedule = selector.schedule(greedy.phones)
+    schedule = selector.schedule(greedy.phones, rhythm=Rhythm(seed=greedy.seed))
     assert schedule is not None
     assert selector.aligner is not None
     fitted = fit(tokens, selector.aligner.path(greedy.phones, tokens), schedule.positions)
@@ -335,7 +336,7 @@ def test_rejected_candidates_are_spoken_in_time_all_the_same(tmp_path: Path) -> 
     backend = HistoryBackend(3, vocabulary=END + 1, rule=never_ends)
     engine = SpeechEngine(SemanticDecoder(backend), acoustic, Guard(RATES, Policy(retries=1)), selector)
     spoken = Spoken(engine, [request(1)])
-    schedule = selector.schedule(request(1).phones)
+    schedule = selector.schedule(request(1).phones, rhythm=Rhythm(seed=request(1).seed))
     assert schedule is not None
     assert len(spoken.utterances[0]) == len(schedule.positions) * graphs.FRAMES_PER_TOKEN * graphs.HOP
     assert spoken.stats.faults == {"too_many": 2}

@@ -40,6 +40,12 @@ def recording(seconds: float, seed: int) -> Recording:
     return {16000: np.random.default_rng(seed).standard_normal(int(16000 * seconds)).astype(np.float32)}
 
 
+def residuals(
+    encoder: ReferenceEncoder, recordings: list[Recording], timbre: np.ndarray
+) -> np.ndarray | None:
+    return encoder.residuals(recordings, encoder.hear(recordings), timbre)
+
+
 def test_content_is_25_tokens_a_second(encoder: ReferenceEncoder) -> None:
     tokens = encoder.tokens(recording(2, 1))
     assert tokens.dtype == np.int64
@@ -84,15 +90,15 @@ def test_residuals_of_all_recordings_are_kept(
     encoder_with_envelopes = opened(paths, PLAIN, EnvelopePredictor(graph, 12_000.0, 4))
     recordings = [recording(1, 1), recording(2.5, 2)]
     timbre = encoder.timbre(recordings)
-    assert encoder.residuals(recordings, timbre) is None
-    both = encoder_with_envelopes.residuals(recordings, timbre)
-    single = [encoder_with_envelopes.residuals([one], timbre) for one in recordings]
+    assert encoder.residuals(recordings, encoder.hear(recordings), timbre) is None
+    both = residuals(encoder_with_envelopes, recordings, timbre)
+    single = [residuals(encoder_with_envelopes, [one], timbre) for one in recordings]
     assert both is not None
     assert both.shape == (25 + 62, 2, 64)
     np.testing.assert_array_equal(both, np.concatenate([one for one in single if one is not None]))
     # Noise lacks nothing of a flat envelope, in the mean.
     assert np.abs(both[:, 1].mean(0)).max() < 0.2
-    many = encoder_with_envelopes.residuals([recording(9, seed) for seed in range(9)], timbre)
+    many = residuals(encoder_with_envelopes, [recording(9, seed) for seed in range(9)], timbre)
     assert many is not None
     assert len(many) <= MOST_RESIDUALS
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+
+from timbral.nets.content_encoder import ContentConfig, ContentEncoder
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "sovits-tiny"
 
@@ -66,3 +68,32 @@ def test_stage_one_trains_and_its_weights_are_read(tmp_path: Path, pairs: Path) 
     assert rows[-1]["held_out_cross"] > 0
     weights = load_file(tmp_path / "run" / "weights.safetensors")
     assert weights["ar_predict_layer.weight"].shape == (65, 384)
+
+
+def test_the_pace_is_learned_from_a_pack(tmp_path: Path, pairs: Path) -> None:
+    """Utterances of noise, with phones from `pairs`; the network that is learned has the shape that build.py reads."""
+    pack, runs = tmp_path / "pack", tmp_path / "runs"
+    pack.mkdir()
+    rng, count, length = np.random.default_rng(1), 40, 30
+    rows = count * length
+    for name, array in {
+        "tokens": np.zeros(rows, np.int16),
+        "phones": np.zeros((rows, 2), np.int16),
+        "audio": rng.integers(-3000, 3000, (rows, 960)).astype(np.int16),
+        "f0": np.full((rows, 4), 120, np.float32),
+        "voiced": np.ones((rows, 4), np.bool_),
+        "timbre": np.zeros((count, 417), np.float32),
+        "degraded_timbre": np.zeros((count, 417), np.float32),
+        "speaker": np.zeros((count, 256), np.float32),
+    }.items():
+        np.save(pack / f"{name}.npy", array)
+    metas = [{"tokens": length, "id": f"toy/{i}", "corpus": "toy", "speaker": "a"} for i in range(count)]
+    (pack / "utterances.json").write_text(json.dumps(metas))
+    (tmp_path / "kokoro").mkdir()
+    train("train_durations.py", tmp_path / "kokoro", pairs, runs / "durations", "--steps", 2)
+    content = ContentEncoder(ContentConfig(vocabulary=16)).state_dict()
+    (runs / "content").mkdir()
+    save_file(content, runs / "content" / "weights.safetensors")
+    assert "2 of 2 steps" in train("train_pace.py", pack, pairs, runs, "--steps", 2)
+    learned = load_file(runs / "pace" / "weights.safetensors")
+    ContentEncoder(ContentConfig(vocabulary=16, usual=48)).usual.load_state_dict(learned)  # type: ignore[union-attr]

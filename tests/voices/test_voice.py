@@ -17,6 +17,7 @@ import timbral
 from tests.helpers.paths import DATA
 from timbral.errors import VoiceError
 from timbral.models import Manifest
+from timbral.voices import Prosody
 from timbral.voices import store as voice_store
 from timbral.voices.voice import Consent, Voice, VoiceInfo
 
@@ -56,6 +57,17 @@ def test_a_voice_survives_its_file(tmp_path: Path) -> None:
     )
     promptless.save(tmp_path / "me.voice")
     assert_same(Voice.load(tmp_path / "me.voice"), promptless)
+    slow = dataclasses.replace(VOICE, prosody=Prosody(pace=1.2, pitch_range=0.15))
+    slow.save(tmp_path / "me.voice")
+    assert_same(Voice.load(tmp_path / "me.voice"), slow)
+
+
+@pytest.mark.parametrize("prosody", [{"pace": 9}, {"pace": "fast"}, {"pitch_range": -1}, {"tempo": 1}, [1.0]])
+def test_a_prosody_that_nobody_has_is_refused(tmp_path: Path, prosody: object) -> None:
+    text = json.dumps({**METADATA, "prosody": prosody})
+    save_file(TENSORS, tmp_path / "odd.voice", {"timbral_voice": text})
+    with pytest.raises(VoiceError, match="damaged"):
+        Voice.load(tmp_path / "odd.voice")
 
 
 def test_a_voice_may_hold_features_mel_and_residuals(tmp_path: Path) -> None:

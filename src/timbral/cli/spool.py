@@ -102,7 +102,7 @@ class Spool:
 
 def speech_key(text: str, voice: "Voice", *settings: Any) -> str:
     """What a speech follows from, as a digest."""
-    digest = hashlib.sha256(json.dumps([text, settings], default=str).encode())
+    digest = hashlib.sha256(json.dumps([text, settings, voice.prosody], default=str).encode())
     for array in (voice.timbre, voice.prompt_tokens, voice.prompt_phones, voice.mel, voice.residuals):
         digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
     digest.update((voice.adapter.digest if voice.adapter else "").encode())

@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from timbral.audio.decoding import DecodingStats, OnShare, decode
-from timbral.audio.joining import Joiner
+from timbral.audio.joining import fade_edges
 from timbral.audio.resampling import ChunkResampler
 from timbral.audio.writing import save
 from timbral.data import denoising, separation, slicing
@@ -222,7 +222,7 @@ def _write_clip(
     name = f"{stem}_{1000 * start // rate:08d}_{1000 * end // rate:08d}.wav"
     levelled = set_loudness(samples, sound.loudness, loudness)
     try:
-        save(folder / name, Joiner(rate).push(levelled, last=True, pause=0.0), rate)
+        save(folder / name, fade_edges(levelled, rate), rate)
     except AudioError as error:
         # A full disk is no fault of the recording, which would be remembered as a bad one.
         raise DataError(str(error)) from None

@@ -1,19 +1,33 @@
 """Encodes reference recordings: content as semantic tokens, the speaker as a timbre, and a mel or spectral corrections."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from timbral.inference import prosody
 from timbral.inference.acoustic.residuals import EnvelopePredictor
 from timbral.inference.sessions import Graph, SessionOptions
 from timbral.models import Bundle, ReferenceFormat, files
+from timbral.voices import Prosody
 
 MOST_RESIDUALS = 1000
 """Spectral corrections of a voice; of more, an even selection is kept."""
 
 Recording = Mapping[int, NDArray[np.float32]]
 """The same speech at each rate that a graph reads: samples float32 [n], mono, by rate in Hz."""
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What the content graph hears in a recording: tokens int64 [T], F0 float32 [F] in Hz or 0, and, where the graph says so,
+    the seconds that the model would take for what is said, without pauses.
+    """
+
+    tokens: NDArray[np.int64]
+    f0: NDArray[np.float32]
+    usual: float | None
 
 
 class ReferenceEncoder:
@@ -30,7 +44,8 @@ class ReferenceEncoder:
         mel_rate: int | None = None,
         envelopes: EnvelopePredictor | None = None,
     ) -> None:
-        """content: audio float32 [1, n] → tokens int64 [1, T], and with `envelopes` f0 float32 [1, F] in Hz or 0.
+        """content: audio float32 [1, n] → tokens int64 [1, T], and with `envelopes` f0 float32 [1, F] in Hz or 0; it may also
+        give usual float32 [1, T], the seconds that the model would take for what is said in each token's time.
         timbre: audio, and with `speaker` its result → timbre float32 [1, D]. speaker: audio → speaker float32 [1, S].
         mel: audio at `mel_rate` → mel float32 [1, C, R].
         """
@@ -95,19 +110,43 @@ class ReferenceEncoder:
         mel: NDArray[np.float32] = self._mel({"audio": _row(recording[self._mel_rate])})[0][0]
         return mel
 
+    def hear(self, recordings: Sequence[Recording]) -> list[Heard]:
+        """What `residuals` and `prosody` are computed from; nothing for models without them."""
+        return [self._hear(recording) for recording in recordings] if self._envelopes else []
+
     def residuals(
-        self, recordings: Sequence[Recording], timbre: NDArray[np.float32]
+        self, recordings: Sequence[Recording], heard: Sequence[Heard], timbre: NDArray[np.float32]
     ) -> NDArray[np.float32] | None:
         """Spectral corrections [sounds, 2, points] of a voice with this timbre; None for models without them."""
         if self._envelopes is None:
             return None
-        found = []
-        for recording in recordings:
-            samples = recording[self._audio.rate]
-            tokens, f0 = self._content({"audio": _row(samples)})
-            found.append(self._envelopes.residuals(samples, self._audio.rate, tokens[0], f0[0], timbre))
+        rate = self._audio.rate
+        found = [
+            self._envelopes.residuals(recording[rate], rate, one.tokens, one.f0, timbre)
+            for recording, one in zip(recordings, heard, strict=True)
+        ]
         sounds = np.concatenate(found)
         return sounds[:: -(-len(sounds) // MOST_RESIDUALS)]
+
+    def prosody(
+        self, recordings: Sequence[Recording], heard: Sequence[Heard], usual: float | None
+    ) -> Prosody | None:
+        """How the speaker speaks; None for models that do not follow it.
+
+        usual: seconds that the model would take for the first recording, without pauses, where its transcript is known.
+        """
+        if not heard:
+            return None
+        timings = [prosody.timing(recording[self._audio.rate], self._audio.rate) for recording in recordings]
+        known = [one.usual for one in heard if one.usual is not None]
+        if usual is not None:
+            known = [prosody.trusted(usual, known[0] if known else None), *known[1:]]
+        return prosody.measured(timings, known, [one.f0 for one in heard])
+
+    def _hear(self, recording: Recording) -> Heard:
+        names = ("tokens", "f0", *(("usual",) if "usual" in self._content.gives else ()))
+        tokens, f0, *usual = self._content({"audio": _row(recording[self._audio.rate])}, names)
+        return Heard(tokens[0], f0[0], float(usual[0].sum()) if usual else None)
 
     def _one_timbre(self, recording: Recording) -> NDArray[np.float32]:
         inputs = {"audio": _row(recording[self._timbre_rate])}

@@ -28,6 +28,8 @@ class Conditioning:
     timbre: float32 [D]. prompt_tokens: int64 [p], prompt_phones: int64 [m]: the prompt that stage one continues.
     prompt_features: float32 [m, d], BERT features of these phones. mel: float32 [bands, r], of the prompt, where
     stage two continues it. residuals: float32 [sounds, 2, points], spectral corrections of the voice.
+    pace, pauses: factors on the durations of phones, and beside it on those of pauses, where a duration model sets them.
+    pitch_range: factor on how far F0 moves around the speaker's mean, where stage two predicts it.
     """
 
     timbre: Floats
@@ -36,6 +38,9 @@ class Conditioning:
     prompt_features: Floats | None = None
     mel: Floats | None = None
     residuals: Floats | None = None
+    pace: float = 1.0
+    pauses: float = 1.0
+    pitch_range: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)

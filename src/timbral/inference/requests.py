@@ -8,6 +8,7 @@ import numpy as np
 
 from timbral.config import GenerationConfig
 from timbral.inference.frontend import Frontend
+from timbral.inference.prosody import follow
 from timbral.inference.request import Conditioning, UtteranceRequest
 from timbral.inference.seeds import derive_seed
 from timbral.models import Manifest
@@ -23,7 +24,7 @@ class UtteranceRequests:
     """An iterator over the requests of a text, in order; utterances are pronounced when they are asked for.
 
     A book costs no more memory than a page, and the first sound does not wait for the last word.
-    start: how many are left out at the beginning; leading_pause: seconds of the pause after these.
+    start: how many are left out at the beginning; leading_pause: seconds of the pause after these, None without any.
     seconds: spent on text so far. Raises TextError before anything is returned: nothing to speak, or a language that is
     unknown or that the model does not speak.
     """
@@ -48,7 +49,7 @@ class UtteranceRequests:
         utterances = frontend.utterances(text, language, lexicon, shortest)
         # The first one is read now, so that a text that cannot be spoken is refused here.
         self._utterances = chain([next(utterances)], utterances)
-        self.leading_pause = 0.0
+        self.leading_pause: float | None = None
         for utterance in islice(self._utterances, start):
             self._read += len(utterance.source)
             self._count += 1
@@ -93,6 +94,7 @@ def conditioning(voice: Voice, manifest: Manifest) -> Conditioning:
     """A voice as the engine of a model reads it; without its prompt where the model continues none."""
     prompt = slice(None) if manifest.semantic.prompts else slice(0)
     features, residuals = voice.prompt_features, voice.residuals
+    followed = follow(voice.prosody)
     return Conditioning(
         timbre=voice.timbre,
         prompt_tokens=voice.prompt_tokens[prompt],
@@ -100,6 +102,9 @@ def conditioning(voice: Voice, manifest: Manifest) -> Conditioning:
         prompt_features=None if features is None else features[prompt].astype(np.float32),
         mel=voice.mel,
         residuals=None if residuals is None else residuals.astype(np.float32),
+        pace=followed.pace,
+        pauses=followed.pauses,
+        pitch_range=followed.pitch_range,
     )
 
 

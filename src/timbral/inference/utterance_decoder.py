@@ -14,6 +14,7 @@ import numpy as np
 
 from timbral.errors import SynthesisError, TextError
 from timbral.inference.acoustic.interface import AcousticDecoder, Samples, TimedTokens
+from timbral.inference.alignment.rhythm import Rhythm
 from timbral.inference.alignment.selection import CandidateSelector
 from timbral.inference.guard.checks import Fault, Guard, Verdict
 from timbral.inference.guard.detectors import is_silent
@@ -70,7 +71,8 @@ class UtteranceDecoder:
         self._group = group
         self._bounds = guard.bounds(len(request.phones), request.languages)
         self._limit = self._token_limit()
-        self._schedule = selector.schedule(request.phones, request.pause_within)
+        rhythm = Rhythm(request.voice.pace, request.voice.pauses, request.seed)
+        self._schedule = selector.schedule(request.phones, request.pause_within, rhythm)
         self._rejected: list[tuple[Verdict, list[int]]] = []
         self._timed: TimedTokens | None = None
         self._settled = False

@@ -1,5 +1,5 @@
 """The content encoder of sovits-tiny: semantic tokens and F0 of a recording, distilled from Whisper and
-SwiftF0.
+SwiftF0, and the time that the model would take to say the same.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,10 @@ _TOKEN_SAMPLES = RATE // TOKEN_RATE
 
 @dataclass(frozen=True)
 class ContentConfig:
-    """Sizes of the content encoder. vocabulary: number of semantic tokens without the end token."""
+    """Sizes of the content encoder.
+
+    vocabulary: number of semantic tokens without the end token. usual: width of `UsualTime`, 0 without it.
+    """
 
     vocabulary: int = 2048
     hidden: int = 256
@@ -28,6 +31,25 @@ class ContentConfig:
     kernel: int = 7
     expansion: int = 3
     bands: int = 80
+    usual: int = 0
+
+
+class UsualTime(nn.Module):
+    """Features [batch, T, hidden] → seconds [batch, T] that the duration predictor gives to what is said in
+    each token's time.
+
+    Their sum, beside the time that the speaker took, is the speaker's pace; the words need not be known.
+    """
+
+    def __init__(self, hidden: int, width: int, kernel: int = 5) -> None:
+        super().__init__()
+        self.enter = nn.Conv1d(hidden, width, kernel, padding=kernel // 2)
+        self.leave = nn.Conv1d(width, 1, 1)
+        nn.init.constant_(self.leave.bias, -3.2)
+
+    def forward(self, features: Tensor) -> Tensor:
+        x = F.gelu(self.enter(features.transpose(1, 2)), approximate="tanh")
+        return F.softplus(self.leave(x))[:, 0]
 
 
 class ContentEncoder(nn.Module):
@@ -52,15 +74,28 @@ class ContentEncoder(nn.Module):
         self.norm = nn.LayerNorm(hidden)
         self.to_tokens = nn.Linear(hidden, config.vocabulary)
         self.to_pitch = nn.Linear(hidden, 2 * FRAMES_PER_TOKEN)
+        self.usual = UsualTime(hidden, config.usual) if config.usual else None
 
     def forward(self, audio: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.read_out(self.features(self.spectrum(audio)))
+
+    def spectrum(self, audio: Tensor) -> Tensor:
+        """Log-mel [batch, bands, 4 T] at a fixed level."""
         level = audio.square().mean(-1, keepdim=True).clamp_min(1e-9).sqrt()
-        mel = self.mel(audio / level * 0.05)
+        mel: Tensor = self.mel(audio / level * 0.05)
+        return mel
+
+    def features(self, mel: Tensor) -> Tensor:
+        """What all outputs are read from: [batch, T, hidden]."""
         condition = self.whole(mel.mean(2))
         x = F.gelu(self.enter(mel), approximate="tanh")
         for block in self.blocks:
             x = block(x, condition)
-        x = self.norm(x.transpose(1, 2))
+        features: Tensor = self.norm(x.transpose(1, 2))
+        return features
+
+    def read_out(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Token logits, log2 F0 and voicing logits of features."""
         pitch, voicing = (
             self.to_pitch(x).unflatten(-1, (2, FRAMES_PER_TOKEN)).transpose(1, 2).flatten(2).unbind(1)
         )
@@ -75,10 +110,15 @@ class ReferenceEncoder(nn.Module):
         self.content = ContentEncoder(config)
         self.timbre = TimbreEncoder()
 
-    def tokens_and_f0(self, audio: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens [1, n / 640] and F0 in Hz [1, n / 160], 0 where there is none."""
-        logits, pitch, voicing = self.content(_whole_tokens(audio))
-        return logits.argmax(-1), torch.exp2(pitch) * (voicing > 0)
+    def hear(self, audio: Tensor) -> tuple[Tensor, ...]:
+        """Tokens [1, n / 640], F0 in Hz [1, n / 160], 0 where there is none, and `UsualTime` [1, n / 640]
+        where there is one.
+        """
+        content = self.content
+        features = content.features(content.spectrum(_whole_tokens(audio)))
+        logits, pitch, voicing = content.read_out(features)
+        usual = () if content.usual is None else (content.usual(features),)
+        return logits.argmax(-1), torch.exp2(pitch) * (voicing > 0), *usual
 
     def forward(self, audio: Tensor) -> tuple[Tensor, Tensor]:
         logits, pitch, voicing = self.content(_whole_tokens(audio))

@@ -15,6 +15,7 @@ from timbral.nets.normalization import fold_weight_norm
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
 from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilterVocoder
 
+_USUAL = "content.usual.enter.weight"
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
@@ -130,6 +131,7 @@ def restore_reference(bundle: Bundle) -> ReferenceEncoder:
         kernel=_sizes(held, "content.blocks.0.mix.weight")[2],
         expansion=up // hidden,
         bands=_sizes(held, "content.enter.weight")[1],
+        usual=len(held[_USUAL].read()) if _USUAL in held else 0,
     )
     return _filled(ReferenceEncoder(config), held)
 

@@ -4,6 +4,7 @@ voice = timbral.voices.load("me")      # or `default`, which comes with the pack
 timbral.voices.save(voice, "me too")
 """
 
+from timbral.voices.prosody import Prosody
 from timbral.voices.store import DEFAULT, infos, load, names, open_voice, remove, rename, restore, save
 from timbral.voices.voice import SUFFIX, Consent, Prompt, Voice, VoiceInfo
 
@@ -12,6 +13,7 @@ __all__ = [
     "SUFFIX",
     "Consent",
     "Prompt",
+    "Prosody",
     "Voice",
     "VoiceInfo",
     "infos",

@@ -21,6 +21,7 @@ from timbral.errors import VoiceError
 from timbral.models import Manifest
 from timbral.models.weights import Adapter
 from timbral.paths import atomic_write, describe_error
+from timbral.voices.prosody import Prosody
 
 SUFFIX = ".voice"
 STATEMENT = "The speaker has agreed that their voice is cloned from this recording."
@@ -68,6 +69,7 @@ class _Metadata(BaseModel):
     created: datetime
     consent: Consent | None
     base: Annotated[str, Field(max_length=64)] = ""
+    prosody: Prosody | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +91,8 @@ class Voice:
     prompt_features: BERT features of these phones, float16 [m, 1024], for models with BERT. mel: of the first
     recording, normalised, float32 [100, R], for models whose stage two continues it. residuals: float16
     [sounds, 2, points], for `sovits-tiny`: spectral envelopes of sounds in the recordings, and the correction
-    of stage two's envelopes at sounds like them. family, version, symbols: the models that it fits; model:
+    of stage two's envelopes at sounds like them. prosody: how the speaker speaks, for models with a duration
+    model; None in voices of earlier versions of Timbral. family, version, symbols: the models that it fits; model:
     the one that made it. sources: file names of the recordings. adapter, base: low-rank changes by
     fine-tuning, of the model with this `Manifest.base`; None and "" without.
     """
@@ -109,6 +112,7 @@ class Voice:
     prompt_features: NDArray[np.float16] | None = None
     mel: NDArray[np.float32] | None = None
     residuals: NDArray[np.float16] | None = None
+    prosody: Prosody | None = None
     adapter: Adapter | None = None
     base: str = ""
 
@@ -140,6 +144,8 @@ class Voice:
             metadata = _Metadata(**described)
         except ValidationError as error:
             raise VoiceError(f"{path}: {error.errors()[0]['loc'][0]} is too long for a voice file") from None
+        # Earlier versions of Timbral read voices that say nothing of it.
+        unknown = {"prosody"} if self.prosody is None else None
         held = {name: getattr(self, name) for name in _TENSORS}
         tensors = {name: np.ascontiguousarray(array) for name, array in held.items() if array is not None}
         if self.adapter is not None:
@@ -147,7 +153,7 @@ class Voice:
             tensors |= {_ADAPTER + name: np.ascontiguousarray(array) for name, array in changes}
         try:
             with atomic_write(path) as part:
-                part.write_bytes(to_bytes(tensors, {_KEY: metadata.model_dump_json()}))
+                part.write_bytes(to_bytes(tensors, {_KEY: metadata.model_dump_json(exclude=unknown)}))
         except (OSError, ValueError) as error:
             raise _unusable(path, "written", error) from None
 

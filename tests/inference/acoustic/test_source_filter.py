@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tests.helpers import engine_graphs as graphs
 from timbral.audio.measures import relative_error
 from timbral.inference.acoustic.interface import TimedTokens
+from timbral.inference.acoustic.melody import Melody
 from timbral.inference.acoustic.source_filter import SourceFilterDecoder
 from timbral.inference.request import Conditioning, UtteranceRequest
 from timbral.inference.seeds import derive_seed, noise
@@ -62,6 +63,7 @@ def at_once(
         onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]) for path in paths
     )
     latent, f0 = latent_session.run(["latent", "f0"], {"tokens": tokens[None], "timbre": timbre[None]})
+    f0 = Melody(seed=seed).applied(f0, float(timbre[-1]), 0, graphs.HOP / graphs.RATE)
     frames = latent.shape[2]
     places = (np.arange(math.ceil(frames / speed - 0.5)) + 0.5) * speed - 0.5
     latent = np.stack([np.interp(places, np.arange(frames), row) for row in latent[0]])[None]

@@ -1,7 +1,7 @@
 """The embedded family as graphs: `content`, `timbre`, `latent` and `vocoder`, beside the two of stage one.
 
 `content.onnx`     audio float32 [1, n] at 16 kHz → tokens int64 [1, T], T = n // 640, and f0 float32 [1, 4 T] in Hz,
-                   0 where there is none
+                   0 where there is none; with the network's `UsualTime` usual float32 [1, T] in seconds
 `timbre.onnx`      audio float32 [1, n] at 16 kHz → timbre float32 [1, D]
 `latent.onnx`      tokens int64 [1, T], timbre float32 [1, D] → latent float32 [1, C, F], f0 float32 [1, F] in Hz, F = 4 T;
                    with phones int64 [1, T, 2] where the network has them; tokens then affect f0 only
@@ -31,10 +31,11 @@ def export_reference(network: ReferenceEncoder, folder: Path, precision: Precisi
     """
     # Long enough for several windows of the speaker encoder: the exporter takes a size of 1 for a constant.
     inputs, free = {"audio": torch.randn(1, 64_000)}, {"audio": {1: "samples"}}
+    heard = ("tokens", "f0", *(("usual",) if network.content.usual else ()))
     write_graphs(
         folder,
         {
-            files.CONTENT: to_graph(network, network.tokens_and_f0, inputs, ("tokens", "f0"), free),
+            files.CONTENT: to_graph(network, network.hear, inputs, heard, free),
             files.TIMBRE: to_graph(network, lambda audio: (network(audio)[1],), inputs, ("timbre",), free),
         },
         "reference.weights",

@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from timbral.audio.joining import Joiner
+from timbral.audio.joining import fade_edges
 from timbral.audio.reading import read
 from timbral.audio.resampling import resample
 from timbral.errors import DataError
@@ -26,10 +26,9 @@ def join(paths: Sequence[Path]) -> tuple[Samples, int]:
     """The clips in a row with short pauses, at the rate of the first. Raises DataError."""
     sounds = [read(path, longest=LONGEST) for path in paths]
     rate = sounds[0][1]
-    joiner = Joiner(rate)
-    joined = np.concatenate(
-        [joiner.push(resample(samples, native, rate), last=True, pause=_PAUSE) for samples, native in sounds]
-    )
+    pause = np.zeros(round(_PAUSE * rate), np.float32)
+    faded = [fade_edges(resample(samples, native, rate), rate) for samples, native in sounds]
+    joined = np.concatenate([faded[0], *(part for sound in faded[1:] for part in (pause, sound))])
     if len(joined) > LONGEST * rate:
         raise DataError(f"together they last {len(joined) / rate:.0f} s; a clip may last {LONGEST:.0f} s")
     return joined, rate
@@ -41,7 +40,7 @@ def divide(path: Path, seconds: float) -> tuple[Samples, Samples, int]:
     if not _SHORTEST <= seconds <= len(samples) / rate - _SHORTEST:
         raise DataError(f"it cannot be split at {seconds:.2f} s; both parts need {_SHORTEST} s")
     at = round(seconds * rate)
-    first, second = (Joiner(rate).push(part, last=True, pause=0.0) for part in (samples[:at], samples[at:]))
+    first, second = (fade_edges(part, rate) for part in (samples[:at], samples[at:]))
     return first, second, rate
 
 

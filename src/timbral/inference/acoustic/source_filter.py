@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from timbral.inference.acoustic.frames import HarmonicSource, TimeStretch
 from timbral.inference.acoustic.interface import Network, Samples, TimedTokens, engine_of, timbre_of
+from timbral.inference.acoustic.melody import Melody
 from timbral.inference.acoustic.networks import open_network
 from timbral.inference.request import UtteranceRequest
 from timbral.inference.seeds import derive_seed, noise
@@ -98,7 +99,9 @@ class _Windows:
             residuals = request.voice.residuals
             self._voice["residuals"] = (none if residuals is None else residuals)[None]
         self._seed = derive_seed(request.seed, "sound")
-        self._source = HarmonicSource(shape.hop / decoder.sample_rate)
+        self._melody = Melody(request.voice.pitch_range, request.seed)
+        self._frame_s = shape.hop / decoder.sample_rate
+        self._source = HarmonicSource(self._frame_s)
         # A faster utterance squeezes more tokens into what the vocoder sees around a frame.
         self.context = math.ceil(max(1, shape.context_tokens) * max(1.0, request.speed))
 
@@ -108,6 +111,9 @@ class _Windows:
         left, right = max(0, start - self.context), min(len(tokens), end + self.context)
         seen = None if phones is None else phones[left:right]
         latent, f0 = self._decoder.latent(tokens[left:right], seen, self._timbre)
+        f0 = self._melody.applied(
+            f0, float(self._timbre[0, -1]), left * shape.frames_per_token, self._frame_s
+        )
         stretch = TimeStretch(left * shape.frames_per_token, latent.shape[2], self._speed, ended)
         latent, f0 = stretch.apply(latent), stretch.apply(f0)
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from timbral.inference.alignment.rhythm import PREDICTED, Rhythm
 from timbral.inference.sessions import Graph, SessionOptions
 from timbral.models import Bundle, files
 
 Ids = NDArray[np.int64]
+Durations = NDArray[np.float64]
 
 LONGEST_ONSET = 2
 """Tokens that the first phone of an utterance takes at most; the rest of its duration is silence before it."""
@@ -38,7 +40,7 @@ class DurationPredictor:
     """The duration model. Immutable, shared by all requests."""
 
     def __init__(self, graph: Graph, pause: int, sentence_ends: Collection[int] = ()) -> None:
-        """pause: a phone that is silent. sentence_ends: phones that end a sentence."""
+        """pause: a phone that is silent. sentence_ends: phones that end a sentence, which are silent too."""
         self._graph = graph
         self._pause = pause
         self._sentence_ends = np.array(sorted(sentence_ends), np.int64)
@@ -51,16 +53,15 @@ class DurationPredictor:
         graph = Graph(bundle.path(files.DURATIONS), ("phones",), ("durations",), options)
         return cls(graph, pause, sentence_ends)
 
-    def schedule(self, phones: Ids, pause_within: float = 0.0) -> Schedule:
+    def schedule(self, phones: Ids, pause_within: float = 0.0, rhythm: Rhythm = PREDICTED) -> Schedule:
         """The schedule of an utterance's phones [n], one token long or more.
 
-        pause_within: seconds by which pauses between its sentences are longer (or, below 0, shorter) than predicted.
+        rhythm: in which it is spoken; the silence at both ends is as predicted.
+        pause_within: seconds by which pauses between its sentences are then longer (or, below 0, shorter).
         The silence before the first phone is counted in its duration; stage two hears it as a pause, or it would begin too
         early and slur.
         """
-        (predicted,) = self._graph({"phones": phones[None]})
-        # The graph may be anybody's: what it says is bounded.
-        durations = np.nan_to_num(predicted[0].astype(np.float64)).clip(0, LONGEST_PHONE)
+        durations = self._timed(phones, rhythm)
         if pause_within:
             inner = self._between_sentences(phones)
             wanted = durations[inner] + pause_within * TOKENS_PER_SECOND
@@ -71,6 +72,33 @@ class DurationPredictor:
         spoken = halves(phones, positions)
         spoken[: max(0, ends[0] - LONGEST_ONSET)] = self._pause
         return Schedule(positions, spoken)
+
+    def predict(self, phones: Ids) -> Durations:
+        """Durations of phones [n] in tokens, as the model predicts them."""
+        (predicted,) = self._graph({"phones": phones[None]})
+        # The graph may be anybody's: what it says is bounded.
+        durations: Durations = np.nan_to_num(predicted[0].astype(np.float64)).clip(0, LONGEST_PHONE)
+        return durations
+
+    def seconds(self, phones: Ids) -> float:
+        """How long it takes to say phones [n], without pauses."""
+        durations = self.predict(phones)
+        durations[0] = min(durations[0], LONGEST_ONSET)
+        return float(durations[~self.silent(phones)].sum()) / TOKENS_PER_SECOND
+
+    def silent(self, phones: Ids) -> NDArray[np.bool_]:
+        """Which of the phones [n] are pauses."""
+        return (phones == self._pause) | np.isin(phones, self._sentence_ends)
+
+    def _timed(self, phones: Ids, rhythm: Rhythm) -> Durations:
+        durations, silent = self.predict(phones), self.silent(phones)
+        onset = durations[0] - min(durations[0], LONGEST_ONSET)
+        durations[0] -= onset
+        timed = rhythm.applied(durations, silent)
+        timed[0] += onset
+        if silent[-1]:
+            timed[-1] = durations[-1]
+        return timed.clip(0, LONGEST_PHONE)
 
     def _between_sentences(self, phones: Ids) -> Ids:
         """Indices of sentence ends that have words on both sides."""

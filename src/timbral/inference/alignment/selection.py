@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from timbral.inference.acoustic.interface import TimedTokens
 from timbral.inference.alignment.durations import DurationPredictor, Schedule, fit
 from timbral.inference.alignment.hmm_aligner import HmmAligner
+from timbral.inference.alignment.rhythm import PREDICTED, Rhythm
 from timbral.inference.request import UtteranceRequest
 
 CANDIDATES = 4
@@ -37,9 +38,11 @@ class CandidateSelector:
         """Alignment score of each candidate [T] with the phones [n], higher is better; zeros without an aligner."""
         return self.aligner.scores(phones, candidates) if self.aligner else np.zeros(len(candidates))
 
-    def schedule(self, phones: NDArray[np.int64], pause_within: float = 0.0) -> Schedule | None:
+    def schedule(
+        self, phones: NDArray[np.int64], pause_within: float = 0.0, rhythm: Rhythm = PREDICTED
+    ) -> Schedule | None:
         """When the phones [n] of an utterance are spoken, where a duration model decides that; see its `schedule`."""
-        return self.durations.schedule(phones, pause_within) if self.durations else None
+        return self.durations.schedule(phones, pause_within, rhythm) if self.durations else None
 
     def timed(
         self, phones: NDArray[np.int64], tokens: NDArray[np.int64], schedule: Schedule | None
