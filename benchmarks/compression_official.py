@@ -116,7 +116,7 @@ def report(folder: Path) -> None:
     print(f"to speak {speaking / 1e6:.1f} MB, with HuBERT and BERT {total / 1e6:.1f} MB, packed")
 
 
-PRODUCTS = {"semantic": (4, 64), "content": (4, 128), "bert": (3, 128)}
+PRODUCTS = {"semantic": (4, 64), "content": (3, 128), "bert": (3, 128)}
 """Bits and block of matrix products by the beginnings of graphs' names, for sizes without a search."""
 
 

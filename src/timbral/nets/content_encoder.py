@@ -45,6 +45,7 @@ class UsualTime(nn.Module):
         super().__init__()
         self.enter = nn.Conv1d(hidden, width, kernel, padding=kernel // 2)
         self.leave = nn.Conv1d(width, 1, 1)
+        assert self.leave.bias is not None
         nn.init.constant_(self.leave.bias, -3.2)
 
     def forward(self, features: Tensor) -> Tensor:

@@ -88,7 +88,8 @@ class DurationPredictor:
 
     def silent(self, phones: Ids) -> NDArray[np.bool_]:
         """Which of the phones [n] are pauses."""
-        return (phones == self._pause) | np.isin(phones, self._sentence_ends)
+        pauses: NDArray[np.bool_] = (phones == self._pause) | np.isin(phones, self._sentence_ends)
+        return pauses
 
     def _timed(self, phones: Ids, rhythm: Rhythm) -> Durations:
         durations, silent = self.predict(phones), self.silent(phones)

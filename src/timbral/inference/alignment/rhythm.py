@@ -38,7 +38,8 @@ class Rhythm:
         factors[silent] *= self.pauses
         if self.seed is not None:
             factors *= np.exp(_deviations(silent, self.seed))
-        return durations * factors
+        timed: Durations = durations * factors
+        return timed
 
 
 PREDICTED = Rhythm()
