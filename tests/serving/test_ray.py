@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'timbral[ray]'")
 
 from tests.helpers.serving import RunningServer
+from tests.helpers.serving_jobs import submit, wait_for
 from timbral import load
 from timbral.audio.writing import to_pcm
 from timbral.serving.ray.scaling import engines_wanted
@@ -41,7 +42,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
     """`timbral serve --ray` with two engines."""
     if sys.platform != "linux":
         pytest.skip("finds the engines' processes in /proc")
-    settings = {"ray": {"min_engines": 2, "max_engines": 2, "cpus_per_engine": 0.1}}
+    settings = {"ray": {"min_engines": 2, "max_engines": 2, "cpus_per_engine": 0.1}, "jobs": {"workers": 1}}
     with pytest.MonkeyPatch.context() as patch:
         for limit in PATIENCE:
             patch.setenv(limit, "600")
@@ -59,6 +60,14 @@ def test_a_cluster_speaks_as_one_process_does(cluster: RunningServer) -> None:
     refused = cluster.speak(text, voice="nobody")
     assert (refused.status_code, refused.json()["error"]["param"]) == (404, "voice")
     assert cluster.speak("...").status_code == 400
+
+
+def test_jobs_are_tasks_of_the_cluster(cluster: RunningServer, tmp_path: Path) -> None:
+    """One that fails at once: what workers do otherwise is the same as without Ray."""
+    (tmp_path / "noise.wav").write_bytes(b"RIFF of nothing")
+    made = submit(cluster, "nobody", tmp_path / "noise.wav").json()
+    failed = wait_for(cluster, made["id"], "failed")
+    assert failed["error"]["code"] == "unusable_recordings"
 
 
 def test_streams_survive_an_engine_that_is_killed(cluster: RunningServer) -> None:

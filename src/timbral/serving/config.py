@@ -19,6 +19,7 @@ from timbral.models import EMBEDDED
 from timbral.paths import cache_folder, data_folder, describe_error
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Cpus = Annotated[float, Field(gt=0, le=1024, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 _OPENAI_VOICES = (
@@ -131,7 +132,8 @@ class RayConfig(_Part):
     address: of the cluster; by default RAY_ADDRESS, or else a cluster of this machine alone, which the server starts.
     ingresses: processes that take requests. min_engines, max_engines: processes that speak; how many there are follows from
     streams_per_engine, the speeches that one is to have, and first_sound_s, the 95th percentile of its time to first sound.
-    upscale_delay_s, downscale_delay_s: how long more or fewer have to be wanted. cpus_per_engine: cores that each one books.
+    upscale_delay_s, downscale_delay_s: how long more or fewer have to be wanted. cpus_per_engine: cores that each one books;
+    cpus_per_worker: those of a task that works on jobs.
     """
 
     address: str | None = None
@@ -142,7 +144,8 @@ class RayConfig(_Part):
     first_sound_s: Seconds = 0.8
     upscale_delay_s: Seconds = 10.0
     downscale_delay_s: Seconds = 300.0
-    cpus_per_engine: Annotated[float, Field(gt=0, le=1024, allow_inf_nan=False)] = 1.0
+    cpus_per_engine: Cpus = 1.0
+    cpus_per_worker: Cpus = 1.0
 
     @model_validator(mode="after")
     def _in_order(self) -> "RayConfig":

@@ -11,7 +11,7 @@ from timbral.serving.engine.interface import Pool
 from timbral.serving.engine.pool import ModelPool
 from timbral.serving.engine.rendering import OpenProcessor
 from timbral.serving.engine.speaker import Speaker
-from timbral.serving.jobs.monitor import JobMonitor
+from timbral.serving.jobs.monitor import JobMonitor, StartWorker
 from timbral.serving.jobs.queue import JobQueue
 from timbral.serving.metrics import Metrics
 from timbral.serving.storage.database import Database
@@ -48,8 +48,13 @@ class Services:
     draining: bool = False
 
     @classmethod
-    def open(cls, config: ServeConfig, pool: Pool | None = None) -> "Services":
-        """Opens database and files; loads no model. pool: models elsewhere; None for this process. Raises SettingError."""
+    def open(
+        cls, config: ServeConfig, pool: Pool | None = None, start_worker: StartWorker | None = None
+    ) -> "Services":
+        """Opens database and files; loads no model. Raises SettingError.
+
+        pool: models elsewhere; None for this process. start_worker: for jobs; None for processes of this machine.
+        """
         database, objects = Database.open(config.storage), Objects.open(config.storage)
         metrics = Metrics()
         if pool is None:
@@ -83,7 +88,7 @@ class Services:
             speaker=speaker,
             cloning=CloningQueue(),
             jobs=jobs,
-            monitor=JobMonitor(config, jobs, lambda job: _warm(job, voices, pool)),
+            monitor=JobMonitor(config, jobs, lambda job: _warm(job, voices, pool), start_worker),
         )
 
     def preload(self) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,14 +25,37 @@ _LONGEST_DELAY = 60.0
 _WARMED = 8
 
 
-class JobMonitor:
-    """A thread beside the server. warm: makes the voice of a job ready."""
+class RunningWorker(Protocol):
+    """A worker that a server has started, here or elsewhere."""
 
-    def __init__(self, config: ServeConfig, queue: JobQueue, warm: Callable[[JobRow], None]) -> None:
+    def poll(self) -> int | None:
+        """None while it runs, then 0, or another number after a failure."""
+
+    def release(self) -> None:
+        """Asks it to give its job back and to end."""
+
+    def end(self, within_s: float) -> None:
+        """Waits until it has ended, and kills it after so many seconds."""
+
+
+StartWorker = Callable[[ServeConfig], RunningWorker]
+
+
+class JobMonitor:
+    """A thread beside the server. warm: makes the voice of a job ready. start: starts a worker; None for a process here."""
+
+    def __init__(
+        self,
+        config: ServeConfig,
+        queue: JobQueue,
+        warm: Callable[[JobRow], None],
+        start: StartWorker | None = None,
+    ) -> None:
         self._config, self._queue, self._warm = config, queue, warm
+        self._start: StartWorker = start or _AttachedProcess
         wanted = config.jobs.workers
         self._count = int(can_train()) if wanted is None else wanted
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._workers: list[RunningWorker] = []
         self._wake, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
         self._seen = now()
@@ -51,16 +75,10 @@ class JobMonitor:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
-        for process in self._processes:
-            assert process.stdin is not None
-            with contextlib.suppress(OSError):
-                process.stdin.close()
-        for process in self._processes:
-            try:
-                process.wait(_STOPS_IN)
-            except subprocess.TimeoutExpired:
-                process.kill()  # its job is taken up again when its lease runs out
-                process.wait()
+        for worker in self._workers:
+            worker.release()
+        for worker in self._workers:
+            worker.end(_STOPS_IN)
 
     def _run(self) -> None:
         while True:
@@ -77,11 +95,11 @@ class JobMonitor:
     def _look(self) -> bool:
         """Starts workers and warms voices; whether there are jobs."""
         active = self._queue.active()
-        self._processes = [one for one in self._processes if self._is_running(one)]
+        self._workers = [one for one in self._workers if self._is_running(one)]
         while (
-            active and len(self._processes) < min(self._count, active) and time.monotonic() > self._not_before
+            active and len(self._workers) < min(self._count, active) and time.monotonic() > self._not_before
         ):
-            self._processes.append(self._start())
+            self._workers.append(self._start(self._config))
         for job in self._queue.succeeded(self._seen, _WARMED):
             assert job.finished is not None
             self._seen = job.finished
@@ -91,8 +109,8 @@ class JobMonitor:
                 _log.warning("%s: the voice could not be made ready: %s", job.id, error)
         return active > 0
 
-    def _is_running(self, process: "subprocess.Popen[bytes]") -> bool:
-        code = process.poll()
+    def _is_running(self, worker: RunningWorker) -> bool:
+        code = worker.poll()
         if code is None:
             return True
         if code:
@@ -103,18 +121,35 @@ class JobMonitor:
             self._delay = 1.0
         return False
 
-    def _start(self) -> "subprocess.Popen[bytes]":
-        """A worker that gets the settings on its standard input, and ends when that is closed: also when this process dies."""
-        process = subprocess.Popen(
+
+class _AttachedProcess:
+    """A process that gets the settings on its standard input, and ends when that is closed: also when this process dies."""
+
+    def __init__(self, config: ServeConfig) -> None:
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "timbral.serving.jobs.attached"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
         )
-        assert process.stdin is not None
+        assert self._process.stdin is not None
         with contextlib.suppress(OSError):
-            process.stdin.write(self._config.model_dump_json().encode() + b"\n")
-            process.stdin.flush()
-        return process
+            self._process.stdin.write(config.model_dump_json().encode() + b"\n")
+            self._process.stdin.flush()
+
+    def poll(self) -> int | None:
+        return self._process.poll()
+
+    def release(self) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    def end(self, within_s: float) -> None:
+        try:
+            self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()  # its job is taken up again when its lease runs out
+            self._process.wait()
 
 
 def can_train() -> bool:

@@ -13,6 +13,7 @@ from timbral.serving import logs
 from timbral.serving.app import make_app
 from timbral.serving.config import ServeConfig, read_config
 from timbral.serving.ray.engine import Engine
+from timbral.serving.ray.jobs import WorkerTask
 from timbral.serving.ray.remote import RemotePool
 from timbral.serving.server import check_access, check_models
 from timbral.serving.services import Services
@@ -85,7 +86,7 @@ class Api:
         """Called by Ray in the process of the ingress."""
         logs.configure(self._config.log_format)
         pool = RemotePool(self._engines)
-        services = Services.open(self._config, pool)
+        services = Services.open(self._config, pool, WorkerTask)
         services.metrics.watch(
             "timbral_speeches_resumed", "Speeches that went on with another engine.", lambda: pool.resumed
         )
