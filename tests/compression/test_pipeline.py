@@ -82,7 +82,7 @@ def test_steps_follow_each_other_into_one_file(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--steps", "squash"], "no step 'squash'; there are quantize"),
+        (["--steps", "squash"], "no step 'squash'; there are prune, distill, light-vocoder, quantize"),
         (["--steps", "quantize:bits=4"], "no setting 'bits'; it has size"),
         (["--steps", "quantize:share=2"], "share"),
         (["--steps", "quantize:share"], "not SETTING=VALUE"),
