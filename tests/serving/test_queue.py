@@ -13,11 +13,13 @@ from alembic.config import Config
 from sqlalchemy import inspect, select
 
 from tests.helpers.serving_jobs import add_job, job_row
+from timbral.errors import TrainingError
 from timbral.serving import storage
 from timbral.serving.access.keys import ANONYMOUS, Principal
 from timbral.serving.config import JobsConfig, StorageConfig
 from timbral.serving.errors import ApiError, BusyError
 from timbral.serving.jobs.lease import JobStoppedError, Lease
+from timbral.serving.jobs.pipeline import _resumed
 from timbral.serving.jobs.queue import JobQueue, LostJobError
 from timbral.serving.storage.database import Database
 from timbral.serving.storage.tables import Base, KeyRow
@@ -194,6 +196,20 @@ def test_a_database_of_an_earlier_version_gets_the_queue(tmp_path: Path) -> None
         assert {one["name"] for one in inspector.get_columns(name)} == set(table.columns.keys())
     add_job(JobQueue(database, JobsConfig()))
     database.close()
+
+
+def test_a_training_that_cannot_go_on_begins_anew(tmp_path: Path) -> None:
+    """As after an update of the package, whose networks do not fit the checkpoint."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"of another version")
+
+    def adapt(*, resume: bool = False) -> str:
+        if resume:
+            raise TrainingError("the run was made for another network")
+        assert not (tmp_path / "run").exists()
+        return "trained"
+
+    assert _resumed(adapt, tmp_path / "run") == "trained"
 
 
 def _until(condition: Callable[[], bool]) -> None:

@@ -3,18 +3,23 @@
 Every step leaves its result in the folder of the job, so that a second attempt there goes on where the first one ended.
 """
 
+import shutil
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from timbral.errors import InstallationError, TimbralWarning
+from timbral.errors import InstallationError, TimbralWarning, TrainingError
 from timbral.paths import atomic_write
 from timbral.serving.config import JobsConfig
 from timbral.serving.jobs.options import JobOptions
 from timbral.serving.storage.objects import Objects
 from timbral.synthesizer import Synthesizer, load
 from timbral.voices import Consent, Voice
+
+T = TypeVar("T")
 
 Progress = Callable[[str, str, float], None]
 """Called with the stage, the step in it, and the share of the whole job that is done, 0 to 1."""
@@ -88,16 +93,17 @@ def make_voice(
         prepared = speech.prepared
         note([*prepared.problems, *prepared.notes, *_others(speech.others, len(speech.lines))])
         run, begun = adaptation_run(folder / "runs", speech.lines, settings, manifest.base, checkpoints)
-        adapted = adapt_voice(
+        adapt = partial(
+            adapt_voice,
             synthesizer,
             speech.lines,
             run,
             settings,
             stages=stages,
             consent=assignment.consent,
-            resume=begun,
             on_progress=step(_TRAINING),
         )
+        adapted = _resumed(adapt, run) if begun else adapt()
     note([str(one.message) for one in noted if issubclass(one.category, TimbralWarning)])
     assert adapted is not None  # one process alone
     return Made(adapted.voice, synthesizer, speech.lines[0].audio)
@@ -115,6 +121,15 @@ def _fetch(assignment: Assignment, objects: Objects) -> list[Path]:
                 part.write_bytes(objects.get(recording["object"]))
         paths.append(path)
     return paths
+
+
+def _resumed(adapt: Callable[..., T], run: Path) -> T:
+    """Goes on with a training; begins anew where that cannot be: another version of this package has written the checkpoint."""
+    try:
+        return adapt(resume=True)
+    except TrainingError:
+        shutil.rmtree(run)
+        return adapt()
 
 
 def _others(others: Sequence[str], kept: int) -> list[str]:
