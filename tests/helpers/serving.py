@@ -104,6 +104,10 @@ class RunningServer:
     def stop(self) -> int:
         """Asks the server to stop; its exit code."""
         self._process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self) -> int:
+        """The exit code of a server that is about to stop."""
         return self._process.wait(60)
 
     def kill(self) -> None:

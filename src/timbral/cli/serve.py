@@ -29,6 +29,9 @@ Workers = Annotated[
 Ray = Annotated[
     bool, typer.Option("--ray", help="Speak on a Ray cluster, which is started where there is none.")
 ]
+OfficialApi = Annotated[
+    bool, typer.Option("--official-api", help="Also serve the addresses of GPT-SoVITS's api_v2.")
+]
 Scopes = Annotated[list[str], typer.Option("--scope", help="speak, voices, train or admin; can be repeated.")]
 Owner = Annotated[str | None, typer.Option(help="Whose voices it makes; by default NAME.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What the key is for.")]
@@ -47,11 +50,12 @@ def serve(
     port: Port = None,
     config: Config = None,
     open_: Open = False,
+    official_api: OfficialApi = False,
     workers: Workers = None,
     ray: Ray = False,
 ) -> None:
     """Serve speech over HTTP, with OpenAI's API. Ctrl-C ends it, after the streams that run."""
-    settings = _settings(config, host=host, port=port, open=open_ or None)
+    settings = _settings(config, host=host, port=port, open=open_ or None, official_api=official_api or None)
     if workers is not None:
         jobs = settings.jobs.model_copy(update={"workers": workers})
         settings = settings.model_copy(update={"jobs": jobs})

@@ -27,13 +27,18 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, services: Services) -> None:
         super().__init__(config)
         self._services = services
+        services.request_stop = self.stop
+
+    def stop(self) -> None:
+        """Stops after the streams that run."""
+        self._services.draining = True
+        self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stops; unlike uvicorn's own, without raising the signal again afterwards: to stop is no failure."""
-        self._services.draining = True
         if self.should_exit and sig == signal.SIGINT:
             self.force_exit = True
-        self.should_exit = True
+        self.stop()
 
 
 def serve(config: ServeConfig, opened: Callable[[str], None] = print) -> None:
@@ -50,17 +55,26 @@ def serve(config: ServeConfig, opened: Callable[[str], None] = print) -> None:
     with _bound(config) as bound:
         host, port = bound.getsockname()[:2]
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        settings = uvicorn.Config(
-            make_app(services),
-            http=TimedProtocol.of(config.limits.header_timeout_s),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=int(config.shutdown_timeout_s) or 1,
-            ws="none",
-        )
+        server = _server(services)
         opened(address)
-        _Server(settings, services).run(sockets=[bound])
+        server.run(sockets=[bound.dup()])
+        while services.restart:
+            services = Services.open(config)
+            _server(services).run(sockets=[bound.dup()])
+
+
+def _server(services: Services) -> _Server:
+    config = services.config
+    settings = uvicorn.Config(
+        make_app(services),
+        http=TimedProtocol.of(config.limits.header_timeout_s),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(config.shutdown_timeout_s) or 1,
+        ws="none",
+    )
+    return _Server(settings, services)
 
 
 def check_access(services: Services) -> None:
