@@ -19,7 +19,13 @@ from timbral.serving.official.folder import Folder
 from timbral.voices import DEFAULT
 
 TEXT = "The first sentence is here. And this is the second one, which is longer."
-GIVEN = {"text": TEXT, "text_lang": "en", "ref_audio_path": "default", "prompt_lang": "en", "seed": 3}
+GIVEN: dict[str, Any] = {
+    "text": TEXT,
+    "text_lang": "en",
+    "ref_audio_path": "default",
+    "prompt_lang": "en",
+    "seed": 3,
+}
 
 
 @pytest.fixture(scope="module")

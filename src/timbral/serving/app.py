@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from timbral import __version__
 from timbral.errors import TimbralError
 from timbral.serving import official
-from timbral.serving.api import consents, jobs, models, operations, speech, voices
+from timbral.serving.api import consents, jobs, models, operations, speech, speech_stream, voices
 from timbral.serving.api.speech_request import SpeechRequest
 from timbral.serving.errors import ERROR_SHAPE, ApiError, as_api_error, error_body, error_response
 from timbral.serving.http.bodies import BodyLimits
@@ -28,7 +28,15 @@ _log = logging.getLogger("timbral.serving")
 
 _CLIENT_CLOSED = 499
 
-ROUTERS = (speech.router, voices.router, consents.router, jobs.router, models.router, operations.router)
+ROUTERS = (
+    speech.router,
+    speech_stream.router,
+    voices.router,
+    consents.router,
+    jobs.router,
+    models.router,
+    operations.router,
+)
 
 
 def make_app(services: Services) -> FastAPI:

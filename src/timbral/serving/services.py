@@ -30,7 +30,7 @@ class Services:
     """Everything that a request may need. preloaded: whether its models are loaded.
 
     draining: whether it is about to stop. restart: whether it is to be opened again after that.
-    request_stop: stops the server after the streams that run; None where it cannot stop itself.
+    sessions: open WebSockets. request_stop: stops the server after the streams that run; None where it cannot stop itself.
     """
 
     config: ServeConfig
@@ -51,6 +51,7 @@ class Services:
     preloaded: bool = False
     draining: bool = False
     restart: bool = False
+    sessions: int = 0
     request_stop: Callable[[], None] | None = None
 
     @classmethod

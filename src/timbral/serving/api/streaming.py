@@ -18,7 +18,7 @@ from timbral.serving.errors import as_api_error, error_body
 
 T = TypeVar("T")
 
-_STALLED_S = 60.0
+STALLED_S = 60.0
 """Seconds for which a client may take no bytes before its speech is given up."""
 
 OpenSpeech = Callable[[], AbstractAsyncContextManager[ActiveSpeech]]
@@ -62,7 +62,7 @@ class SpeechResponse(Response):
                 prefix, self._prefix = self._prefix, b""
                 message = {"type": "http.response.body", "body": prefix + content, "more_body": True}
                 # Whoever takes nothing for so long must not hold a slot.
-                await asyncio.wait_for(send(message), _STALLED_S)
+                await asyncio.wait_for(send(message), STALLED_S)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

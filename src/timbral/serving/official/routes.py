@@ -86,10 +86,12 @@ def _guarded(failed: str) -> Any:
 
 
 router = APIRouter(tags=["GPT-SoVITS api_v2"], responses=_REFUSALS)
-_AUDIO = {200: {"content": {f"audio/{one}": {} for one in ("wav", "raw", "ogg", "aac")}}}
+_AUDIO: dict[int | str, dict[str, Any]] = {
+    200: {"content": {f"audio/{one}": {} for one in ("wav", "raw", "ogg", "aac")}}
+}
 
 
-@router.get("/tts", dependencies=[_guarded("tts failed")], response_class=Response, responses=_AUDIO)  # type: ignore[arg-type]
+@router.get("/tts", dependencies=[_guarded("tts failed")], response_class=Response, responses=_AUDIO)
 async def tts_by_query(
     wanted: Annotated[TtsRequest, Query()],
     request: Request,
@@ -102,7 +104,7 @@ async def tts_by_query(
     return await _tts(wanted, request, parts, shared, Preparation(parts, principal, name))
 
 
-@router.post("/tts", dependencies=[_guarded("tts failed")], response_class=Response, responses=_AUDIO)  # type: ignore[arg-type]
+@router.post("/tts", dependencies=[_guarded("tts failed")], response_class=Response, responses=_AUDIO)
 async def tts(
     wanted: TtsRequest, request: Request, parts: Parts, shared: Shared, principal: CanSpeak, name: RequestId
 ) -> Response:
