@@ -103,7 +103,15 @@ class RunningServer:
 
     def stop(self) -> int:
         """Asks the server to stop; its exit code."""
+        self.ask_to_stop()
+        return self.wait()
+
+    def ask_to_stop(self) -> None:
+        """Sends the signal."""
         self._process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """The exit code of a server that is about to stop."""
         return self._process.wait(60)
 
     def kill(self) -> None:

@@ -11,9 +11,11 @@ from tests.helpers.serving import RunningServer
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server without keys, on this machine alone."""
+    """A server without keys, on this machine alone; it also speaks to Home Assistant."""
     limits = {"recording_mb": 1, "body_mb": 3, "body_timeout_s": 2, "header_timeout_s": 2}
-    with RunningServer(tmp_path_factory.mktemp("server") / "home", {"limits": limits}) as running:
+    flags = ("--wyoming-uri", "tcp://127.0.0.1:0")
+    home = tmp_path_factory.mktemp("server") / "home"
+    with RunningServer(home, {"limits": limits}, flags) as running:
         yield running
 
 

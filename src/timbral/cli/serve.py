@@ -29,6 +29,15 @@ Workers = Annotated[
 Ray = Annotated[
     bool, typer.Option("--ray", help="Speak on a Ray cluster, which is started where there is none.")
 ]
+OfficialApi = Annotated[
+    bool, typer.Option("--official-api", help="Also serve the addresses of GPT-SoVITS's api_v2.")
+]
+Wyoming = Annotated[
+    bool, typer.Option("--wyoming", help="Also serve Home Assistant, by the Wyoming protocol.")
+]
+WyomingUri = Annotated[
+    str | None, typer.Option(metavar="URI", help="Where --wyoming listens; tcp://127.0.0.1:10200 by default.")
+]
 Scopes = Annotated[list[str], typer.Option("--scope", help="speak, voices, train or admin; can be repeated.")]
 Owner = Annotated[str | None, typer.Option(help="Whose voices it makes; by default NAME.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What the key is for.")]
@@ -47,11 +56,22 @@ def serve(
     port: Port = None,
     config: Config = None,
     open_: Open = False,
+    official_api: OfficialApi = False,
+    wyoming: Wyoming = False,
+    wyoming_uri: WyomingUri = None,
     workers: Workers = None,
     ray: Ray = False,
 ) -> None:
     """Serve speech over HTTP, with OpenAI's API. Ctrl-C ends it, after the streams that run."""
-    settings = _settings(config, host=host, port=port, open=open_ or None)
+    settings = _settings(
+        config,
+        host=host,
+        port=port,
+        open=open_ or None,
+        official_api=official_api or None,
+        wyoming=wyoming or wyoming_uri is not None or None,
+        wyoming_uri=wyoming_uri,
+    )
     if workers is not None:
         jobs = settings.jobs.model_copy(update={"workers": workers})
         settings = settings.model_copy(update={"jobs": jobs})

@@ -15,9 +15,10 @@ from starlette.requests import ClientDisconnect
 
 from timbral import __version__
 from timbral.errors import TimbralError
-from timbral.serving.api import consents, jobs, models, operations, speech, voices
+from timbral.serving import official
+from timbral.serving.api import consents, jobs, models, operations, speech, speech_stream, voices
 from timbral.serving.api.speech_request import SpeechRequest
-from timbral.serving.errors import as_api_error, error_body, error_response
+from timbral.serving.errors import ERROR_SHAPE, ApiError, as_api_error, error_body, error_response
 from timbral.serving.http.bodies import BodyLimits
 from timbral.serving.http.origins import OriginCheck
 from timbral.serving.http.tracking import HEADER, ID, Tracking
@@ -27,7 +28,15 @@ _log = logging.getLogger("timbral.serving")
 
 _CLIENT_CLOSED = 499
 
-ROUTERS = (speech.router, voices.router, consents.router, jobs.router, models.router, operations.router)
+ROUTERS = (
+    speech.router,
+    speech_stream.router,
+    voices.router,
+    consents.router,
+    jobs.router,
+    models.router,
+    operations.router,
+)
 
 
 def make_app(services: Services) -> FastAPI:
@@ -54,6 +63,8 @@ def make_app(services: Services) -> FastAPI:
     app.state.services = services
     for router in ROUTERS:
         app.include_router(router)
+    if services.config.official_api:
+        official.add_to(app, services.config.official)
     operations.add_docs(app)
     _add_errors(app)
     _describe_bodies(app)
@@ -74,8 +85,13 @@ def _report(loading: "asyncio.Future[None]") -> None:
         _log.error("models could not be loaded: %s", error)
 
 
+def _shaped(request: Request, error: ApiError) -> JSONResponse:
+    answer: JSONResponse = request.scope.get(ERROR_SHAPE, error_response)(error)
+    return answer
+
+
 def _add_errors(app: FastAPI) -> None:
-    """Every error has OpenAI's shape, also those of the framework."""
+    """Every error has the shape of its API, also those of the framework."""
 
     @app.exception_handler(TimbralError)
     async def refused(request: Request, error: TimbralError) -> JSONResponse:
@@ -84,21 +100,20 @@ def _add_errors(app: FastAPI) -> None:
             _log.error("%s", error, extra={"request_id": request.scope.get(ID)})
         services: Services = request.app.state.services
         services.metrics.rejected.labels(answer.code or str(answer.status)).inc()
-        return error_response(answer)
+        return _shaped(request, answer)
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
         problem = error.errors()[0]
         # The first word is where it was found: body, query, path.
         where = ".".join(map(str, problem["loc"][1:])) or str(problem["loc"][0])
-        return JSONResponse(
-            error_body(400, f"{where}: {problem['msg'].lower()}", "invalid_value", where), 400
-        )
+        message = f"{where}: {problem['msg'].lower()}"
+        return _shaped(request, ApiError(400, message, code="invalid_value", param=where))
 
     @app.exception_handler(HTTPException)
     async def unrouted(request: Request, error: HTTPException) -> JSONResponse:
         if isinstance(error.__cause__, TimbralError):  # the framework hides what was wrong with the body
-            return error_response(as_api_error(error.__cause__))
+            return _shaped(request, as_api_error(error.__cause__))
         return JSONResponse(
             error_body(error.status_code, str(error.detail)), error.status_code, headers=error.headers
         )

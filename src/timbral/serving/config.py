@@ -14,6 +14,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from timbral.config import SampleRate
 from timbral.errors import SettingError
 from timbral.models import EMBEDDED
 from timbral.paths import cache_folder, data_folder, describe_error
@@ -70,6 +71,7 @@ class LimitsConfig(_Part):
 
     characters: of one input. body_mb: of one request. recording_mb: of one recording.
     header_timeout_s, body_timeout_s: for the headers and the body of a request to arrive.
+    sessions: open WebSockets; session_idle_s: how long one may be without a message and without anything to speak.
     requests_per_minute, characters_per_day, concurrent: of one key; None for no limit.
     """
 
@@ -78,6 +80,8 @@ class LimitsConfig(_Part):
     recording_mb: Count = 10
     header_timeout_s: Seconds = 10.0
     body_timeout_s: Seconds = 30.0
+    sessions: Count = 200
+    session_idle_s: Seconds = 300.0
     requests_per_minute: Count | None = None
     characters_per_day: Annotated[int, Field(ge=1)] | None = None
     concurrent: Count | None = None
@@ -166,11 +170,24 @@ class PrivacyConfig(_Part):
     local_voices: bool = True
 
 
+class OfficialConfig(_Part):
+    """The API of GPT-SoVITS's `api_v2`.
+
+    folder: recordings and .voice files that clients may name by path; nothing outside of it is opened. consent: the statement
+    of the speakers of its recordings that they may be cloned. sample_rate: Hz; by default the model's own.
+    """
+
+    folder: Path | None = None
+    consent: Annotated[str, Field(max_length=2000)] = ""
+    sample_rate: SampleRate | None = None
+
+
 class ServeConfig(BaseSettings):
     """All settings of `timbral serve`.
 
     Each can be given in the YAML file, and as an environment variable: TIMBRAL_SERVE_PORT, TIMBRAL_SERVE_ENGINE__STREAMS.
-    open: serve other machines without any key. origins: web pages that may call the server, beside its own.
+    open: serve other machines without any key. official_api: the addresses of GPT-SoVITS's api_v2 too.
+    wyoming: Home Assistant's protocol too, at wyoming_uri. origins: web pages that may call the server, beside its own.
     voice_aliases, model_aliases: names that clients know, and what they stand for.
     """
 
@@ -181,6 +198,9 @@ class ServeConfig(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
     open: bool = False
+    official_api: bool = False
+    wyoming: bool = False
+    wyoming_uri: str = "tcp://127.0.0.1:10200"
     origins: tuple[str, ...] = ()
     log_format: Literal["text", "json"] = "text"
     shutdown_timeout_s: Seconds = 60.0
@@ -194,6 +214,7 @@ class ServeConfig(BaseSettings):
     storage: StorageConfig = StorageConfig()
     privacy: PrivacyConfig = PrivacyConfig()
     ray: RayConfig = RayConfig()
+    official: OfficialConfig = OfficialConfig()
 
     @property
     def on_loopback(self) -> bool:

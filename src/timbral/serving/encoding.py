@@ -86,7 +86,7 @@ def open_encoder(name: str, rate: int, comment: str = COMMENT) -> Encoder:
     """The encoder of a format, one of FORMATS, for samples at `rate` Hz."""
     chosen = FORMATS[name]
     if chosen.muxer is None:
-        return _PcmEncoder(_wav_header(rate, comment) if name == "wav" else b"")
+        return _PcmEncoder(wav_header(rate, wav_comment(comment)) if name == "wav" else b"")
     return _AvEncoder(chosen, rate, comment)
 
 
@@ -161,14 +161,23 @@ class _AvEncoder:
             self._container.mux(packet)
 
 
-def _wav_header(rate: int, comment: str) -> bytes:
-    """A header of open length, with the comment in front of the samples."""
+def wav_comment(comment: str = COMMENT) -> bytes:
+    """The chunk of a WAV file that holds a comment; it may stand before or after the samples."""
     text = comment.encode("ascii", "replace") + b"\0"
     text += b"\0" * (len(text) % 2)
     info = b"INFOICMT" + struct.pack("<I", len(text)) + text
+    return struct.pack("<4sI", b"LIST", len(info)) + info
+
+
+def wav_header(rate: int, before: bytes = b"", size: int | None = None, after: int = 0) -> bytes:
+    """All of a WAV file up to its samples, mono and of 16 bits: 44 bytes, and the chunks `before` the samples.
+
+    size: of the samples in bytes; None for a length that is not known yet. after: bytes that follow the samples.
+    """
+    data = _OPEN_LENGTH if size is None else size
+    whole = _OPEN_LENGTH if size is None else 36 + len(before) + size + after
     return (
-        struct.pack("<4sI8sIHHIIHH", b"RIFF", _OPEN_LENGTH, b"WAVEfmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
-        + struct.pack("<4sI", b"LIST", len(info))
-        + info
-        + struct.pack("<4sI", b"data", _OPEN_LENGTH)
+        struct.pack("<4sI8sIHHIIHH", b"RIFF", whole, b"WAVEfmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
+        + before
+        + struct.pack("<4sI", b"data", data)
     )

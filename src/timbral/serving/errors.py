@@ -30,6 +30,10 @@ _TYPES = {
 }
 
 
+ERROR_SHAPE = "timbral.error_shape"
+"""Where a request's scope holds the function that answers its errors, on addresses of another API than OpenAI's."""
+
+
 class Problem(BaseModel):
     """What was wrong with a request."""
 

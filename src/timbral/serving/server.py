@@ -1,10 +1,13 @@
 """Runs the application on a port until it is told to stop, and then lets streams finish."""
 
+import asyncio
 import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 
 import uvicorn
@@ -16,24 +19,49 @@ from timbral.serving.config import ServeConfig
 from timbral.serving.http.protocol import TimedProtocol
 from timbral.serving.memory import limit_arenas
 from timbral.serving.services import Services
+from timbral.serving.wyoming import Listener, bind
 
 _log = logging.getLogger("timbral.serving")
 _BACKLOG = 1024
+_WAIT_S = 0.02
+_BASE64_MB, _OTHERS = 4 * (1 << 20) // 3, 1 << 19
+"""Bytes of a WebSocket's message: for each MB of a recording, and for the rest of it."""
 
 
 class _Server(uvicorn.Server):
     """Takes no new requests after the first signal; a second Ctrl-C does not wait for streams."""
 
-    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+    def __init__(self, config: uvicorn.Config, services: Services, listener: Listener | None) -> None:
         super().__init__(config)
-        self._services = services
+        self._services, self._listener = services, listener
+        services.request_stop = self.stop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Takes requests, and those of Home Assistant."""
+        await super().startup(sockets)
+        if self._listener is not None:
+            await self._listener.start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finishes what is being spoken; uvicorn itself would wait for answers, but not for WebSockets."""
+        services, seconds = self._services, self._services.config.shutdown_timeout_s
+        deadline = time.monotonic() + seconds
+        while services.speaker.admission.active and not self.force_exit and time.monotonic() < deadline:
+            await asyncio.sleep(_WAIT_S)
+        if self._listener is not None:
+            await self._listener.stop()
+        await super().shutdown(sockets)
+
+    def stop(self) -> None:
+        """Stops after the streams that run."""
+        self._services.draining = True
+        self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stops; unlike uvicorn's own, without raising the signal again afterwards: to stop is no failure."""
-        self._services.draining = True
         if self.should_exit and sig == signal.SIGINT:
             self.force_exit = True
-        self.should_exit = True
+        self.stop()
 
 
 def serve(config: ServeConfig, opened: Callable[[str], None] = print) -> None:
@@ -47,20 +75,33 @@ def serve(config: ServeConfig, opened: Callable[[str], None] = print) -> None:
     services = Services.open(config)
     check_access(services)
     check_models(services)
-    with _bound(config) as bound:
+    with _bound(config) as bound, _bound_wyoming(config) as spoken:
         host, port = bound.getsockname()[:2]
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        settings = uvicorn.Config(
-            make_app(services),
-            http=TimedProtocol.of(config.limits.header_timeout_s),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=int(config.shutdown_timeout_s) or 1,
-            ws="none",
-        )
+        server = _server(services, spoken)
         opened(address)
-        _Server(settings, services).run(sockets=[bound])
+        server.run(sockets=[bound.dup()])
+        while services.restart:
+            services = Services.open(config)
+            _server(services, spoken).run(sockets=[bound.dup()])
+
+
+def _server(services: Services, spoken: socket.socket | None) -> _Server:
+    config = services.config
+    listener = None if spoken is None else Listener(services, spoken.dup())
+    settings = uvicorn.Config(
+        make_app(services),
+        http=TimedProtocol.of(config.limits.header_timeout_s),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(config.shutdown_timeout_s) or 1,
+        ws="websockets-sansio",
+        # A message may carry a recording as base64.
+        ws_max_size=config.limits.recording_mb * _BASE64_MB + _OTHERS,
+        ws_per_message_deflate=False,
+    )
+    return _Server(settings, services, listener)
 
 
 def check_access(services: Services) -> None:
@@ -83,6 +124,10 @@ def check_models(services: Services) -> None:
     for name in (config.default_model, *config.pool.preload, *config.pool.pinned):
         if name not in known:
             raise SettingError(f"there is no model {name[:80]!r}; there are {', '.join(known)}")
+
+
+def _bound_wyoming(config: ServeConfig) -> AbstractContextManager[socket.socket | None]:
+    return bind(config.wyoming_uri, everybody=config.open) if config.wyoming else nullcontext()
 
 
 def _bound(config: ServeConfig) -> socket.socket:

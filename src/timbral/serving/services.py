@@ -1,5 +1,6 @@
 """The parts of a running server, put together once and shared by all requests."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from timbral.serving.access.audit import AuditLog
@@ -27,7 +28,10 @@ from timbral.serving.voices.vector_search import search_in
 @dataclass(eq=False)
 class Services:
     """Everything that a request may need. preloaded: whether its models are loaded.
-    draining: whether it is about to stop."""
+
+    draining: whether it is about to stop. restart: whether it is to be opened again after that.
+    sessions: open WebSockets. request_stop: stops the server after the streams that run; None where it cannot stop itself.
+    """
 
     config: ServeConfig
     database: Database
@@ -46,6 +50,9 @@ class Services:
     monitor: JobMonitor
     preloaded: bool = False
     draining: bool = False
+    restart: bool = False
+    sessions: int = 0
+    request_stop: Callable[[], None] | None = None
 
     @classmethod
     def open(

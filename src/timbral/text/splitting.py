@@ -232,3 +232,10 @@ def split_text(text: str, longest: float = LONGEST, shortest: float = SHORTEST) 
             piece_seconds += seconds
             piece_speaks = piece_speaks or speaks
     return [*pieces, piece] if piece else pieces
+
+
+def finished_length(text: str, longest: float = LONGEST) -> int:
+    """Characters of the sentences at the beginning of a text that stay as they are, whatever is written after it."""
+    sentences = list(_sentences(_atoms(text, longest)))
+    last = sum(len(atom.text) for atom in sentences[-1]) if sentences else 0
+    return len(text) - last if len(sentences) > 1 else 0

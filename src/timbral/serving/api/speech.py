@@ -2,29 +2,23 @@
 
 import asyncio
 import base64
-import hashlib
-import secrets
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from timbral.errors import TimbralError
-from timbral.serving.access.keys import Principal
 from timbral.serving.api.dependencies import REFUSALS, CanSpeak, Parts, RequestId
 from timbral.serving.api.speech_request import BatchRequest, SpeechRequest, first_mistake
 from timbral.serving.api.streaming import SpeechResponse, while_connected
 from timbral.serving.encoding import FORMATS
-from timbral.serving.engine.rendering import SpeechOrder
 from timbral.serving.engine.speaker import ActiveSpeech
 from timbral.serving.errors import ApiError, as_api_error, error_body
+from timbral.serving.preparation import Preparation
 from timbral.serving.services import Services
-from timbral.serving.voices.registry import Recordings
 
 router = APIRouter(tags=["speech"], responses=REFUSALS)
 
@@ -120,86 +114,6 @@ async def create_batch(
         raise first_mistake(error) from None
     results = asyncio.gather(*(one(i, wanted) for i, wanted in enumerate(requests)))
     return BatchResponse(results=await while_connected(results, request.receive))
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """From a request to a speech: model, voice, limits, and the record of it."""
-
-    parts: Services
-    principal: Principal
-    request_id: str
-
-    async def prepare(self, wanted: SpeechRequest, uploaded: bytes | None = None) -> SpeechOrder:
-        """What is to be spoken. Raises TimbralError."""
-        cloning = uploaded is not None or wanted.ref_audio is not None
-        run = self.parts.cloning.run if cloning else run_in_threadpool
-        return await run(lambda: self._order(wanted, uploaded))
-
-    def _order(self, wanted: SpeechRequest, uploaded: bytes | None) -> SpeechOrder:
-        parts, config = self.parts, self.parts.config
-        if parts.draining:
-            raise ApiError(503, "the server is stopping", code="stopping", headers={"Retry-After": "5"})
-        count = len(wanted.input)
-        if count > config.limits.characters:
-            message = f"the input has {count} characters; at most {config.limits.characters} are spoken"
-            raise ApiError(400, message, code="string_above_max_length", param="input")
-        model = self.model(wanted.model)
-        generation = wanted.generation()
-        if generation.seed is None:
-            generation = generation.model_copy(update={"seed": secrets.randbits(32)})
-        recording = uploaded or wanted.recording(config.limits.recording_mb << 20)
-        language = wanted.language or "auto"
-        if recording is None:
-            resolved = parts.voices.resolve(self.principal, wanted.voice_reference)
-            if wanted.model is None or wanted.model in config.model_aliases:
-                model = parts.pool.fitting(resolved.voice, model)
-        else:
-            given = Recordings([recording], wanted.ref_text, language)
-            resolved = parts.voices.passing(self.principal, given, wanted.consent, model=model)
-        return SpeechOrder(
-            text=wanted.input,
-            model=model,
-            voice=resolved.voice,
-            voice_id=resolved.id,
-            consent=resolved.consent,
-            language=language,
-            config=generation,
-            format=wanted.response_format,
-        )
-
-    def speak(
-        self, order: SpeechOrder, *, patient: bool = False
-    ) -> AbstractAsyncContextManager[ActiveSpeech]:
-        """The speech of an order as a context, which counts as a stream of the key. patient: see `Admission.slot`."""
-
-        def accepted() -> None:
-            self.parts.limits.count_characters(self.principal, len(order.text))
-            self.record(order)
-
-        speech = self.parts.speaker.speech(order, self.principal, accepted, patient=patient)
-        return self.parts.limits.streaming(self.principal, speech)
-
-    def model(self, name: str | None) -> str:
-        """The model that a request names, whatever its client calls it."""
-        config = self.parts.config
-        return config.default_model if name is None else config.model_aliases.get(name, name)
-
-    def record(self, order: SpeechOrder) -> None:
-        """Writes into the audit log who speaks with which voice, before there is any sound."""
-        privacy = self.parts.config.privacy
-        text = order.text.encode("utf-8", "surrogatepass")
-        details = {
-            "voice": order.voice_id,
-            "consent": order.consent,
-            "model": order.model,
-            "characters": len(order.text),
-            "text_sha256": hashlib.sha256(text).hexdigest(),
-            "seed": order.config.seed,
-        }
-        if privacy.audit_texts:
-            details["text"] = order.text
-        self.parts.audit.append("speech", self.principal, self.request_id, **details)
 
 
 async def _read(request: Request, parts: Services) -> tuple[SpeechRequest, bytes | None]:

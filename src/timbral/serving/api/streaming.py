@@ -18,7 +18,7 @@ from timbral.serving.errors import as_api_error, error_body
 
 T = TypeVar("T")
 
-_STALLED_S = 60.0
+STALLED_S = 60.0
 """Seconds for which a client may take no bytes before its speech is given up."""
 
 OpenSpeech = Callable[[], AbstractAsyncContextManager[ActiveSpeech]]
@@ -30,8 +30,17 @@ class SpeechResponse(Response):
     While the speech is made, the connection is watched: when the client closes it, the synthesis is cancelled.
     """
 
-    def __init__(self, speech: OpenSpeech, media_type: str, headers: dict[str, str], *, events: bool) -> None:
-        self._speech, self._events = speech, events
+    def __init__(
+        self,
+        speech: OpenSpeech,
+        media_type: str,
+        headers: dict[str, str],
+        *,
+        events: bool = False,
+        prefix: bytes = b"",
+    ) -> None:
+        """prefix: sent before the first bytes of the speech."""
+        self._speech, self._events, self._prefix = speech, events, prefix
         super().__init__(
             media_type="text/event-stream" if events else media_type,
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", **headers},
@@ -50,9 +59,10 @@ class SpeechResponse(Response):
             )
             body = _events(speech) if self._events else speech
             async for content in body:
-                message = {"type": "http.response.body", "body": content, "more_body": True}
+                prefix, self._prefix = self._prefix, b""
+                message = {"type": "http.response.body", "body": prefix + content, "more_body": True}
                 # Whoever takes nothing for so long must not hold a slot.
-                await asyncio.wait_for(send(message), _STALLED_S)
+                await asyncio.wait_for(send(message), STALLED_S)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

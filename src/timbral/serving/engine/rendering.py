@@ -35,7 +35,10 @@ OpenProcessor = Callable[[int], SampleProcessor]
 
 @dataclass(frozen=True, eq=False)
 class SpeechOrder:
-    """What is to be spoken, and as what. voice_id, consent: what records call the voice, and what allows it."""
+    """What is to be spoken, and as what. voice_id, consent: what records call the voice, and what allows it.
+
+    layout: the text as it is spoken, where line breaks were added to it.
+    """
 
     text: str
     model: str
@@ -45,6 +48,7 @@ class SpeechOrder:
     language: str
     config: GenerationConfig
     format: FormatName
+    layout: str | None = None
 
 
 class Rendering:
@@ -68,7 +72,8 @@ class Rendering:
         with self._lock:
             order = self._order
             synthesizer = self._resources.enter_context(self._pool.lease(order.model, order.voice))
-            stream = synthesizer.stream(order.text, order.voice, order.language, order.config)
+            text = order.text if order.layout is None else order.layout
+            stream = synthesizer.stream(text, order.voice, order.language, order.config)
             self._stream = self._resources.enter_context(stream)
             self._processors = [opened(stream.rate) for opened in self._opened]
             self._encoder = open_encoder(order.format, stream.rate)

@@ -10,6 +10,7 @@ class TimedProtocol(H11Protocol):
     """Closes connections whose first request does not come in time; idle ones between requests are uvicorn's business."""
 
     seconds: float = 10.0
+    _upgraded = False
 
     @classmethod
     def of(cls, seconds: float) -> type["TimedProtocol"]:
@@ -29,8 +30,14 @@ class TimedProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Restarts the clock where the data begin a further request."""
         super().data_received(data)
-        if self._waits_for_headers() and not self._pending():
+        if not self._upgraded and self._waits_for_headers() and not self._pending():
             self._timer = asyncio.get_running_loop().call_later(self.seconds, self._expire)
+
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        """Stops the clock for good: the connection is in other hands."""
+        self._timer.cancel()
+        self._upgraded = True
+        super().handle_websocket_upgrade(event)
 
     def _pending(self) -> bool:
         return not self._timer.cancelled() and self._timer.when() > asyncio.get_running_loop().time()

@@ -29,6 +29,8 @@ def serve(config: ServeConfig, opened: Callable[[str], None] = print) -> None:
     cluster at `ray.address`.
     """
     logs.configure(config.log_format)
+    if config.wyoming:
+        raise SettingError("Wyoming is served by one process: leave --ray or --wyoming out")
     services = Services.open(config)
     check_access(services)
     check_models(services)

@@ -200,6 +200,17 @@ class Voices:
         voice = self._cache.get(key, lambda: self._cloned(recordings, model, agreed))
         return Resolved(f"sha256:{digests[0]}", voice, consent or "")
 
+    def passing_file(self, principal: Principal, content: bytes, consent: str | None) -> Resolved:
+        """A voice for one request, of a .voice file that is not registered. Raises as `clone` does.
+
+        consent: where the file brings none.
+        """
+        digest = sha256_of(content)
+        voice = self._cache.get(digest, lambda: files.from_bytes(content))
+        statement = voice.consent.statement if voice.consent is not None else consent
+        self._consents.agreement(principal, statement, "the speaker", [digest])
+        return Resolved(f"sha256:{digest}", voice, statement or "")
+
     def _cloned(self, recordings: Recordings, model: str, consent: Consent | None) -> Voice:
         with self._pool.lease(model) as synthesizer:
             return synthesizer.clone(

@@ -1,0 +1,1 @@
+"""Speech for a text that is still being written: a session over a WebSocket."""
