@@ -78,7 +78,7 @@ def detect_watermark(
 ) -> Detection:
     """Looks for the watermark of `key` in samples [n] at `rate` Hz.
 
-    any_speed: also if speed, tempo or pitch were changed by up to a fifth; takes a hundred times as long.
+    any_speed: also if speed, tempo or pitch were changed by up to a fifth; takes forty times as long.
     Raises AudioError: shorter than SHORTEST.
     """
     seconds, pattern = len(samples) / rate, signs(key)
