@@ -1,6 +1,7 @@
 """GPT-SoVITS's api_v2: the requests of its documentation, its errors, and what it does not do any more."""
 
 import io
+import json
 import os
 import shutil
 import time
@@ -11,9 +12,11 @@ from typing import Any
 
 import av
 import httpx
+import numpy as np
 import pytest
 
 from tests.helpers.serving import RECORDING, RunningServer
+from timbral.audio.watermark import detect_watermark
 from timbral.serving.errors import ApiError
 from timbral.serving.official.folder import Folder
 from timbral.voices import DEFAULT
@@ -45,6 +48,7 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer
         "official": {"folder": str(folder), "consent": "The speakers of this folder agree to be cloned."},
         "model_aliases": {"GPT_SoVITS/pretrained_models/s1.ckpt": "sovits-tiny"},
         "limits": {"recording_mb": 1},
+        "watermark": False,
     }
     made = RunningServer(base / "home", settings, flags=("--official-api",))
     made.write_settings()
@@ -100,6 +104,14 @@ def test_every_mode_is_the_same_speech(official: RunningServer) -> None:
         assert streamed.headers.get("transfer-encoding") == "chunked"
         assert streamed.content[44:] == whole
     assert official.client.post("/tts", json={**GIVEN, "media_type": "raw"}).content == whole
+
+
+def test_an_operator_can_turn_the_watermark_off_and_the_record_says_so(official: RunningServer) -> None:
+    raw = official.client.post("/tts", json={**GIVEN, "media_type": "raw"}).content
+    samples = np.frombuffer(raw, "<i2").astype(np.float32) / 32768
+    assert not detect_watermark(samples, 24_000).found
+    entries = [json.loads(line) for line in official.run("audit", "show").splitlines()]
+    assert {entry["details"]["watermark"] for entry in entries if entry["action"] == "speech"} == {False}
 
 
 @pytest.mark.parametrize("media_type", ["ogg", "aac"])

@@ -42,7 +42,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
     """`timbral serve --ray` with two engines."""
     if sys.platform != "linux":
         pytest.skip("finds the engines' processes in /proc")
-    settings = {"ray": {"min_engines": 2, "max_engines": 2, "cpus_per_engine": 0.1}, "jobs": {"workers": 1}}
+    engines = {"min_engines": 2, "max_engines": 2, "cpus_per_engine": 0.1}
+    settings = {"ray": engines, "jobs": {"workers": 1}, "watermark": False}
     with pytest.MonkeyPatch.context() as patch:
         for limit in PATIENCE:
             patch.setenv(limit, "600")

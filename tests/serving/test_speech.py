@@ -16,6 +16,8 @@ import openai
 import pytest
 
 from tests.helpers.serving import RECORDING, STATEMENT, RunningServer, as_base64
+from timbral.audio import read
+from timbral.audio.watermark import detect_watermark
 
 TEXT = "The first sentence is here. And this is the second one, which is a little longer."
 
@@ -104,6 +106,18 @@ def test_pcm_is_16_bit_mono_at_24_khz_unless_another_rate_is_asked_for(server: R
     usual, low = server.speak(seed=1), server.speak(seed=1, sample_rate=8_000)
     assert len(low.content) == pytest.approx(len(usual.content) / 3, rel=0.02)
     assert np.abs(np.frombuffer(usual.content, "<i2")).max() > 1000
+
+
+@pytest.mark.parametrize("name", ["mp3", "pcm"])
+def test_what_the_server_says_carries_the_watermark(server: RunningServer, name: str) -> None:
+    content = server.speak(TEXT, seed=3, response_format=name).content
+    if name == "pcm":
+        samples, rate = np.frombuffer(content, "<i2").astype(np.float32) / 32768, 24_000
+    else:
+        samples, rate = read(content)
+    assert detect_watermark(samples, rate).found
+    last = json.loads(server.run("audit", "show").splitlines()[-1])
+    assert last["details"]["watermark"] is True
 
 
 def test_events_carry_the_same_bytes(server: RunningServer) -> None:

@@ -85,6 +85,12 @@ def test_barge_in_stops_the_speech_and_says_what_was_not_spoken(server: RunningS
         messages, sound = receive(socket, "audio.done")
         assert [one["type"] for one in messages] == ["audio.start", "audio.done"]
         assert len(sound) > 5_000
+        send(socket, "input.text", text=LONG)
+        send(socket, "input.done")
+        assert json.loads(socket.recv(timeout=60))["type"] == "audio.start"
+        send(socket, "response.cancel")
+        messages, _ = receive(socket, "session.done")
+        assert messages[-2]["type"] == "response.cancelled"
 
 
 def test_mistakes_are_said_and_the_session_goes_on(server: RunningServer) -> None:
@@ -105,11 +111,11 @@ def test_mistakes_are_said_and_the_session_goes_on(server: RunningServer) -> Non
         assert messages[0]["error"]["code"] == "voice_not_found"
         assert messages[-1]["error"] is True
         assert sound == b""
-    with session(server) as socket:
-        with contextlib.suppress(ConnectionClosed):
-            socket.send("x" * (1 << 22))
-        with pytest.raises(ConnectionClosed):
-            socket.recv(timeout=30)
+    for content in ("x" * (1 << 22), b"bytes"):
+        with session(server) as socket, contextlib.suppress(ConnectionClosed):
+            socket.send(content)
+            with pytest.raises(ConnectionClosed):
+                socket.recv(timeout=30)
 
 
 def test_sessions_outlive_the_time_for_headers(server: RunningServer) -> None:
@@ -139,13 +145,13 @@ def test_pages_of_other_origins_and_clients_without_a_key_are_refused(
 def test_a_server_that_stops_finishes_what_it_says(tmp_path: Path) -> None:
     with RunningServer(tmp_path / "home") as stopping, session(stopping) as socket:
         send(socket, "session.config", seed=1)
-        send(socket, "input.text", text=LONG[:200])
+        send(socket, "input.text", text=LONG[:75])
         send(socket, "input.commit")
         assert json.loads(socket.recv(timeout=60))["type"] == "audio.start"
         stopping.ask_to_stop()
         messages, sound = receive(socket, "audio.done")
         assert messages[-1]["error"] is False
-        assert len(sound) == messages[-1]["total_bytes"] > 200_000
+        assert len(sound) == messages[-1]["total_bytes"] > 50_000
         with pytest.raises(ConnectionClosed):
             socket.recv(timeout=30)
         assert stopping.wait() == 0

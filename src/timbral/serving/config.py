@@ -71,7 +71,8 @@ class LimitsConfig(_Part):
 
     characters: of one input. body_mb: of one request. recording_mb: of one recording.
     header_timeout_s, body_timeout_s: for the headers and the body of a request to arrive.
-    sessions: open WebSockets; session_idle_s: how long one may be without a message and without anything to speak.
+    sessions: open WebSockets and connections of Home Assistant; session_idle_s: how long one may
+    be without a message and without anything to speak.
     requests_per_minute, characters_per_day, concurrent: of one key; None for no limit.
     """
 
@@ -187,6 +188,7 @@ class ServeConfig(BaseSettings):
 
     Each can be given in the YAML file, and as an environment variable: TIMBRAL_SERVE_PORT, TIMBRAL_SERVE_ENGINE__STREAMS.
     open: serve other machines without any key. official_api: the addresses of GPT-SoVITS's api_v2 too.
+    watermark: whether speech carries it; watermark_key: of its pattern, by default TIMBRAL_WATERMARK_KEY, or else public.
     wyoming: Home Assistant's protocol too, at wyoming_uri. origins: web pages that may call the server, beside its own.
     voice_aliases, model_aliases: names that clients know, and what they stand for.
     """
@@ -199,6 +201,8 @@ class ServeConfig(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
     open: bool = False
     official_api: bool = False
+    watermark: bool = True
+    watermark_key: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     wyoming: bool = False
     wyoming_uri: str = "tcp://127.0.0.1:10200"
     origins: tuple[str, ...] = ()

@@ -108,6 +108,7 @@ class Preparation:
             "characters": len(order.text),
             "text_sha256": hashlib.sha256(text).hexdigest(),
             "seed": order.config.seed,
+            "watermark": self.parts.config.watermark,
         }
         if privacy.audit_texts:
             details["text"] = order.text

@@ -1,8 +1,11 @@
 """The parts of a running server, put together once and shared by all requests."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from timbral.audio.watermark import PUBLIC_KEY, WatermarkEmbedder
 from timbral.serving.access.audit import AuditLog
 from timbral.serving.access.keys import Keys, Principal
 from timbral.serving.access.limits import Limits
@@ -30,7 +33,8 @@ class Services:
     """Everything that a request may need. preloaded: whether its models are loaded.
 
     draining: whether it is about to stop. restart: whether it is to be opened again after that.
-    sessions: open WebSockets. request_stop: stops the server after the streams that run; None where it cannot stop itself.
+    sessions: open WebSockets and connections of Home Assistant.
+    request_stop: stops the server after the streams that run; None where it cannot stop itself.
     """
 
     config: ServeConfig
@@ -122,4 +126,7 @@ def _warm(job: JobRow, voices: Voices, pool: Pool) -> None:
 
 def _processors(config: ServeConfig) -> tuple[OpenProcessor, ...]:
     """What is done to the samples of every speech between synthesis and encoder, in this order."""
-    return ()
+    if not config.watermark:
+        return ()
+    key = config.watermark_key or os.environ.get("TIMBRAL_WATERMARK_KEY") or PUBLIC_KEY
+    return (partial(WatermarkEmbedder, key=key),)

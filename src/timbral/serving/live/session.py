@@ -28,7 +28,7 @@ from timbral.text.sentences import SentenceBuffer
 
 _PAUSE = 0.3
 """Seconds between sentences where the session has not set it."""
-_NORMAL, _TOO_LARGE = 1000, 1009
+_NORMAL, _UNSUPPORTED = 1000, 1003
 
 
 @dataclass
@@ -67,20 +67,23 @@ class Session:
             await self._stop()
             await asyncio.gather(*tasks, return_exceptions=True)
         for task in done:
-            with contextlib.suppress(WebSocketDisconnect, asyncio.CancelledError):
+            # Gone, or taking nothing for too long.
+            with contextlib.suppress(WebSocketDisconnect, asyncio.CancelledError, asyncio.TimeoutError):
                 task.result()
 
     async def _read(self) -> None:
         while True:
             try:
-                text = await asyncio.wait_for(self._socket.receive_text(), self._idle_s)
+                text: str | None = await asyncio.wait_for(self._socket.receive_text(), self._idle_s)
             except asyncio.TimeoutError:
                 if time.monotonic() - self._active_at < self._idle_s:
                     continue
                 await self._socket.close(_NORMAL, "nothing was written for too long")
                 return
-            except KeyError:  # bytes instead of text
-                await self._socket.close(_TOO_LARGE, "messages are JSON text")
+            except KeyError:
+                text = None
+            if text is None:  # bytes
+                await self._socket.close(_UNSUPPORTED, "messages are JSON text")
                 return
             self._active_at = time.monotonic()
             try:
@@ -90,8 +93,8 @@ class Session:
 
     async def _handle(self, message: ClientMessage) -> None:
         """Raises ApiError."""
-        if self._done:
-            raise ApiError(400, "nothing may follow input.done", code="session_done")
+        if self._done and not isinstance(message, ResponseCancel):
+            raise ApiError(400, "only response.cancel may follow input.done", code="session_done")
         if isinstance(message, SessionConfig):
             self._config = message
         elif isinstance(message, InputText):
@@ -152,7 +155,7 @@ class Session:
         """One or several sentences that were ready together; what goes wrong is said to the client."""
         progress = self._current = _Progress(self._count, text)
         self._count += 1
-        failed, cost = False, {}
+        failed, cost = False, dict[str, int]()
         try:
             order = await self._preparation.prepare(self._request(text))
             # Who has been heard is not turned away in the middle.
