@@ -12,7 +12,7 @@ _ATTRIBUTION = Attribution(name="Timbral", url="")
 def describe(parts: Services, principal: Principal) -> Info:
     """Every voice that the principal may speak with, the default one first."""
     known = parts.pool.known()
-    usual = list(known[parts.config.default_model].manifest.languages)
+    languages: dict[str, list[str]] = {name: [*bundle.manifest.languages] for name, bundle in known.items()}
     models = {row.name: row.model for row in parts.voices.visible(principal)}
     names = dict.fromkeys([*parts.voices.built_in(), *models])
     voices = [
@@ -22,7 +22,7 @@ def describe(parts: Services, principal: Principal) -> Info:
             installed=True,
             description=name,
             version=None,
-            languages=list(known[models[name]].manifest.languages) if models.get(name) in known else usual,
+            languages=languages.get(models.get(name, ""), languages[parts.config.default_model]),
         )
         for name in names
     ]
