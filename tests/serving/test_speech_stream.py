@@ -145,7 +145,7 @@ def test_pages_of_other_origins_and_clients_without_a_key_are_refused(
 def test_a_server_that_stops_finishes_what_it_says(tmp_path: Path) -> None:
     with RunningServer(tmp_path / "home") as stopping, session(stopping) as socket:
         send(socket, "session.config", seed=1)
-        send(socket, "input.text", text=LONG[:75])
+        send(socket, "input.text", text="It goes on and on, and then it goes on for a while longer")
         send(socket, "input.commit")
         assert json.loads(socket.recv(timeout=60))["type"] == "audio.start"
         stopping.ask_to_stop()

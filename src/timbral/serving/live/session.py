@@ -49,6 +49,7 @@ class Session:
         self._config = SessionConfig(type="session.config")
         self._buffer = SentenceBuffer()
         self._changed = asyncio.Event()
+        self._cancelling = asyncio.Lock()
         self._done = False
         self._count = 0
         self._spoken_before = False
@@ -112,19 +113,20 @@ class Session:
 
     async def _cancel(self) -> None:
         """Barge-in: the sound stops, and the client learns what was not spoken."""
-        dropped = self._buffer.clear()
-        current = self._current
-        await self._stop()
-        await self._socket.send_text(
-            to_json(
-                "response.cancelled",
-                sentence_index=current.index if current else None,
-                sentence_text=current.text if current else "",
-                sent_bytes=current.sent if current else 0,
-                dropped_text=dropped,
+        async with self._cancelling:
+            dropped = self._buffer.clear()
+            current = self._current
+            await self._stop()
+            await self._socket.send_text(
+                to_json(
+                    "response.cancelled",
+                    sentence_index=current.index if current else None,
+                    sentence_text=current.text if current else "",
+                    sent_bytes=current.sent if current else 0,
+                    dropped_text=dropped,
+                )
             )
-        )
-        self._spoken_before = False
+            self._spoken_before = False
 
     async def _stop(self) -> None:
         task, self._speaking = self._speaking, None
@@ -135,7 +137,8 @@ class Session:
     async def _speak_all(self) -> None:
         most = self._preparation.parts.config.limits.characters
         while True:
-            text = self._buffer.take(most)
+            async with self._cancelling:  # whose answer comes before anything else is said
+                text = self._buffer.take(most)
             if text:
                 self._speaking = asyncio.ensure_future(self._speak(text))
                 task = self._speaking
