@@ -55,7 +55,7 @@ class UsualTime(nn.Module):
 
 class ContentEncoder(nn.Module):
     """Samples [batch, 640 T] at 16 kHz → token logits [batch, T, vocabulary], log2 F0 and voicing logits,
-    both [batch, 4 T].
+    both [batch, 4 T]; if `timed`, also the seconds [batch, T] of `UsualTime`.
 
     The mean spectrum of the recording conditions all blocks, since tokens are relative to the voice.
     """
@@ -77,8 +77,10 @@ class ContentEncoder(nn.Module):
         self.to_pitch = nn.Linear(hidden, 2 * FRAMES_PER_TOKEN)
         self.usual = UsualTime(hidden, config.usual) if config.usual else None
 
-    def forward(self, audio: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return self.read_out(self.features(self.spectrum(audio)))
+    def forward(self, audio: Tensor, timed: bool = False) -> tuple[Tensor, ...]:
+        features = self.features(self.spectrum(audio))
+        parts = self.read_out(features)
+        return (*parts, self.usual(features)) if timed and self.usual is not None else parts
 
     def spectrum(self, audio: Tensor) -> Tensor:
         """Log-mel [batch, bands, 4 T] at a fixed level."""

@@ -92,6 +92,8 @@ CONTENT: Layout = {
     r"to_tokens\.weight": (None, HIDDEN),
     r"to_pitch\.weight": (None, HIDDEN),
     r"to_(?:tokens|pitch)\.bias": (None,),
+    r"usual\.enter\.weight": (None, HIDDEN, None),
+    r"usual\..*": (None, None, None),
 }
 """`ContentEncoder`."""
 
