@@ -177,12 +177,14 @@ class RemoteStream:
     def _resampled(self) -> Generator[NDArray[np.float32], None, None]:
         for samples in self._resumed():
             self._samples += len(samples)
-            ready = limit(self._resampler.push(samples))
-            if len(ready):
-                yield ready
-        rest = limit(self._resampler.push(np.zeros(0, np.float32), last=True))
-        if len(rest):
-            yield rest
+            yield from self._at_rate(samples)
+        yield from self._at_rate(np.zeros(0, np.float32), last=True)
+
+    def _at_rate(self, samples: NDArray[np.float32], *, last: bool = False) -> Iterator[NDArray[np.float32]]:
+        """What is ready of it, if anything. Engines have limited the samples; only a resampler can raise peaks again."""
+        ready = self._resampler.push(samples, last=last)
+        if len(ready):
+            yield ready if self.rate == self._native else limit(ready)
 
     def _resumed(self) -> Iterator[NDArray[np.float32]]:
         """Samples of all utterances, from as many engines as it takes."""
