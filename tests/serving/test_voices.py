@@ -98,8 +98,7 @@ def test_a_search_finds_the_speaker(server: RunningServer) -> None:
     found = server.client.post(
         "/v1/audio/voices/search", files={"audio_sample": CHINESE.read_bytes()}, data={"limit": "50"}
     ).json()["data"]
-    assert found[0]["similarity"] > 0.99
-    assert found[0]["name"] in ("chinese", "li")
+    assert next(one["similarity"] for one in found if one["name"] == "chinese") > 0.99
     similarities = [one["similarity"] for one in found]
     assert similarities == sorted(similarities, reverse=True)
     assert next(one["similarity"] for one in found if one["name"] == "english") < 0.9

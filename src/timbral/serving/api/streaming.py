@@ -74,11 +74,12 @@ async def while_connected(work: Awaitable[T], receive: Receive) -> T:
         await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
     finally:
         watching.cancel()
-        if not working.done():
+        left = not working.done()
+        if left:
             working.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await working
-    if working.cancelled():
+    if left:
         raise ClientDisconnect
     return working.result()
 
