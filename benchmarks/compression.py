@@ -26,6 +26,12 @@ POINTS = {
     "mixed, 24 MB": "quantize:size=24MB",
     "int4, GPTQ": "quantize:precision=int4",
     "int4, nearest": "quantize:precision=int4,rounding=nearest",
+    "pruned by 20 %": "prune:amount=0.2",
+    "pruned by 40 %": "prune:amount=0.4",
+    "distilled to 30 %": "distill:size=small",
+    "distilled to 30 %, mixed": "distill:size=small+quantize:loss=1",
+    "distilled to 15 %": "distill:size=tiny",
+    "distilled to 10 %": "distill:size=micro",
 }
 """Steps by the name of the point; none for the model as it comes."""
 METRICS = ("recognition", "speaker", "dnsmos")

@@ -451,6 +451,8 @@ def test_notes_on_a_recording_are_shown(tmp_path: Path, capfd: Captured) -> None
     [("SIGINT", 130, b"interrupted"), ("SIGTERM", 143, b"terminated"), ("SIGHUP", 143, b"terminated")],
 )
 def test_a_signal_leaves_nothing_half_written(tmp_path: Path, name: str, code: int, word: bytes) -> None:
+    if signal.getsignal(signal.Signals[name]) == signal.SIG_IGN:
+        pytest.skip("whoever started the tests ignores it, as nohup does")
     text = "This is a sentence of a long text. " * 200
     run = subprocess.Popen(
         [*TIMBRAL, "say", text, "--voice", ENGLISH, "-o", "out.wav"], stderr=subprocess.PIPE
