@@ -7,7 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from timbral.serving.encoding import COMMENT, FORMATS, open_encoder
+from timbral.audio.writing import SYNTHETIC
+from timbral.serving.encoding import FORMATS, open_encoder
 
 RATES = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
@@ -40,7 +41,7 @@ def test_every_format_at_every_rate(name: str, rate: int) -> None:
     peak = np.abs(np.fft.rfft(middle * np.hanning(len(middle)))).argmax() * found / len(middle)
     assert peak == pytest.approx(440, abs=8)
     if name in ("mp3", "flac", "wav"):
-        assert comment == COMMENT
+        assert comment == SYNTHETIC
 
 
 @pytest.mark.parametrize("name", ["mp3", "aac", "flac", "wav", "pcm"])

@@ -81,7 +81,8 @@ def create(target: str | Path, rate: int, comment: str = "") -> Iterator[Writer]
     """
     check_target(target)
     if target in (STDOUT, RAW):
-        yield _StreamWriter(sys.stdout.buffer, wav_header(rate, comment) if target == STDOUT else b"")
+        before = wav_comment(comment) if comment else b""
+        yield _StreamWriter(sys.stdout.buffer, wav_header(rate, before) if target == STDOUT else b"")
         return
     callers: OSError | None = None
     try:
@@ -130,15 +131,25 @@ def to_pcm(samples: NDArray[np.float32]) -> bytes:
     return np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
 
 
-def wav_header(rate: int, comment: str = "") -> bytes:
-    """Header of a mono wav of 16 bits whose length is open, with a comment in ASCII in front of the samples."""
-    text = comment.encode("ascii", "replace") + b"\0"
-    text += b"\0" * (len(text) % 2)
-    info = struct.pack("<4s4sI", b"INFO", b"ICMT", len(text)) + text
+def wav_comment(text: str) -> bytes:
+    """The chunk of a wav that holds a comment in ASCII; it may stand before or after the samples."""
+    content = text.encode("ascii", "replace") + b"\0"
+    content += b"\0" * (len(content) % 2)
+    info = struct.pack("<4s4sI", b"INFO", b"ICMT", len(content)) + content
+    return struct.pack("<4sI", b"LIST", len(info)) + info
+
+
+def wav_header(rate: int, before: bytes = b"", size: int | None = None, after: int = 0) -> bytes:
+    """All of a mono wav of 16 bits up to its samples: 44 bytes, and the chunks `before` the samples.
+
+    size: of the samples in bytes; None for a length that is not known yet. after: bytes that follow the samples.
+    """
+    data = _OPEN_LENGTH if size is None else size
+    whole = _OPEN_LENGTH if size is None else 36 + len(before) + size + after
     return (
-        struct.pack("<4sI8sIHHIIHH", b"RIFF", _OPEN_LENGTH, b"WAVEfmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
-        + (struct.pack("<4sI", b"LIST", len(info)) + info if comment else b"")
-        + struct.pack("<4sI", b"data", _OPEN_LENGTH)
+        struct.pack("<4sI8sIHHIIHH", b"RIFF", whole, b"WAVEfmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
+        + before
+        + struct.pack("<4sI", b"data", data)
     )
 
 

@@ -24,6 +24,7 @@ from timbral.errors import CompressionError, TextError
 from timbral.inference.frontend import Frontend
 from timbral.inference.loading import open_semantic
 from timbral.inference.reference_encoder import ReferenceEncoder
+from timbral.inference.semantic.decoder import SemanticDecoder
 from timbral.inference.semantic.sequence import TokenSequence
 from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle
@@ -129,7 +130,7 @@ class OfficialSpeech:
         return Frontend.open(self.bundle, self._options)
 
     @cached_property
-    def _semantic(self):  # type: ignore[no-untyped-def]
+    def _semantic(self) -> SemanticDecoder:
         return open_semantic(self.bundle, self._options)
 
 

@@ -4,7 +4,6 @@ FFmpeg's encoders (PyAV) make mp3, opus, aac and flac; wav and pcm need none. Co
 that what is made can be sent at once.
 """
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timbral.audio.resampling import ChunkResampler
-from timbral.audio.writing import to_pcm
+from timbral.audio.writing import SYNTHETIC, to_pcm, wav_comment, wav_header
 from timbral.config import SampleRate
 
 FormatName = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
@@ -24,10 +23,6 @@ Samples = NDArray[np.float32]
 
 PCM_RATE: SampleRate = 24_000
 """Hz of pcm, as OpenAI's API has it, unless a request asks for another rate."""
-COMMENT = "Synthetic speech"
-"""What the metadata of a file says about its origin, where the format has metadata."""
-
-_OPEN_LENGTH = 0xFFFFFFFF
 
 
 @dataclass(frozen=True)
@@ -82,7 +77,7 @@ class Encoder(Protocol):
         """The rest. Nothing may follow."""
 
 
-def open_encoder(name: str, rate: int, comment: str = COMMENT) -> Encoder:
+def open_encoder(name: str, rate: int, comment: str = SYNTHETIC) -> Encoder:
     """The encoder of a format, one of FORMATS, for samples at `rate` Hz."""
     chosen = FORMATS[name]
     if chosen.muxer is None:
@@ -159,25 +154,3 @@ class _AvEncoder:
         self._count += len(samples)
         for packet in self._stream.encode(frame):
             self._container.mux(packet)
-
-
-def wav_comment(comment: str = COMMENT) -> bytes:
-    """The chunk of a WAV file that holds a comment; it may stand before or after the samples."""
-    text = comment.encode("ascii", "replace") + b"\0"
-    text += b"\0" * (len(text) % 2)
-    info = b"INFOICMT" + struct.pack("<I", len(text)) + text
-    return struct.pack("<4sI", b"LIST", len(info)) + info
-
-
-def wav_header(rate: int, before: bytes = b"", size: int | None = None, after: int = 0) -> bytes:
-    """All of a WAV file up to its samples, mono and of 16 bits: 44 bytes, and the chunks `before` the samples.
-
-    size: of the samples in bytes; None for a length that is not known yet. after: bytes that follow the samples.
-    """
-    data = _OPEN_LENGTH if size is None else size
-    whole = _OPEN_LENGTH if size is None else 36 + len(before) + size + after
-    return (
-        struct.pack("<4sI8sIHHIIHH", b"RIFF", whole, b"WAVEfmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
-        + before
-        + struct.pack("<4sI", b"data", data)
-    )

@@ -80,11 +80,10 @@ class ContentDistillation(DistillationTask[ContentEncoder]):
     def validate(self) -> dict[str, float]:
         if not self.held_out:
             return {}
-        device = next(self.network.parameters()).device
         length = _TOKENS * _TOKEN_SAMPLES
-        audio = torch.from_numpy(np.stack([sound[:length] for sound in self.held_out])).to(device)
-        loss, values = self.loss({"audio": audio})
-        return {name: float(value) for name, value in ({"loss": loss} | values).items()}
+        return self.measured(
+            {"audio": torch.from_numpy(np.stack([sound[:length] for sound in self.held_out]))}
+        )
 
 
 @torch.no_grad()

@@ -2,31 +2,22 @@
 
 from pathlib import Path
 
-from timbral.compression.distillation.embedded import EmbeddedDistillation, write_embedded
-from timbral.compression.distillation.official import OfficialDistillation, write_official
 from timbral.compression.distillation.official_sizes import official_sizes
 from timbral.compression.distillation.settings import DistillationSettings
-from timbral.compression.distillation.sizes import EMBEDDED
-from timbral.compression.step import OnProgress, scratch
-from timbral.conversion.output_folder import new_folder
-from timbral.models import read_bundle, write_manifest
+from timbral.compression.distillation.sizes import EMBEDDED_SIZES
+from timbral.compression.distillation.student import write_student
+from timbral.compression.step import OnProgress
+from timbral.models import read_bundle
+from timbral.training.settings import EMBEDDED
 
 
 def distill(parent: Path, out: Path, settings: DistillationSettings, on_progress: OnProgress) -> None:
-    """Trains a student of the bundle in `parent` and writes it to the new folder `out`.
+    """Trains a student of the bundle in `parent` and writes it to the new folder `out`; see `write_student`.
 
-    What is learned so far is kept in `scratch(out)`, and the same call goes on from there, to the same bytes.
-    Raises CompressionError: texts or recordings that cannot be used, or `minutes` that are over.
+    The same call goes on where an interrupted one was, to the same bytes.
     """
-    bundle, work = read_bundle(parent), scratch(out)
-    if bundle.manifest.family == "sovits-tiny":
-        embedded = EMBEDDED[settings.size]
-        student = EmbeddedDistillation(bundle, embedded, work, settings, on_progress).student()
-        with new_folder(out) as folder:
-            write_manifest(folder, write_embedded(student, bundle, folder, settings))
-    else:
-        sizes = official_sizes(bundle, settings.size)
-        networks = OfficialDistillation(bundle, sizes, work, settings, on_progress).student()
-        with new_folder(out) as folder:
-            write_manifest(folder, write_official(networks, bundle, folder, settings))
+    bundle = read_bundle(parent)
+    embedded = bundle.manifest.family == EMBEDDED
+    sizes = EMBEDDED_SIZES[settings.size] if embedded else official_sizes(bundle, settings.size)
+    write_student(bundle, sizes, out, settings, on_progress)
     on_progress("distilling", 1.0)

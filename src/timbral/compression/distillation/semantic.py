@@ -128,15 +128,11 @@ class SemanticDistillation(DistillationTask[SemanticStudent]):
 
     def validate(self) -> dict[str, float]:
         sums: dict[str, float] = {}
-        device = next(self.network.parameters()).device
         batches = [self.held_out[i : i + 8] for i in range(0, len(self.held_out), 8)]
         for rows in batches:
-            batch = {
-                name: part.to(device) for name, part in collate(rows, bert=self.teacher.config.bert).items()
-            }
-            loss, values = self.loss(batch)
-            for name, value in ({"loss": loss} | values).items():
-                sums[name] = sums.get(name, 0.0) + float(value) * len(rows) / len(self.held_out)
+            measured = self.measured(collate(rows, bert=self.teacher.config.bert))
+            for name, value in measured.items():
+                sums[name] = sums.get(name, 0.0) + value * len(rows) / len(self.held_out)
         return sums
 
 

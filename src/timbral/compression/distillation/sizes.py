@@ -73,7 +73,7 @@ class OfficialSizes:
     acoustic: VitsSize | None
 
 
-EMBEDDED: Mapping[SizeName, EmbeddedSizes] = MappingProxyType(
+EMBEDDED_SIZES: Mapping[SizeName, EmbeddedSizes] = MappingProxyType(
     {
         "small": EmbeddedSizes(
             1024,

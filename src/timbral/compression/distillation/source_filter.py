@@ -128,13 +128,10 @@ class SourceFilterDistillation(DistillationTask[SourceFilterStudent]):
         }
 
     def validate(self) -> dict[str, float]:
-        device = next(self.network.parameters()).device
         sums: dict[str, float] = {}
         for one in self.held_out:
-            batch = {name: part.to(device) for name, part in self._batch([one], [0], len(one.tokens)).items()}
-            loss, values = self.loss(batch)
-            for name, value in ({"loss": loss} | values).items():
-                sums[name] = sums.get(name, 0.0) + float(value) / len(self.held_out)
+            for name, value in self.measured(self._batch([one], [0], len(one.tokens))).items():
+                sums[name] = sums.get(name, 0.0) + value / len(self.held_out)
         return sums
 
 

@@ -53,6 +53,12 @@ class DistillationTask(Task, Generic[NetworkT]):
         loss, values = self.loss(batch)
         yield LossStep(NETWORK, loss, values)
 
+    def measured(self, batch: Batch) -> dict[str, float]:
+        """The loss of a batch on the device of the student, and its parts, for validation."""
+        device = next(self.network.parameters()).device
+        loss, values = self.loss({name: part.to(device) for name, part in batch.items()})
+        return {name: float(value) for name, value in ({"loss": loss} | values).items()}
+
     @abstractmethod
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a batch, and what to log."""

@@ -81,12 +81,7 @@ class VitsDistillation(DistillationTask[AcousticNetwork]):
         return _LATENT_WEIGHT * values["latent"] + values["spectral"], values
 
     def validate(self) -> dict[str, float]:
-        if not self.held_out:
-            return {}
-        device = next(self.network.parameters()).device
-        batch = {name: part.to(device) for name, part in self._batch(self.held_out).items()}
-        loss, values = self.loss(batch)
-        return {name: float(value) for name, value in ({"loss": loss} | values).items()}
+        return self.measured(self._batch(self.held_out)) if self.held_out else {}
 
 
 def _latent(network: AcousticNetwork, batch: Batch) -> Tensor:

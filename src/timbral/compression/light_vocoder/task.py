@@ -99,9 +99,4 @@ class LightVocoderTask(DistillationTask[IstftVocoder]):
         return spectral + 0.1 * waveform, {"spectral": spectral, "waveform": waveform}
 
     def validate(self) -> dict[str, float]:
-        if not self.held_out:
-            return {}
-        device = next(self.network.parameters()).device
-        batch = {name: part.to(device) for name, part in self._batch(self.held_out).items()}
-        loss, values = self.loss(batch)
-        return {name: float(value) for name, value in ({"loss": loss} | values).items()}
+        return self.measured(self._batch(self.held_out)) if self.held_out else {}

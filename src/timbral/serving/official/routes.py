@@ -10,11 +10,11 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
+from timbral.audio.writing import SYNTHETIC, wav_comment, wav_header
 from timbral.serving.access.keys import ANONYMOUS, Principal
 from timbral.serving.api.dependencies import CanSpeak, IsAdmin, Parts, RequestId
 from timbral.serving.api.streaming import SpeechResponse, while_connected
 from timbral.serving.config import OfficialConfig
-from timbral.serving.encoding import wav_comment, wav_header
 from timbral.serving.engine.rendering import SpeechOrder
 from timbral.serving.engine.speaker import ActiveSpeech
 from timbral.serving.errors import ERROR_SHAPE, ApiError
@@ -206,7 +206,7 @@ async def _tts(
 
     content = await while_connected(whole(), request.receive)
     if wanted.media_type == "wav":
-        comment = wav_comment()
+        comment = wav_comment(SYNTHETIC)
         content = wav_header(rate, size=len(content), after=len(comment)) + content + comment
     return Response(content, media_type=media_type, headers=headers)
 
