@@ -31,6 +31,7 @@ from timbral.errors import SettingError
 if TYPE_CHECKING:
     from timbral import GenerationConfig, Report, SpeechStream, Synthesizer, Voice
     from timbral.audio import Writer
+    from timbral.audio.watermark import WatermarkEmbedder
 
 Text = Annotated[str | None, typer.Argument(help="What to say; - reads it from stdin.", show_default=False)]
 TextFile = Annotated[Path | None, typer.Option("-f", "--file", help="Read the text from a file.")]
@@ -193,11 +194,10 @@ def _write(
     """Writes the sound chunk by chunk, and returns the seconds that encoding took."""
     from timbral.audio import create
     from timbral.audio.playback import open_player
-    from timbral.audio.watermark import WatermarkEmbedder
     from timbral.audio.writing import SYNTHETIC
 
     spent = 0.0
-    embedder = WatermarkEmbedder(stream.rate) if watermark else None
+    embedder = _embedder(stream.rate) if watermark else None
     with ExitStack() as stack:
         writers: list[Writer] = [
             stack.enter_context(create(target, stream.rate, SYNTHETIC)) for target in targets
@@ -225,6 +225,12 @@ def _write(
             for sink in [*writers, *players]:
                 sink.write(rest)
     return round(spent, 4)
+
+
+def _embedder(rate: int) -> "WatermarkEmbedder":
+    from timbral.audio.watermark import WatermarkEmbedder
+
+    return WatermarkEmbedder(rate)
 
 
 def _with_writing(report: "Report", write_s: float) -> dict[str, Any]:
