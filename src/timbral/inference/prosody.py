@@ -29,7 +29,7 @@ _SHORTEST_PAUSE = 0.12
 _HEARD = 0.86
 """Time that is measured as speech, over the time that the duration model gives to sounds, in its own speech: a plosive's silence
 and what dies away are not measured."""
-_PACES = (0.5, 2.0)
+_PLAUSIBLE_PACES = (0.5, 2.0)
 """Beyond these it is no pace, but a mistake."""
 _DOUBTFUL = 0.3
 """Logarithm of a ratio of times, twice as much as what is heard is usually wrong by."""
@@ -96,7 +96,7 @@ def measured(timings: Sequence[Timing], usual: Sequence[float], tracks: Sequence
     expected = _HEARD * sum(usual)
     pauses = [pause for one in timings for pause in one.pauses]
     return Prosody(
-        pace=float(np.clip(spoken / expected, *_PACES)) if expected > 0 and spoken > 0 else None,
+        pace=float(np.clip(spoken / expected, *_PLAUSIBLE_PACES)) if expected > 0 and spoken > 0 else None,
         pause=float(np.mean(pauses)) if pauses else None,
         pitch_range=pitch_range(tracks),
     )

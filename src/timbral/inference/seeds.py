@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 BLOCK = 4096
 """Samples that one counter of the noise generator yields."""
+FARTHEST = 2.0
+"""Standard deviations that a draw of `deviations` may be off."""
 
 
 def derive_seed(seed: int, *path: int | str) -> int:
@@ -21,6 +23,11 @@ def derive_seed(seed: int, *path: int | str) -> int:
 def generator(seed: int, *path: int | str) -> np.random.Generator:
     """A generator of its own for the part of a request that `path` names."""
     return np.random.Generator(np.random.Philox(key=derive_seed(seed, *path)))
+
+
+def deviations(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+    """Standard normal numbers [count], cut off at FARTHEST: how one time of saying something differs from another."""
+    return rng.standard_normal(count).clip(-FARTHEST, FARTHEST)
 
 
 def noise(seed: int, start: int, count: int) -> NDArray[np.float32]:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from timbral.inference.alignment.rhythm import FARTHEST, PHRASE, SOUND, UTTERANCE, Rhythm
+from timbral.inference.alignment.rhythm import PHRASE, SOUND, UTTERANCE, Rhythm
+from timbral.inference.seeds import FARTHEST
 
 DURATIONS = np.tile([2.0, 3.0, 1.5, 6.0], 20)
 SILENT = np.tile([False, False, False, True], 20)

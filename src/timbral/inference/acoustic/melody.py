@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.inference.seeds import generator
+from timbral.inference.seeds import deviations, generator
 
 Frames = NDArray[np.float32]
 
@@ -22,8 +22,6 @@ LEVEL, WANDER, RANGE = 0.015, 0.03, 0.06
 and of the logarithm of its range."""
 KNOT_S = 0.5
 """Seconds between the places at which the course is drawn."""
-FARTHEST = 2.0
-"""Standard deviations that a draw may be off."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +42,10 @@ class Melody:
         factor, offset = self.range, np.zeros(f0.shape[1])
         if self.seed is not None:
             rng = generator(self.seed, "melody")
-            level, spread = rng.standard_normal(2).clip(-FARTHEST, FARTHEST)
+            level, spread = deviations(rng, 2)
             factor *= float(np.exp(RANGE * spread))
             places = (first + np.arange(f0.shape[1])) * frame_s / KNOT_S
-            knots = rng.standard_normal(int(places[-1]) + 2).clip(-FARTHEST, FARTHEST)
+            knots = deviations(rng, int(places[-1]) + 2)
             below = places.astype(np.int64)
             # Between two knots along half a cosine, which is level at both.
             share = 0.5 - 0.5 * np.cos(np.pi * (places - below))

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from timbral.inference.seeds import generator
+from timbral.inference.seeds import deviations, generator
 
 Durations = NDArray[np.float64]
 
 UTTERANCE, PHRASE, SOUND, PAUSE = 0.025, 0.035, 0.06, 0.12
 """Standard deviations of the logarithms of durations, from one time that somebody says a sentence to the next: of all of it, of
 the words between two pauses, of a sound, of a pause."""
-FARTHEST = 2.0
-"""Standard deviations that a draw may be off."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Rhythm:
         factors = np.full(len(durations), self.pace)
         factors[silent] *= self.pauses
         if self.seed is not None:
-            factors *= np.exp(_deviations(silent, self.seed))
+            factors *= np.exp(_log_factors(silent, self.seed))
         timed: Durations = durations * factors
         return timed
 
@@ -46,12 +44,12 @@ PREDICTED = Rhythm()
 """Durations as they are predicted."""
 
 
-def _deviations(silent: NDArray[np.bool_], seed: int) -> Durations:
+def _log_factors(silent: NDArray[np.bool_], seed: int) -> Durations:
     """Logarithms of factors of phones [n]."""
     rng = generator(seed, "rhythm")
 
     def draw(deviation: float, count: int) -> Durations:
-        drawn: Durations = deviation * rng.standard_normal(count).clip(-FARTHEST, FARTHEST)
+        drawn: Durations = deviation * deviations(rng, count)
         return drawn
 
     phrase = np.cumsum(np.diff(silent.astype(np.int64), prepend=0) > 0)
