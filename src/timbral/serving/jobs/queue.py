@@ -112,18 +112,14 @@ class JobQueue:
     def held(self, job_id: str, worker: str) -> Iterator[tuple[Session, JobRow]]:
         """A transaction on a job that the worker holds, and the job. Raises LostJobError."""
         with self._database.session() as session:
-            job = session.get(JobRow, job_id, with_for_update=True)
-            if job is None or job.state != "running" or job.worker != worker:
-                raise LostJobError
+            job = _held(session, job_id, worker)
             yield session, job
             job.version += 1
 
     def renew(self, job_id: str, worker: str) -> bool:
         """Renews the lease; whether the job is to be cancelled. Raises LostJobError."""
         with self._database.session() as session:
-            job = session.get(JobRow, job_id, with_for_update=True)
-            if job is None or job.state != "running" or job.worker != worker:
-                raise LostJobError
+            job = _held(session, job_id, worker)
             job.due = self._database.moment(session) + self._lease
             return job.cancelling
 
@@ -161,9 +157,7 @@ class JobQueue:
 
     def succeed(self, session: Session, job_id: str, worker: str) -> JobRow:
         """Ends a job in the transaction that registers its voice. Raises LostJobError."""
-        job = session.get(JobRow, job_id, with_for_update=True)
-        if job is None or job.state != "running" or job.worker != worker:
-            raise LostJobError
+        job = _held(session, job_id, worker)
         self._end(session, job, "succeeded")
         return job
 
@@ -209,6 +203,14 @@ def _due(query: Any, moment: datetime) -> Any:  # how a Select is typed depends 
     """Of these jobs those that nobody works on, the oldest first, locked; what others have locked is left out."""
     query = query.where(JobRow.state.in_(ACTIVE), JobRow.due <= moment)
     return query.order_by(JobRow.created, JobRow.id).with_for_update(skip_locked=True)
+
+
+def _held(session: Session, job_id: str, worker: str) -> JobRow:
+    """A job that the worker holds, locked. Raises LostJobError."""
+    job = session.get(JobRow, job_id, with_for_update=True)
+    if job is None or job.state != "running" or job.worker != worker:
+        raise LostJobError
+    return job
 
 
 def _own(session: Session, principal: Principal, job_id: str, *, changing: bool = False) -> JobRow:
