@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from timbral.audio import Audio, Reference, Source, file_name, list_sources, read_reference
+from timbral.audio import Reference, Source, file_name, list_sources, read_reference
 from timbral.audio.joining import Joiner
 from timbral.audio.levels import limit
 from timbral.audio.reading import RECORDING_SUFFIXES
@@ -30,7 +30,8 @@ from timbral.inference.frontend import Frontend
 from timbral.inference.reference_encoder import ReferenceEncoder
 from timbral.inference.requests import UtteranceRequests, count_languages
 from timbral.inference.sessions import Device, Engine, SessionOptions
-from timbral.inference.stream import Speech, SpeechStream, StreamStats
+from timbral.inference.stream import Speech, SpeechChunk, SpeechStream, StreamStats
+from timbral.inference.timestamps import SpokenUtterance, timestamps
 from timbral.models import Bundle, files, open_bundle
 from timbral.text import Lexicon
 from timbral.text.segmentation import Language, segment
@@ -99,7 +100,7 @@ class Synthesizer:
         lexicon: Lexicon | None = None,
         **settings: Unpack[GenerationSettings],
     ) -> Speech:
-        """Speaks a text of any length: samples float32 [n], their rate, and a report. See `stream`."""
+        """Speaks a text of any length: samples float32 [n], their rate, a report, and times of words. See `stream`."""
         with self.stream(text, voice, language, config, lexicon=lexicon, **settings) as stream:
             return stream.collect()
 
@@ -114,7 +115,9 @@ class Synthesizer:
         start: int = 0,
         **settings: Unpack[GenerationSettings],
     ) -> SpeechStream:
-        """Speaks a text as chunks of Audio, the first as early as can be, in memory that does not grow.
+        """Speaks a text as chunks of sound, the first as early as can be, in memory that does not grow.
+
+        The chunk with which an utterance ends says when it and its words and phones were spoken (`SpeechChunk.spoken`).
 
         voice: a Voice, its name, or the path of its file or of a recording; by default the voice that comes with the package.
         language: "auto", or zh, en, ja, ko, yue for what could be several.
@@ -148,11 +151,11 @@ class Synthesizer:
     @staticmethod
     def _speak(
         requests: UtteranceRequests, engine: SpeechEngine, stats: StreamStats, rate: int
-    ) -> Generator[Audio, None, None]:
+    ) -> Generator[SpeechChunk, None, None]:
         """Requests hold the phones of utterances; the engine makes tokens of them, and samples of these."""
         joiner = Joiner(engine.acoustic.sample_rate, requests.leading_pause)
         resampler = ChunkResampler(engine.acoustic.sample_rate, rate)
-        request = None
+        request, spoken = None, list[SpokenUtterance]()
         for chunk in engine.speak(requests, stats.engine, stats.cancelled.is_set):
             if chunk.request is not request and chunk.request.pause_before is not None:
                 joiner.pause(chunk.request.pause_before)
@@ -162,12 +165,15 @@ class Synthesizer:
             if chunk.last:
                 stats.progress = chunk.request.progress
                 stats.finished += 1
+                if request.utterance is not None:
+                    spoken.append(timestamps(request.utterance, joiner.heard, chunk.borders, joiner.origin))
             samples = limit(resampler.push(joined))
             if len(samples):
-                yield Audio(samples, rate)
+                yield SpeechChunk(samples, rate, tuple(spoken))
+                spoken.clear()
         rest = limit(resampler.push(np.zeros(0, np.float32), last=True))
-        if len(rest):
-            yield Audio(rest, rate)
+        if len(rest) or spoken:
+            yield SpeechChunk(rest, rate, tuple(spoken))
 
     def clone(
         self,

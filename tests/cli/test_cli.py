@@ -491,6 +491,8 @@ def test_an_interrupted_long_text_is_resumed(tmp_path: Path, home: Path, number:
         "0.1",
         "-o",
         "out.wav",
+        "--srt",
+        "out.srt",
         "--json",
     ]
     run = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -502,13 +504,15 @@ def test_an_interrupted_long_text_is_resumed(tmp_path: Path, home: Path, number:
     assert run.returncode != 0
     assert (b"--resume" in err) == (number == signal.SIGINT)
     assert not (tmp_path / "out.wav").exists()
+    assert not (tmp_path / "out.srt").exists()
     resumed = subprocess.run([*arguments, "--resume"], capture_output=True, check=True)
     assert b"sentences have been spoken before" in resumed.stderr
-    found = soundfile.read("out.wav")[0]
+    found, subtitles = soundfile.read("out.wav")[0], (tmp_path / "out.srt").read_text()
     whole = subprocess.run(arguments, capture_output=True, check=True)
     assert json.loads(resumed.stdout)["sentences"] < json.loads(whole.stdout)["sentences"]
     assert json.loads(resumed.stdout)["audio_s"] < json.loads(whole.stdout)["audio_s"]
     np.testing.assert_array_equal(found, soundfile.read("out.wav")[0])
+    assert_same_subtitles(subtitles, (tmp_path / "out.srt").read_text())
     assert not list(home.glob("cache/speeches/*"))
 
 
@@ -545,6 +549,38 @@ def test_progress_is_seen_while_libraries_are_kept_quiet() -> None:
     assert b"listening closely" in seen
     assert b"chatter" not in seen
     assert b"note: worth knowing" in seen
+
+
+def assert_same_subtitles(first: str, second: str) -> None:
+    """The same texts at the same times, to the millisecond that is rounded."""
+    time = re.compile(r"\d\d:(\d\d):(\d\d),(\d{3})")
+    assert time.sub("", first) == time.sub("", second)
+    times = [
+        [
+            60 * int(minutes) + int(seconds) + int(thousandths) / 1000
+            for minutes, seconds, thousandths in time.findall(one)
+        ]
+        for one in (first, second)
+    ]
+    assert len(times[0]) > 40
+    assert times[0] == pytest.approx(times[1], abs=0.0015)
+
+
+@pytest.mark.parametrize(
+    ("name", "mistake"),
+    [
+        ("out.txt", "has to end in .srt or .vtt"),
+        ("missing/out.srt", "there is no folder"),
+        ("folder.srt", "a folder"),
+    ],
+)
+def test_subtitles_that_cannot_be_written_are_said_before_the_work(
+    tmp_path: Path, name: str, mistake: str, capfd: Captured
+) -> None:
+    (tmp_path / "folder.srt").mkdir()
+    assert main(["say", "Hello.", "--srt", name]) == 2
+    assert mistake in capfd.readouterr().err
+    assert not (tmp_path / "out.wav").exists()
 
 
 def test_read_shows_how_a_text_is_read(tmp_path: Path, capfd: Captured) -> None:

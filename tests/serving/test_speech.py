@@ -131,6 +131,22 @@ def test_events_carry_the_same_bytes(server: RunningServer) -> None:
     assert content == server.speak(TEXT, seed=5).content
 
 
+def test_events_tell_when_words_are_spoken(server: RunningServer) -> None:
+    answer = server.speak(TEXT, seed=5, stream_format="sse", timestamps=True)
+    events = [json.loads(line.removeprefix("data: ")) for line in answer.text.splitlines() if line]
+    assert events[-1]["type"] == "speech.audio.done"
+    told = [event for event in events if event["type"] == "speech.audio.timestamps"]
+    assert " ".join(event["text"] for event in told) == TEXT
+    words = [word for event in told for word in event["words"] if word["text"] != "."]
+    assert [word["text"] for word in words][:5] == ["The", "first", "sentence", "is", "here"]
+    sound = b"".join(base64.b64decode(event["audio"]) for event in events if "audio" in event)
+    assert words[0]["start"] > 0.02
+    assert len(sound) / 48_000 - 0.3 < words[-1]["end"] <= len(sound) / 48_000
+    refused = server.speak(TEXT, timestamps=True)
+    assert refused.status_code == 400
+    assert refused.json()["error"]["param"] == "timestamps"
+
+
 @pytest.mark.parametrize("speed", [0.25, 4.0])
 def test_speeds_of_openais_range(server: RunningServer, speed: float) -> None:
     usual, other = server.speak(TEXT, seed=1), server.speak(TEXT, seed=1, speed=speed)
@@ -160,7 +176,8 @@ def test_a_recording_can_come_with_the_request(server: RunningServer) -> None:
 
 
 def test_a_batch_gives_each_text_or_its_error(server: RunningServer) -> None:
-    items = [{"input": "One."}, {"input": "…"}, {"input": "Three.", "seed": 4, "response_format": "wav"}]
+    last = {"input": "Three.", "seed": 4, "response_format": "wav", "timestamps": True}
+    items = [{"input": "One."}, {"input": "…"}, last]
     answer = server.client.post(
         "/v1/audio/speech/batch", json={"items": items, "seed": 3, "response_format": "pcm"}
     )
@@ -169,6 +186,8 @@ def test_a_batch_gives_each_text_or_its_error(server: RunningServer) -> None:
     assert second["error"]["param"] == "input"
     assert base64.b64decode(third["audio"])[:4] == b"RIFF"
     assert third["seed"] == 4
+    assert [one["text"] for one in third["timestamps"]] == ["Three."]
+    assert first["timestamps"] is None
     too_many = server.client.post("/v1/audio/speech/batch", json={"items": [{"input": "One."}] * 33})
     assert too_many.status_code == 400
 

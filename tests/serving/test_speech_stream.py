@@ -67,6 +67,22 @@ def test_sentences_are_spoken_while_the_text_is_written(server: RunningServer) -
             socket.recv(timeout=10)
 
 
+def test_a_session_tells_when_words_are_spoken(server: RunningServer) -> None:
+    with session(server) as socket:
+        send(socket, "session.config", voice="alloy", seed=3, timestamps=True)
+        send(socket, "input.text", text="Hello there.")
+        send(socket, "input.commit")
+        receive(socket, "audio.done")
+        send(socket, "input.text", text="How are you?")
+        send(socket, "input.done")
+        messages, sound = receive(socket, "audio.done")
+    (told,) = [message for message in messages if message["type"] == "audio.timestamps"]
+    assert [word["text"] for word in told["words"]] == ["How", "are", "you", "?"]
+    assert told["sentence_index"] == 1
+    assert told["words"][0]["start"] > 0.3  # after the pause
+    assert told["words"][2]["end"] <= len(sound) / 48_000
+
+
 def test_barge_in_stops_the_speech_and_says_what_was_not_spoken(server: RunningServer) -> None:
     with session(server) as socket:
         send(socket, "input.text", text=LONG + " And then")

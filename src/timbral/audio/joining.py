@@ -44,6 +44,17 @@ class Joiner:
         self._pause = resumed
         self._kept = 0 if resumed is None else round(AFTER * rate)
         self._sentence: _Sentence | None = None
+        self._given = self._origin = self._first = 0
+
+    @property
+    def origin(self) -> float:
+        """Seconds from the beginning to where the samples of the last sentence begin, with the silence that was cut off."""
+        return self._origin / self._rate
+
+    @property
+    def heard(self) -> tuple[float, float]:
+        """Seconds from the beginning to the first sound and the last of the last sentence, once it is over."""
+        return self._first / self._rate, max(self._first, self._given - self._kept) / self._rate
 
     def pause(self, seconds: float) -> None:
         """Replaces the pause before the next sentence."""
@@ -56,16 +67,25 @@ class Joiner:
         """
         if self._sentence is None:
             self._sentence = _Sentence(self._rate, trimmed=self._pause is not None)
+            self._place(self._sentence, 0)
         sentence = self._sentence
         begun = sentence.start is not None
         sound = sentence.push(samples, last=last)
         if not begun and sentence.start is not None and self._pause is not None:
-            silence = round(self._pause * self._rate) - self._kept - sentence.before
-            sound = np.concatenate([np.zeros(max(0, silence), np.float32), sound])
+            silence = max(0, round(self._pause * self._rate) - self._kept - sentence.before)
+            sound = np.concatenate([np.zeros(silence, np.float32), sound])
+            self._place(sentence, silence)
         if last:
             self._sentence, self._pause, self._kept = None, pause, round(AFTER * self._rate)
             sound = np.concatenate([sound, np.zeros(self._kept - sentence.after, np.float32)])
+        self._given += len(sound)
         return sound
+
+    def _place(self, sentence: "_Sentence", silence: int) -> None:
+        """Notes where a sentence begins, after what has been given and so many samples of silence."""
+        start = sentence.start or 0
+        self._origin = self._given + silence - start
+        self._first = self._given + silence + sentence.before
 
 
 class _Sentence:

@@ -25,6 +25,7 @@ from timbral.cli.options import (
     load_model,
 )
 from timbral.cli.spool import Spool, speech_key
+from timbral.cli.subtitles import check_subtitles, subtitles_of
 from timbral.cli.texts import read_text
 from timbral.errors import SettingError
 
@@ -51,6 +52,15 @@ RefText = Annotated[str | None, typer.Option("--ref-text", help="What is said in
 Output = Annotated[
     str | None,
     typer.Option("-o", "--output", help=".wav, .flac, .ogg or .mp3, out.wav by default; - is wav on stdout."),
+]
+Subtitles = Annotated[
+    Path | None,
+    typer.Option(
+        "--srt",
+        metavar="FILE",
+        help="Also write subtitles: SubRip, or WebVTT to a .vtt.",
+        show_default=False,
+    ),
 ]
 Raw = Annotated[
     bool, typer.Option("--raw", help="With -o -: bare samples, 16 bits, little-endian, instead of wav.")
@@ -88,6 +98,7 @@ def say(
     lexicon: Words = None,
     model: Model = None,
     output: Output = None,
+    srt: Subtitles = None,
     raw: Raw = False,
     play: Play = False,
     resume: Resume = False,
@@ -112,6 +123,7 @@ def say(
     from timbral.audio.writing import STDOUT
 
     targets = _targets(output, raw, play)
+    check_subtitles(srt)
     words = read_text(text, file, encoding)
     known, readings = find_voice(voice, ref_text), find_lexicon(voice, lexicon)
     config = GenerationConfig(**{name: context.params[name] for name in GenerationConfig.model_fields})
@@ -120,23 +132,26 @@ def say(
         synthesizer = load_model(model, known, device, threads, engine)
         load_s = clock.lap()
         bar.begin("listening")
-        with terminal.quiet_libraries():
-            speaker = known or synthesizer.clone(voice or "", text=ref_text)
+        speaker = known or _cloned(synthesizer, voice, ref_text)
         voice_s = clock.lap()
         bar.begin("speaking")
-        entries = readings and [*readings.entries.values()]
+        entries = [*readings.entries.values()] if readings else None
         key = speech_key(words, speaker, lang, synthesizer.manifest.base, config, entries)
         is_kept = len(words) > _LONG and targets and output != STDOUT
         spool, config = _open_spool(key, resume, config) if is_kept else (None, config)
         start = spool.sentences if spool else 0
         with synthesizer.stream(words, speaker, lang, config, lexicon=readings, start=start) as stream:
-            write_s = _write(stream, targets, play, watermark, spool, bar)
+            write_s = _write(stream, targets, srt, play, watermark, spool, bar)
     facts: dict[str, Any] = {"output": output or next(iter(targets), None), "rate": stream.rate}
     facts |= {"model": synthesizer.manifest.name, "load_s": load_s, "voice_s": voice_s, "write_s": write_s}
     facts |= _with_writing(stream.report, write_s)
-    _print_facts(
-        facts, _used(synthesizer, speaker, device) if verbose else "", json, on_stdout=output == STDOUT
-    )
+    used = _used(synthesizer, speaker, device) if verbose else ""
+    _print_facts(facts, used, json, on_stdout=output == STDOUT)
+
+
+def _cloned(synthesizer: "Synthesizer", recording: str | None, text: str | None) -> "Voice":
+    with terminal.quiet_libraries():
+        return synthesizer.clone(recording or "", text=text)
 
 
 def _print_facts(facts: dict[str, Any], used: str, json: bool, *, on_stdout: bool) -> None:
@@ -186,12 +201,13 @@ def _open_spool(key: str, resume: bool, config: "GenerationConfig") -> "tuple[Sp
 def _write(
     stream: "SpeechStream",
     targets: Sequence[str],
+    srt: Path | None,
     play: bool,
     watermark: bool,
     spool: Spool | None,
     bar: terminal.Bar,
 ) -> float:
-    """Writes the sound chunk by chunk, and returns the seconds that encoding took."""
+    """Writes the sound chunk by chunk, then subtitles, and returns the seconds that encoding took."""
     from timbral.audio import create
     from timbral.audio.playback import open_player
     from timbral.audio.writing import SYNTHETIC
@@ -208,11 +224,14 @@ def _write(
             samples = embedder.push(block) if embedder else block
             for writer in writers:
                 writer.write(samples)
+        titles = stack.enter_context(subtitles_of(srt, spool, stream.rate)) if srt else None
         keeper = stack.enter_context(spool.following(stream)) if spool else None
         for chunk in stream:
             began = time.perf_counter()
             if keeper:
-                keeper.write(chunk.samples)
+                keeper.write(chunk)
+            if titles:
+                titles.add(chunk.spoken)
             samples = embedder.push(chunk.samples) if embedder else chunk.samples
             for writer in writers:
                 writer.write(samples)

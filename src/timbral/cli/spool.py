@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from timbral.paths import atomic_write, cache_folder, describe_error
 
 if TYPE_CHECKING:
     from timbral import SpeechStream, Voice
+    from timbral.inference.stream import SpeechChunk
+    from timbral.inference.timestamps import SpokenUtterance
 
 _KEPT = 7 * 86_400
 """Seconds for which what an interrupted command has made can be gone on with."""
@@ -23,16 +26,17 @@ _BLOCK = 1 << 20
 
 
 class Spool:
-    """Samples float32 of the first sentences of a speech, in the user's cache folder.
+    """Samples float32 of the first sentences of a speech and when these are spoken, in the user's cache folder.
 
-    sentences: how many are finished; seed: of the speech.
+    sentences: how many are finished; seed: of the speech; samples: of the finished sentences.
     """
 
     def __init__(self, key: str) -> None:
         """key: names the speech, see `speech_key`. Raises AudioError where the folder cannot be used."""
         folder = cache_folder() / "speeches"
         self._samples, self._state = folder / f"{key}.f32", folder / f"{key}.json"
-        self.sentences, self.seed, self._count = 0, 0, 0
+        self._times = folder / f"{key}.times"
+        self.sentences, self.seed, self.samples = 0, 0, 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for old in folder.iterdir():
@@ -45,21 +49,31 @@ class Spool:
     def restart(self, seed: int) -> None:
         """Forgets what is there."""
         self.remove()
-        self.sentences, self.seed, self._count = 0, seed, 0
+        self.sentences, self.seed, self.samples = 0, seed, 0
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """The samples of the finished sentences, in blocks."""
-        if not self._count:
+        if not self.samples:
             return
         with self._samples.open("rb") as file:
-            for start in range(0, self._count, _BLOCK):
-                yield np.frombuffer(file.read(4 * min(_BLOCK, self._count - start)), np.float32)
+            for start in range(0, self.samples, _BLOCK):
+                yield np.frombuffer(file.read(4 * min(_BLOCK, self.samples - start)), np.float32)
+
+    def spoken(self) -> "list[SpokenUtterance]":
+        """When the finished sentences are spoken."""
+        from timbral.inference.timestamps import SpokenUtterance, Timestamp
+
+        lines = self._times.read_text("utf-8").splitlines() if self.sentences else []
+        return [
+            SpokenUtterance(text, start, end, *(tuple(Timestamp(*one) for one in stamps) for stamps in parts))
+            for text, start, end, *parts in map(json.loads, lines)
+        ]
 
     @contextmanager
     def following(self, stream: "SpeechStream") -> Iterator["Spool"]:
         """Takes the samples of a stream: removed when all is done, and noted for the user when it is
         interrupted."""
-        self._stream = stream
+        self._stream, self._begins = stream, self.samples / stream.rate
         try:
             yield self
         except BaseException:
@@ -68,16 +82,20 @@ class Spool:
             raise
         self.remove()
 
-    def write(self, samples: NDArray[np.float32]) -> None:
-        """Appends samples. Raises AudioError."""
+    def write(self, chunk: "SpeechChunk") -> None:
+        """Appends samples and times. Raises AudioError."""
         sentences = self._stream.finished
         try:
             with self._samples.open("ab") as file:
-                file.write(samples.tobytes())
+                file.write(chunk.samples.tobytes())
                 length = file.tell() // 4
+            times = "".join(json.dumps(astuple(one.later(self._begins))) + "\n" for one in chunk.spoken)
+            with self._times.open("ab") as file:
+                file.write(times.encode())
+                written = file.tell()
             if sentences > self.sentences:
-                self.sentences, self._count = sentences, length
-                state = {"seed": self.seed, "sentences": sentences, "samples": length}
+                self.sentences, self.samples = sentences, length
+                state = {"seed": self.seed, "sentences": sentences, "samples": length, "times": written}
                 with atomic_write(self._state) as part:
                     part.write_text(json.dumps(state))
         except OSError as error:
@@ -85,17 +103,20 @@ class Spool:
 
     def remove(self) -> None:
         """Removes the files."""
-        self._samples.unlink(missing_ok=True)
-        self._state.unlink(missing_ok=True)
+        for file in (self._samples, self._times, self._state):
+            file.unlink(missing_ok=True)
 
     def _read(self) -> None:
         try:
             state = json.loads(self._state.read_bytes())
-            sentences, seed, count = (int(state[name]) for name in ("sentences", "seed", "samples"))
-            with self._samples.open("r+b") as file:
-                if file.seek(0, 2) >= 4 * count >= 0:
-                    file.truncate(4 * count)
-                    self.sentences, self.seed, self._count = sentences, seed, count
+            sentences, seed, count, times = (
+                int(state[name]) for name in ("sentences", "seed", "samples", "times")
+            )
+            with self._samples.open("r+b") as samples, self._times.open("r+b") as lines:
+                if samples.seek(0, 2) >= 4 * count >= 0 and lines.seek(0, 2) >= times >= 0:
+                    samples.truncate(4 * count)
+                    lines.truncate(times)
+                    self.sentences, self.seed, self.samples = sentences, seed, count
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return
 

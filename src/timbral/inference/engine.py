@@ -21,11 +21,15 @@ from timbral.inference.utterance_decoder import UtteranceDecoder, UtteranceStats
 
 @dataclass(frozen=True, eq=False)
 class AudioChunk:
-    """Samples float32 [n] of the utterance that `request` asked for; `last` is its end and may be empty."""
+    """Samples float32 [n] of the utterance that `request` asked for; `last` is its end and may be empty.
+
+    borders: of the phones, in seconds of the utterance, at its end; see `UtteranceDecoder.borders`.
+    """
 
     request: UtteranceRequest
     samples: NDArray[np.float32]
     last: bool
+    borders: NDArray[np.float64] | None = None
 
 
 @dataclass
@@ -107,7 +111,7 @@ class SpeechEngine:
                     if cancelled():
                         return
                 if head.over:
-                    yield AudioChunk(head.request, np.zeros(0, np.float32), last=True)
+                    yield AudioChunk(head.request, np.zeros(0, np.float32), last=True, borders=head.borders)
                     stats.add(head.stats)
                     running.popleft()
         finally:

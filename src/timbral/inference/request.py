@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timbral.config import SamplingConfig
+from timbral.text import Utterance
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -55,6 +56,7 @@ class UtteranceRequest:
     pause: seconds of silence after it. pause_before: seconds before it that replace those after the one before.
     pause_within: seconds by which pauses between sentences within the
     utterance are longer than the model makes them. progress: share of the text, 0 to 1, up to its end.
+    utterance: what the phones are of, for timestamps; None where nobody asks for these.
     """
 
     phones: Ids
@@ -70,6 +72,7 @@ class UtteranceRequest:
     pause_before: float | None = None
     pause_within: float = 0.0
     progress: float = 1.0
+    utterance: Utterance | None = None
 
     @property
     def all_phones(self) -> Ids:

@@ -82,6 +82,7 @@ class UtteranceRequests:
             pause_within=(config.pause - _DEFAULT_PAUSE)
             * config.speed,  # stage two divides it by the speed again
             progress=min(1.0, self._read / self._length),
+            utterance=utterance,
         )
 
 

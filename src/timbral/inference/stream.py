@@ -13,6 +13,7 @@ from timbral.audio import Audio
 from timbral.audio.writing import SYNTHETIC
 from timbral.errors import SynthesisError
 from timbral.inference.engine import EngineStats
+from timbral.inference.timestamps import SpokenUtterance
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,21 @@ class Report:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class SpeechChunk(Audio):
+    """A piece of a speech. spoken: the utterances that are over with it, and when they were spoken."""
+
+    spoken: tuple[SpokenUtterance, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Speech(Audio):
-    """Synthesised sound, with the report of its making. Its files say in their metadata that it is synthetic."""
+    """Synthesised sound, with the report of its making, and when each utterance is spoken.
+
+    Its files say in their metadata that it is synthetic.
+    """
 
     report: Report
+    spoken: tuple[SpokenUtterance, ...]
     comment: ClassVar[str] = SYNTHETIC
 
 
@@ -78,7 +90,12 @@ class SpeechStream:
     """
 
     def __init__(
-        self, chunks: Generator[Audio, None, None], stats: StreamStats, seed: int, rate: int, began: float
+        self,
+        chunks: Generator[SpeechChunk, None, None],
+        stats: StreamStats,
+        seed: int,
+        rate: int,
+        began: float,
     ) -> None:
         """began: when the work started, by `time.perf_counter`."""
         self.rate = rate
@@ -88,10 +105,10 @@ class SpeechStream:
         self._total_s = time.perf_counter() - began
         self._closed = False
 
-    def __iter__(self) -> Iterator[Audio]:
+    def __iter__(self) -> Iterator[SpeechChunk]:
         return self
 
-    def __next__(self) -> Audio:
+    def __next__(self) -> SpeechChunk:
         began = time.perf_counter()
         try:
             chunk = next(self._chunks)
@@ -133,8 +150,10 @@ class SpeechStream:
         """The rest of the speech as one sound. Raises SynthesisError where it is closed or at its end."""
         if self._closed:
             raise SynthesisError("this stream is closed: nothing is left to collect")
-        chunks = [chunk.samples for chunk in self]
-        return Speech(np.concatenate([np.zeros(0, np.float32), *chunks]), self.rate, self.report)
+        chunks = list(self)
+        samples = np.concatenate([np.zeros(0, np.float32), *(chunk.samples for chunk in chunks)])
+        spoken = tuple(utterance for chunk in chunks for utterance in chunk.spoken)
+        return Speech(samples, self.rate, self.report, spoken)
 
     @property
     def progress(self) -> float:

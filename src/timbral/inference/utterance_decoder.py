@@ -11,9 +11,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from timbral.errors import SynthesisError, TextError
 from timbral.inference.acoustic.interface import AcousticDecoder, Samples, TimedTokens
+from timbral.inference.alignment.durations import TOKENS_PER_SECOND
 from timbral.inference.alignment.rhythm import Rhythm
 from timbral.inference.alignment.selection import CandidateSelector
 from timbral.inference.guard.checks import Fault, Guard, Verdict
@@ -127,6 +129,13 @@ class UtteranceDecoder:
         if not self.over:
             self._timed = None
             self._reject(self._checks.silence())
+
+    @property
+    def borders(self) -> NDArray[np.float64] | None:
+        """When the n phones begin and end, [n + 1] in seconds of the utterance, where a duration model decides that."""
+        if self._schedule is None:
+            return None
+        return self._schedule.borders / (TOKENS_PER_SECOND * self.request.speed)
 
     def cancel(self) -> None:
         """Stops the candidates that still run."""

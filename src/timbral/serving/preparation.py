@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.concurrency import run_in_threadpool
 
@@ -46,7 +46,8 @@ class Preparation:
         else:
             given = Recordings([recording], wanted.ref_text, language)
             resolved = parts.voices.passing(self.principal, given, wanted.consent, model=model)
-        return self.order(wanted.input, model, resolved, language, generation, wanted.response_format)
+        order = self.order(wanted.input, model, resolved, language, generation, wanted.response_format)
+        return replace(order, timestamps=wanted.timestamps)
 
     def check(self, text: str) -> None:
         """Raises ApiError where the server is stopping, or the text is too long."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from timbral.errors import TextError, TimbralWarning
 from timbral.text.clean import PLACEHOLDER, clean, unread
-from timbral.text.g2p.pronunciation import Polyphones, Pronunciation, SymbolVersion
+from timbral.text.g2p.pronunciation import Polyphones, Pronunciation, SymbolVersion, Word
 from timbral.text.languages import LANGUAGES, SPOKEN_BY, Language, phonetics
 from timbral.text.lexicon import Lexicon
 from timbral.text.markup import Mark, MarkedText, read_marks, split_at_pauses, without_pauses
@@ -42,12 +42,15 @@ class Segment:
 
     text: as normalised for pronunciation.
     phones: names of phones, all in the symbol table.
+    words: whose phones follow one another: words in English, accent phrases in Japanese, characters in Chinese and
+    Cantonese, all of it in Korean; marks too.
     word2ph: number of phones of each character of `text` (zh and yue only), else None.
     """
 
     language: Language
     text: str
     phones: tuple[str, ...]
+    words: tuple[Word, ...]
     word2ph: tuple[int, ...] | None
 
 
@@ -72,6 +75,11 @@ class Utterance:
     def phones(self) -> tuple[str, ...]:
         """Names of the phones, as many as `ids`."""
         return tuple(phone for part in self.segments for phone in part.phones)
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """Words and marks with the numbers of their phones, as many in all as `ids`."""
+        return tuple(word for part in self.segments for word in part.words)
 
     @property
     def text(self) -> str:
@@ -197,16 +205,17 @@ class _Reader:
 
     def _joined(self, language: Language, parts: Sequence[Pronunciation]) -> Segment:
         phones = known_phones((phone for part in parts for phone in part.phones), self.version)
+        words = tuple(word for part in parts for word in _words_of(part))
         if language == "en" and len(phones) < _FEWEST_ENGLISH_PHONES:
-            phones = (",", *phones)
+            phones, words = (",", *phones), (Word(",", 1), *words)
         if language in ("zh", "yue"):
             counts = tuple(number for part in parts for number in part.word2ph or ())
-            return Segment(language, "".join(part.text for part in parts), phones, counts)
-        words = "".join(
+            return Segment(language, "".join(part.text for part in parts), phones, words, counts)
+        text = "".join(
             f" {part.text}" if index and part.text[:1].isalpha() and language == "en" else part.text
             for index, part in enumerate(parts)
         )
-        return Segment(language, words, phones, None)
+        return Segment(language, text, phones, words, None)
 
     def _pronounce(self, language: Language, text: str, prefix: str) -> list[Pronunciation]:
         """A run of text pronounced, a long one part by part, since the rules of a language may not scale."""
@@ -231,14 +240,22 @@ def _with_readings(read: Pronunciation, given: Mapping[int, Pronunciation]) -> P
         for offset, (start, end) in enumerate(borders):
             syllables[place + offset] = spoken.phones[start:end]
     phones = tuple(phone for syllable in syllables for phone in syllable)
-    return Pronunciation(phones, read.text, tuple(map(len, syllables)))
+    return Pronunciation(phones, read.text, word2ph=tuple(map(len, syllables)))
+
+
+def _words_of(spoken: Pronunciation) -> tuple[Word, ...]:
+    """Words of what is in a language, or characters; all of it as one word where neither is known."""
+    if spoken.word2ph is not None and len(spoken.word2ph) == len(spoken.text):
+        return tuple(map(Word, spoken.text, spoken.word2ph))
+    return spoken.words or (Word(spoken.text, len(spoken.phones)),)
 
 
 def _prefixed(spoken: Pronunciation, prefix: str) -> Pronunciation:
     if not prefix:
         return spoken
     counts = None if spoken.word2ph is None else (1, *spoken.word2ph)
-    return Pronunciation((prefix, *spoken.phones), prefix + spoken.text, counts)
+    words = (Word(prefix, 1), *_words_of(spoken))
+    return Pronunciation((prefix, *spoken.phones), prefix + spoken.text, words, counts)
 
 
 def _with_audible_breaks(text: str) -> str:

@@ -70,6 +70,13 @@ def without_pauses(text: str) -> str:
     return _PAUSE.sub("", text)
 
 
+def without_marks(text: str) -> str:
+    """`text` as a reader sees it: without pause marks, and words without the readings that marks give them."""
+    return _MARK.sub(
+        lambda mark: mark["reading" if mark["written"] in LANGUAGES else "written"], without_pauses(text)
+    )
+
+
 def read_marks(text: str, version: SymbolVersion, languages: Sequence[Language]) -> MarkedText:
     """`text` with its marks read; what has the shape of a mark and is none stays text, with a warning.
 
@@ -147,7 +154,9 @@ def pronunciation_of(
     counts = [len(syllable) for syllable in known]
     if len(counts) != len(written):
         counts = [sum(counts), *(0 for _ in written[1:])]
-    return Pronunciation(tuple(phone for syllable in known for phone in syllable), written, tuple(counts))
+    return Pronunciation(
+        tuple(phone for syllable in known for phone in syllable), written, word2ph=tuple(counts)
+    )
 
 
 def _complain(mark: str, why: str) -> None:

@@ -30,10 +30,12 @@ class Schedule:
 
     positions: which of the utterance's phones each token speaks, int64 [S], ascending; a phone shorter than a token may
     have none. phones: the phones that the two halves of each token speak, int64 [S, 2].
+    borders: when its n phones begin and end, [n + 1] in tokens.
     """
 
     positions: Ids
     phones: Ids
+    borders: Durations
 
 
 class DurationPredictor:
@@ -66,12 +68,14 @@ class DurationPredictor:
             inner = self._between_sentences(phones)
             wanted = durations[inner] + pause_within * TOKENS_PER_SECOND
             durations[inner] = wanted.clip(np.minimum(durations[inner], 1.0), 2 * LONGEST_PHONE)
-        ends = np.rint(np.cumsum(durations)).astype(np.int64)
+        borders = np.cumsum(durations)
+        ends = np.rint(borders).astype(np.int64)
         ends[-1] = max(1, ends[-1])
         positions = np.repeat(np.arange(len(phones)), np.diff(ends, prepend=0))
         spoken = halves(phones, positions)
-        spoken[: max(0, ends[0] - LONGEST_ONSET)] = self._pause
-        return Schedule(positions, spoken)
+        silence = max(0, ends[0] - LONGEST_ONSET)
+        spoken[:silence] = self._pause
+        return Schedule(positions, spoken, np.concatenate([[min(silence, borders[0])], borders]))
 
     def predict(self, phones: Ids) -> Durations:
         """Durations of phones [n] in tokens, as the model predicts them."""

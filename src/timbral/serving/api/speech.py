@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from timbral.errors import TimbralError
 from timbral.serving.api.dependencies import REFUSALS, CanSpeak, Parts, RequestId
 from timbral.serving.api.speech_request import BatchRequest, SpeechRequest, first_mistake
-from timbral.serving.api.streaming import SpeechResponse, while_connected
+from timbral.serving.api.streaming import SpeechResponse, times, while_connected
 from timbral.serving.encoding import FORMATS
 from timbral.serving.engine.speaker import ActiveSpeech
 from timbral.serving.errors import ApiError, as_api_error, error_body
@@ -55,6 +55,9 @@ async def create_speech(
     """Speaks a text; the sound flows while it is made. JSON, or a form whose `ref_audio` is an uploaded recording."""
     parts.speaker.admission.check(principal.key_id)
     wanted, uploaded = await _read(request, parts)
+    if wanted.timestamps and wanted.stream_format != "sse":
+        message = 'timestamps come as events: ask for "stream_format": "sse" as well'
+        raise ApiError(400, message, code="invalid_value", param="timestamps")
     preparation = Preparation(parts, principal, name)
     prepared = await preparation.prepare(wanted, uploaded)
 
@@ -67,12 +70,16 @@ async def create_speech(
 
 
 class BatchResult(BaseModel):
-    """One speech of a batch, in the order of its items: base64, or what was wrong."""
+    """One speech of a batch, in the order of its items: base64, or what was wrong.
+
+    timestamps: of its utterances, where these are asked for.
+    """
 
     index: int
     audio: str | None = None
     media_type: str | None = None
     seed: int | None = None
+    timestamps: list[dict[str, Any]] | None = None
     error: dict[str, Any] | None = None
 
 
@@ -97,6 +104,7 @@ async def create_batch(
                 prepared = await preparation.prepare(wanted)
                 async with preparation.speak(prepared, patient=True) as speech:
                     content = b"".join([chunk async for chunk in speech])
+                    spoken = list(map(times, speech.rendering.spoken()))
             except TimbralError as error:
                 refused = as_api_error(error)
                 body = error_body(refused.status, str(refused), refused.code, refused.param)
@@ -106,6 +114,7 @@ async def create_batch(
             audio=base64.b64encode(content).decode(),
             media_type=FORMATS[prepared.format].media_type,
             seed=prepared.config.seed,
+            timestamps=spoken if wanted.timestamps else None,
         )
 
     try:

@@ -41,7 +41,7 @@ class SpeechOptions(BaseModel):
     voice: name or id. speed, seed, pause, sampling and steps: as in GenerationConfig. sample_rate: Hz; by default 24000 for
     pcm and the model's own for other formats. ref_audio: a recording to clone for this speech alone, as base64 or a data URL;
     ref_text: what is said in it; consent: id of the speaker's consent, or the statement itself.
-    instructions: accepted, without an effect.
+    timestamps: also tell when utterances, words and phones are spoken. instructions: accepted, without an effect.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -63,6 +63,7 @@ class SpeechOptions(BaseModel):
     top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
     repetition_penalty: Annotated[float, Field(ge=0.1, le=10, allow_inf_nan=False)] | None = None
     steps: Annotated[int, Field(ge=1, le=128)] | None = None
+    timestamps: bool = False
 
     @field_validator("language")
     @classmethod

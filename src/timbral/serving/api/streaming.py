@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect
@@ -13,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from timbral.errors import TimbralError
+from timbral.inference.timestamps import SpokenUtterance
 from timbral.serving.engine.speaker import ActiveSpeech
 from timbral.serving.errors import as_api_error, error_body
 
@@ -90,10 +92,15 @@ async def _disconnected(receive: Receive) -> None:
 
 
 async def _events(speech: ActiveSpeech) -> AsyncIterator[bytes]:
-    """Events of OpenAI's API: `speech.audio.delta` with base64, then `speech.audio.done`, or `error`."""
+    """Events of OpenAI's API: `speech.audio.delta` with base64, then `speech.audio.done`, or `error`.
+
+    And one of our own, `speech.audio.timestamps`, after the sound of each utterance, where times are asked for.
+    """
     try:
         async for content in speech:
             yield event({"type": "speech.audio.delta", "audio": base64.b64encode(content).decode()})
+            for utterance in speech.rendering.spoken():
+                yield event({"type": "speech.audio.timestamps", **times(utterance)})
     except TimbralError as error:
         refused = as_api_error(error)
         yield event(
@@ -101,6 +108,11 @@ async def _events(speech: ActiveSpeech) -> AsyncIterator[bytes]:
         )
         return
     yield event({"type": "speech.audio.done", "usage": usage(speech)})
+
+
+def times(utterance: SpokenUtterance, after: float = 0.0) -> dict[str, Any]:
+    """When an utterance, its words and its phones are spoken, in seconds, as JSON; `after` so many of something else."""
+    return asdict(utterance.later(after))
 
 
 def usage(speech: ActiveSpeech) -> dict[str, int]:

@@ -4,9 +4,8 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Protocol
 
-from timbral.audio import Audio
 from timbral.config import GenerationConfig
-from timbral.inference.stream import Report
+from timbral.inference.stream import Report, SpeechChunk
 from timbral.models import Bundle
 from timbral.voices import Consent, Voice
 
@@ -16,7 +15,7 @@ class ChunkStream(Protocol):
 
     rate: int
 
-    def __next__(self) -> Audio:
+    def __next__(self) -> SpeechChunk:
         """The next chunk."""
 
     def __enter__(self) -> "ChunkStream":

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from timbral.config import GenerationConfig
 from timbral.inference.stream import Report
+from timbral.inference.timestamps import SpokenUtterance
 from timbral.serving.encoding import FormatName, open_encoder
 from timbral.serving.engine.interface import ChunkStream, Pool
 from timbral.voices import Voice
@@ -37,7 +39,7 @@ OpenProcessor = Callable[[int], SampleProcessor]
 class SpeechOrder:
     """What is to be spoken, and as what. voice_id, consent: what records call the voice, and what allows it.
 
-    layout: the text as it is spoken, where line breaks were added to it.
+    layout: the text as it is spoken, where line breaks were added to it. timestamps: whether times are told.
     """
 
     text: str
@@ -49,6 +51,7 @@ class SpeechOrder:
     config: GenerationConfig
     format: FormatName
     layout: str | None = None
+    timestamps: bool = False
 
 
 class Rendering:
@@ -64,6 +67,7 @@ class Rendering:
         self._stream: ChunkStream | None = None
         self._cancelled = threading.Event()
         self._ended = False
+        self._spoken: deque[SpokenUtterance] = deque()
         self.began = time.perf_counter()
         self.first_s: float | None = None
 
@@ -101,6 +105,10 @@ class Rendering:
         with self._lock:
             self._resources.close()
 
+    def spoken(self) -> list[SpokenUtterance]:
+        """The utterances that have come to their end since the last call, where the order asks for times."""
+        return [self._spoken.popleft() for _ in range(len(self._spoken))]
+
     @property
     def characters(self) -> int:
         """Length of the text."""
@@ -115,6 +123,8 @@ class Rendering:
         assert self._stream is not None
         chunk = next(self._stream, None)
         if chunk is not None:
+            if self._order.timestamps:
+                self._spoken.extend(chunk.spoken)
             return self._encoder.push(self._processed(chunk.samples))
         self._ended = True
         rest = self._encoder.push(self._processed(np.zeros(0, np.float32), last=True))

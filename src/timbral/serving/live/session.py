@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from timbral.errors import TimbralError
 from timbral.serving.api.speech_request import SpeechRequest
-from timbral.serving.api.streaming import STALLED_S, usage
+from timbral.serving.api.streaming import STALLED_S, times, usage
 from timbral.serving.engine.rendering import SpeechOrder
 from timbral.serving.errors import ApiError, as_api_error, error_body
 from timbral.serving.live.messages import (
@@ -165,11 +165,18 @@ class Session:
             async with self._preparation.speak(order, patient=self._spoken_before) as speech:
                 await self._socket.send_text(self._start(progress, order))
                 gap = self._gap(order)
+                before = len(gap) / (2 * (order.config.rate or 1))
                 async for content in speech:
                     # Whoever takes nothing for so long must not hold a slot.
                     await asyncio.wait_for(self._socket.send_bytes(gap + content), STALLED_S)
                     progress.sent += len(gap) + len(content)
                     gap = b""
+                    for utterance in speech.rendering.spoken():
+                        await self._socket.send_text(
+                            to_json(
+                                "audio.timestamps", sentence_index=progress.index, **times(utterance, before)
+                            )
+                        )
                 cost = usage(speech)
             self._spoken_before = True
         except TimbralError as error:

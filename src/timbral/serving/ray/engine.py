@@ -136,7 +136,8 @@ class _Speech:
             chunk = next(self._stream, None)
             if chunk is None:
                 return None
-            return Piece(chunk.samples, self._stream.finished, replace(self._stream.report))
+            report = replace(self._stream.report)
+            return Piece(chunk.samples, self._stream.finished, report, chunk.spoken)
 
     def cancel(self) -> None:
         """Stops it."""

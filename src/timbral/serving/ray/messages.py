@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from timbral.config import GenerationConfig
 from timbral.errors import TimbralError
 from timbral.inference.stream import Report
+from timbral.inference.timestamps import SpokenUtterance
 from timbral.serving.errors import ApiError, as_api_error
 from timbral.voices import Voice
 
@@ -26,11 +27,15 @@ class SpeechTask:
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """Samples float32 [n] at the model's rate. finished: utterances of the text that are over with them."""
+    """Samples float32 [n] at the model's rate. finished: utterances of the text that are over with them.
+
+    spoken: those among them that ended in these samples, and when, in seconds since the task's first sample.
+    """
 
     samples: NDArray[np.float32]
     finished: int
     report: Report
+    spoken: tuple[SpokenUtterance, ...]
 
 
 @dataclass(frozen=True)

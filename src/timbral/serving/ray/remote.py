@@ -23,11 +23,11 @@ from ray.exceptions import (
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RequestCancelledError
 from ray.serve.handle import DeploymentHandle
 
-from timbral.audio import Audio
 from timbral.audio.levels import limit
 from timbral.audio.resampling import ChunkResampler
 from timbral.config import GenerationConfig
-from timbral.inference.stream import Report
+from timbral.inference.stream import Report, SpeechChunk
+from timbral.inference.timestamps import SpokenUtterance
 from timbral.models import Bundle
 from timbral.serving.engine.pool import fitting_model, installed_models
 from timbral.serving.errors import ApiError, BusyError
@@ -148,11 +148,14 @@ class RemoteStream:
         self._answer: Answer = None
         self._cancelled = threading.Event()
         self._report: Report | None = None
+        self._spoken: list[SpokenUtterance] = []
         self._chunks = self._resampled()
 
-    def __next__(self) -> Audio:
+    def __next__(self) -> SpeechChunk:
         """The next chunk. Raises ApiError: it cannot be spoken, or no engine could go on (503)."""
-        return Audio(next(self._chunks), self.rate)
+        samples = next(self._chunks)
+        spoken, self._spoken = tuple(self._spoken), []
+        return SpeechChunk(samples, self.rate, spoken)
 
     def __enter__(self) -> "RemoteStream":
         return self
@@ -183,7 +186,7 @@ class RemoteStream:
     def _at_rate(self, samples: NDArray[np.float32], *, last: bool = False) -> Iterator[NDArray[np.float32]]:
         """What is ready of it, if anything. Engines have limited the samples; only a resampler can raise peaks again."""
         ready = self._resampler.push(samples, last=last)
-        if len(ready):
+        if len(ready) or (last and self._spoken):
             yield ready if self.rate == self._native else limit(ready)
 
     def _resumed(self) -> Iterator[NDArray[np.float32]]:
@@ -192,10 +195,11 @@ class RemoteStream:
             0  # utterances that are over; samples of the next one that are out; losses in a row
         )
         while True:
-            skip = out
+            skip, before = out, (self._samples - out) / self._native
             try:
                 for piece in self._pieces(finished):
                     lost = 0
+                    self._spoken += [utterance.later(before) for utterance in piece.spoken]
                     samples = piece.samples[skip:]
                     skip = max(0, skip - len(piece.samples))
                     out += len(samples)

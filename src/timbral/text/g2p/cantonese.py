@@ -57,7 +57,7 @@ def pronounce(text: str, version: SymbolVersion) -> Pronunciation:
             spoken += char
             phones += sounds
             word2ph.append(len(sounds))
-    return Pronunciation(tuple(phones), spoken, tuple(word2ph))
+    return Pronunciation(tuple(phones), spoken, word2ph=tuple(word2ph))
 
 
 def phones_of_reading(reading: str, version: SymbolVersion) -> tuple[str, ...] | None:

@@ -29,7 +29,7 @@ def pronounce(text: str, version: SymbolVersion, polyphones: Polyphones | None =
             syllable = phones_of(initial, final)
             phones += syllable
             word2ph.append(len(syllable))
-    return Pronunciation(tuple(phones), text, tuple(word2ph))
+    return Pronunciation(tuple(phones), text, word2ph=tuple(word2ph))
 
 
 def pinyin_of(text: str, polyphones: Polyphones | None = None) -> list[str]:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from timbral.text.g2p.english.homographs import homograph
 from timbral.text.g2p.english.spelling import is_spelled, spell
 from timbral.text.g2p.english.words import pronounce_word
-from timbral.text.g2p.pronunciation import Pronunciation, SymbolVersion
+from timbral.text.g2p.pronunciation import Pronunciation, SymbolVersion, Word
 
 _TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
 _ONES = (
@@ -21,8 +21,9 @@ _SENTENCE_ENDS = frozenset(".?!")
 def pronounce(text: str, version: SymbolVersion) -> Pronunciation:
     """ARPAbet phones of a normalised English text; both symbol tables have them all."""
     tokens = tokens_of(text)
-    phones = [phone for start, end in _sentences(tokens) for phone in _sentence(tokens[start:end])]
-    return Pronunciation(tuple(phones), text)
+    spoken = [phones for start, end in _sentences(tokens) for phones in _sentence(tokens[start:end])]
+    words = tuple(Word(token, len(phones)) for token, phones in zip(tokens, spoken, strict=True))
+    return Pronunciation(tuple(phone for phones in spoken for phone in phones), text, words)
 
 
 def tokens_of(text: str) -> list[str]:
@@ -36,10 +37,11 @@ def _sentences(tokens: list[str]) -> list[tuple[int, int]]:
     return list(pairwise(borders))
 
 
-def _sentence(tokens: list[str]) -> list[str]:
+def _sentence(tokens: list[str]) -> list[tuple[str, ...]]:
+    """The phones of each token of a sentence."""
     words = [token for token in tokens if len(token) > 1 and token[0].isalpha()]
     shouted = len(words) > 1 and all(word.isupper() for word in words)
-    return [phone for index in range(len(tokens)) for phone in _token(tokens, index, shouted=shouted)]
+    return [_token(tokens, index, shouted=shouted) for index in range(len(tokens))]
 
 
 def _token(tokens: list[str], index: int, *, shouted: bool) -> tuple[str, ...]:

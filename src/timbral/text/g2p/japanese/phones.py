@@ -11,9 +11,9 @@ import re
 from timbral.text.g2p.japanese.accent import group_phrases, place_accents
 from timbral.text.g2p.japanese.kana import spell
 from timbral.text.g2p.japanese.numbers import read_numbers
-from timbral.text.g2p.japanese.prosody import phones_with_marks
+from timbral.text.g2p.japanese.prosody import phones_with_marks, words_with_marks
 from timbral.text.g2p.japanese.words import NOUN, Morpheme, morphemes
-from timbral.text.g2p.pronunciation import Pronunciation, SymbolVersion
+from timbral.text.g2p.pronunciation import Pronunciation, SymbolVersion, Word
 from timbral.text.scripts import EAST_ASIAN_PAUSES, HAN, KANA
 
 _SPOKEN = re.compile(rf"[A-Za-z\d{HAN}{KANA}・０-９Ａ-Ｚａ-ｚ\uff66-\uff9d]+")
@@ -26,14 +26,15 @@ _MARKS = EAST_ASIAN_PAUSES | {"\n": "."}
 def pronounce(text: str, version: SymbolVersion) -> Pronunciation:
     """Phones of a normalised text; characters that nobody reads are passed through as punctuation."""
     spoken = text.lower()
-    phones: list[str] = []
+    words: list[tuple[str, list[str]]] = []
     position = 0
     for run in _SPOKEN.finditer(spoken):
-        phones += _marks(spoken[position : run.start()])
-        phones += _prosody(run[0])
+        words += _marks(spoken[position : run.start()])
+        words += words_with_marks(_with_accents(run[0]))
         position = run.end()
-    phones += _marks(spoken[position:])
-    return Pronunciation(tuple(phones), text)
+    words += _marks(spoken[position:])
+    phones = tuple(phone for _, sounds in words for phone in sounds)
+    return Pronunciation(phones, text, tuple(Word(word, len(sounds)) for word, sounds in words))
 
 
 def phones_of_reading(reading: str, version: SymbolVersion) -> tuple[str, ...] | None:
@@ -52,12 +53,13 @@ def phones_of_reading(reading: str, version: SymbolVersion) -> tuple[str, ...] |
     return tuple(phones_with_marks([Morpheme("", NOUN, sound=spelt, accent=accent, morae=morae)]))
 
 
-def _marks(text: str) -> list[str]:
-    return [_MARKS.get(mark, mark) for mark in text if mark != " "]
+def _marks(text: str) -> list[tuple[str, list[str]]]:
+    """Marks with the phone of each."""
+    return [(mark, [_MARKS.get(mark, mark)]) for mark in text if mark != " "]
 
 
-def _prosody(text: str) -> list[str]:
+def _with_accents(text: str) -> list[Morpheme]:
     words = read_numbers(morphemes(text))
     group_phrases(words)
     place_accents(words)
-    return phones_with_marks(words)
+    return words

@@ -15,12 +15,13 @@ _LONGEST_COUNTED = 49  # OpenJTalk counts morae of a phrase no further
 _MORA_ENDS = frozenset("aeiouN") | {"cl"}
 
 
-@dataclass
+@dataclass(eq=False)
 class _Phrase:
-    """An accent phrase. accent: mora after which the pitch falls (0: nowhere); morae: its length so far."""
+    """An accent phrase. accent: mora after which the pitch falls (0: nowhere); morae, text: its length and words so far."""
 
     accent: int
     morae: int = 0
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,23 @@ class _Phone:
 
 def phones_with_marks(words: list[Morpheme]) -> list[str]:
     """Phones of the words with marks for rises, falls, ends of accent phrases, and pauses."""
+    return [phone for _, phones in words_with_marks(words) for phone in phones]
+
+
+def words_with_marks(words: list[Morpheme]) -> list[tuple[str, list[str]]]:
+    """Accent phrases and pauses as they are written, each with its phones and marks."""
     phones = _lay_out(words)
-    marked: list[str] = []
     next_morae = [phone.mora for phone in phones[1:]] + [0]
+    spoken: list[tuple[str, list[str]]] = []
+    phrase: _Phrase | None = None
     for phone, next_mora in zip(phones, next_morae, strict=False):
-        marked.append(phone.name)
-        if phone.phrase:
-            marked += _mark(phone, phone.phrase, next_mora)
-    return marked
+        if phone.phrase is None or phone.phrase is not phrase:
+            spoken.append((phone.phrase.text if phone.phrase else phone.name, []))
+        phrase = phone.phrase
+        spoken[-1][1].append(phone.name)
+        if phrase:
+            spoken[-1][1].extend(_mark(phone, phrase, next_mora))
+    return spoken
 
 
 def _mark(phone: _Phone, phrase: _Phrase, next_mora: int) -> list[str]:
@@ -80,8 +90,10 @@ def _lay_out(words: list[Morpheme]) -> list[_Phone]:
             pause = False
             if not started and (phrase is None or not word.joined):
                 phrase = _Phrase(word.accent)
-            started = True
             assert phrase is not None
+            if not started:
+                phrase.text += word.surface
+            started = True
             phrase.morae += 1
             phones += [_Phone(name, phrase, phrase.morae) for name in MORA_PHONES[mora]]
     return phones
