@@ -154,6 +154,13 @@ def test_logits_do_not_depend_on_the_batch_nor_on_threads(folder: Path, variant:
         np.testing.assert_array_equal(spoken(other, folder, [3])[0], alone[3])
 
 
+@pytest.mark.skipif("amx" not in usable_variants(), reason="this processor has no registers for matrices")
+def test_matrix_registers_give_the_logits_of_vectors(folder: Path) -> None:
+    rows = list(range(ROWS))
+    by_matrices, by_vectors = (spoken(open_kernel(folder, name), folder, rows) for name in ("amx", "avx512"))
+    np.testing.assert_array_equal(by_matrices, by_vectors)
+
+
 @needs_kernels
 def test_sleeping_threads_are_woken(folder: Path, variant: str) -> None:
     """Those that wait for no time at all sleep between steps."""

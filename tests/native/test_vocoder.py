@@ -92,6 +92,15 @@ def test_samples_depend_neither_on_threads_nor_on_other_callers(folders: Path, v
             assert np.array_equal(found, sounds[frames])
 
 
+@pytest.mark.skipif("amx" not in vocoder_variants(), reason="this processor has no registers for matrices")
+def test_matrix_registers_give_the_samples_of_vectors(folders: Path) -> None:
+    for frames in (1, 17, 120):
+        by_matrices, by_vectors = (
+            opened(folders / "int8", name)(example(frames)) for name in ("amx", "avx512")
+        )
+        assert np.array_equal(by_matrices, by_vectors)
+
+
 def test_a_fine_tuned_voice_changes_it(folders: Path, variant: str) -> None:
     weights = VocoderWeights.of(folders / "int8" / VOCODER)
     assert weights is not None

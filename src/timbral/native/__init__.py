@@ -7,7 +7,7 @@ packing      weights in the order in which the kernel reads them.
 binding      the compiled functions and their structures; which variants run on this processor.
 
 The compiled part is C++14 without libraries. `stage_one.h` and `vocoder.h` are the networks over SIMD vectors and
-`candidates.h` the search for candidates; `avx2.cpp`, `avx512.cpp` and `neon.cpp` are the vectors; `team.h` is the thread
+`candidates.h` the search for candidates; `avx2.cpp`, `avx512.h`, `amx.cpp` and `neon.cpp` are the vectors; `team.h` is the thread
 pool, `processor.h` detects instructions, `model.h` has the structures that Python fills, `module.cpp` the functions that it
 calls. onnxruntime runs the graphs wherever the kernels cannot: other processors, other precisions, CUDA, or an installation
 without a C++ compiler.

@@ -5,7 +5,7 @@ import importlib.util
 from ctypes import POINTER, c_char_p, c_float, c_int32, c_uint64, c_void_p
 from functools import cache
 
-VARIANTS = ("avx512", "avx2", "neon")
+VARIANTS = ("amx", "avx512", "avx2", "neon")
 """Instructions that there is a variant for, the fastest first."""
 
 
@@ -20,6 +20,17 @@ class Product(ctypes.Structure):
         ("wide_scales", c_int32),
         ("weights", c_void_p),
         ("scales", c_void_p),
+        ("bias", c_void_p),
+    )
+
+
+class Projection(ctypes.Structure):
+    """`Projection` of model.h."""
+
+    _fields_ = (
+        ("inputs", c_int32),
+        ("outputs", c_int32),
+        ("weights", c_void_p),
         ("bias", c_void_p),
     )
 
@@ -152,6 +163,7 @@ class Vocoding(ctypes.Structure):
 
 _STRUCTURES = (
     Product,
+    Projection,
     Layer,
     Model,
     Batch,
@@ -189,6 +201,8 @@ def library() -> ctypes.CDLL | None:
     functions.timbral_close.restype = None
     functions.timbral_run.argtypes = (c_void_p, POINTER(Batch))
     functions.timbral_run.restype = c_int32
+    functions.timbral_project.argtypes = (c_void_p, POINTER(Projection), c_void_p, c_int32, c_void_p)
+    functions.timbral_project.restype = None
     functions.timbral_can_vocode.argtypes = (c_char_p,)
     functions.timbral_can_vocode.restype = c_int32
     functions.timbral_open_vocoder.argtypes = (POINTER(Generator), c_char_p, c_int32, c_int32)

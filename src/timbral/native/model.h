@@ -21,6 +21,14 @@ struct Product {
     const float* bias;   // [tiles, 16]
 };
 
+// y = x W + bias in float32; outputs are a multiple of kTile.
+struct Projection {
+    int32_t inputs;
+    int32_t outputs;
+    const float* weights;  // [inputs, outputs]
+    const float* bias;
+};
+
 struct Layer {
     Product queries;  // with keys and values behind them
     Product attended;

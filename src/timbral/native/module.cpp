@@ -21,6 +21,9 @@ namespace {
 // The variant of that name, where this processor can run it.
 Variant variant(const char* name) {
 #if defined(TIMBRAL_X86)
+#if defined(TIMBRAL_AMX)
+    if (strcmp(name, "amx") == 0 && has_amx()) return {open_amx, open_vocoder_amx, find_candidates_avx512};
+#endif
     if (strcmp(name, "avx512") == 0 && has_avx512()) return {open_avx512, open_vocoder_avx512, find_candidates_avx512};
     if (strcmp(name, "avx2") == 0 && has_avx2()) return {open_avx2, nullptr, find_candidates_avx2};
 #elif defined(TIMBRAL_ARM)
@@ -91,6 +94,12 @@ TIMBRAL_EXPORT int32_t timbral_run(Opened* opened, const timbral::Batch* batch) 
     return 0;
 }
 
+// x [rows, inputs] to [rows, outputs].
+TIMBRAL_EXPORT void timbral_project(const Opened* opened, const timbral::Projection* projection, const float* x, int32_t rows,
+                                    float* to) {
+    opened->stepper->project(*projection, x, rows, to);
+}
+
 // As timbral_open, for a vocoder.
 TIMBRAL_EXPORT OpenedVocoder* timbral_open_vocoder(const timbral::Generator* generator, const char* name, int32_t members,
                                                    int32_t spin_us) {
@@ -120,7 +129,7 @@ TIMBRAL_EXPORT const void* timbral_finder(const char* name) {
 // Sizes of what Python hands over, so that it does not call functions of another version.
 TIMBRAL_EXPORT uint64_t timbral_layout() {
     uint64_t sizes = 0;
-    for (const uint64_t size : {sizeof(timbral::Product), sizeof(timbral::Layer), sizeof(timbral::Model),
+    for (const uint64_t size : {sizeof(timbral::Product), sizeof(timbral::Projection), sizeof(timbral::Layer), sizeof(timbral::Model),
                                 sizeof(timbral::Batch), sizeof(timbral::Choice), sizeof(timbral::Convolution),
                                 sizeof(timbral::WideConvolution), sizeof(timbral::Generator), sizeof(timbral::Vocoding)})
         sizes = sizes * 4099 + size;

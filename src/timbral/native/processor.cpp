@@ -8,6 +8,10 @@
 #else
 #include <cpuid.h>
 #endif
+#if defined(TIMBRAL_AMX)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(TIMBRAL_ARM) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -65,6 +69,17 @@ bool has_avx512() {
 #else
 bool has_avx2() { return false; }
 bool has_avx512() { return false; }
+#endif
+
+#if defined(TIMBRAL_AMX)
+bool has_amx() {
+    const uint32_t tiles = bit(24), eight = bit(25), registers = bit(17) | bit(18);
+    constexpr int request = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+    return has_avx512() && all_of(kept_registers(), registers) && all_of(leaf(7).d, tiles | eight) &&
+           syscall(SYS_arch_prctl, request, tile_data) == 0;
+}
+#else
+bool has_amx() { return false; }
 #endif
 
 bool has_dotprod() {

@@ -1,4 +1,4 @@
-// Stage one for a batch of positions, over the vectors of a processor (`V` in avx2.cpp, avx512.cpp and neon.cpp).
+// Stage one for a batch of positions, over the vectors of a processor (`V` in avx2.cpp, avx512.h and neon.cpp).
 //
 // The network is `SemanticTransformer` of src/timbral/nets/semantic.py, `prefill` and `step` behind the embeddings:
 // post-norm layers of attention and a ReLU feed-forward. Weights have 8, 4 or 16 bits; inputs of products with 8 and 4
@@ -173,10 +173,17 @@ void tile_of_rows(const Product& product, int tile, const Inputs& in, int row, f
         rounded_tile<V, R>(product, tile, *in.rounded, row, target, stride);
 }
 
+// Sixteen outputs for many rows at once, where a processor has more for them than vectors.
+template <class V>
+struct ManyRows {
+    // How many of the first rows it has done.
+    static int make(const Product&, int, const Inputs&, int, float*, size_t) { return 0; }
+};
+
 // Sixteen outputs of a product for all rows, to out [rows, stride].
 template <class V>
 void make_tile(const Product& product, int tile, const Inputs& in, int rows, float* out, size_t stride) {
-    for (int row = 0; row < rows;) {
+    for (int row = ManyRows<V>::make(product, tile, in, rows, out, stride); row < rows;) {
         const int left = rows - row;
         if (V::most_rows >= 8 && left >= 8) {
             tile_of_rows<V, (V::most_rows >= 8 ? 8 : 1)>(product, tile, in, row, out, stride);
@@ -191,6 +198,22 @@ void make_tile(const Product& product, int tile, const Inputs& in, int rows, flo
             tile_of_rows<V, 1>(product, tile, in, row, out, stride);
             row += 1;
         }
+    }
+}
+
+// `R` rows of x [rows, inputs] times weights [inputs, outputs], plus a bias, to [rows, outputs].
+template <class V, int R>
+void project_rows(const Projection& projection, const float* x, int row, float* to) {
+    const int inputs = projection.inputs, outputs = projection.outputs;
+    for (int at = 0; at < outputs; at += V::lanes) {
+        typename V::Float sum[R];
+        for (int r = 0; r < R; ++r) sum[r] = V::load(projection.bias + at);
+        for (int i = 0; i < inputs; ++i) {
+            const auto weight = V::load(projection.weights + static_cast<size_t>(i) * outputs + at);
+            for (int r = 0; r < R; ++r)
+                sum[r] = V::add_product(weight, V::all(x[static_cast<size_t>(row + r) * inputs + i]), sum[r]);
+        }
+        for (int r = 0; r < R; ++r) V::store(to + static_cast<size_t>(row + r) * outputs + at, sum[r]);
     }
 }
 
@@ -324,6 +347,12 @@ class Step final : public Stepper {
   public:
     Step(const Model& model, int members) : model_(model), members_(members) {
         scores_.hold(static_cast<size_t>(model.heads) * model.capacity);
+    }
+
+    void project(const Projection& projection, const float* x, int rows, float* to) const override {
+        int row = 0;
+        for (; row + 8 <= rows; row += 8) project_rows<V, 8>(projection, x, row, to);
+        for (; row < rows; ++row) project_rows<V, 1>(projection, x, row, to);
     }
 
     void begin(const Batch& batch) override {

@@ -15,7 +15,7 @@ from timbral.errors import BundleError
 from timbral.models.weights import Adapter
 from timbral.models.weights.graph_file import read_graph_file
 from timbral.models.weights.parameters import Parameter, read_parameters
-from timbral.native.binding import Batch, Layer, Model, Product, library
+from timbral.native.binding import Batch, Layer, Model, Product, Projection, library
 from timbral.native.packing import TILE, block, filled_up, pack, readable
 from timbral.native.pages import pages
 
@@ -108,7 +108,7 @@ class StageOneKernel:
         self._phone_waves = _waves(weights, _POSITIONS[0], places)
         self._token_waves = _waves(weights, _POSITIONS[1], places)
         self._features = (
-            (weights.read(_FEATURES[0]).T.copy(), weights.read(_FEATURES[1]))
+            _Features(weights.read(_FEATURES[0]), weights.read(_FEATURES[1]))
             if _FEATURES[0] in weights.parameters
             else None
         )
@@ -130,7 +130,7 @@ class StageOneKernel:
         )
         functions = library()
         assert functions is not None
-        self._run_batch = functions.timbral_run
+        self._run_batch, self._project = functions.timbral_run, functions.timbral_project
         members = min(threads, MOST_MEMBERS)
         self._opened = functions.timbral_open(ctypes.byref(self._model), variant.encode(), members, spin_us)
         if not self._opened:
@@ -147,8 +147,10 @@ class StageOneKernel:
         said, spoken = x[: len(phones)], x[len(phones) :]
         said[:] = self._phones[phones] + self._phone_waves[: len(phones)]
         if self._features is not None:
-            weight, bias = self._features
-            said += bias if features is None else features @ weight + bias
+            if features is None:
+                said += self._features.bias
+            else:
+                said += self._projected(self._features, features)
         spoken[:] = self._tokens[tokens] + self._token_waves[: len(tokens)]
         places = np.arange(len(x), dtype=np.int32)
         seen = np.maximum(places + 1, len(phones), dtype=np.int32)
@@ -156,6 +158,18 @@ class StageOneKernel:
         self._run(_batch(x, rows, places, seen, self._logits[:1]))
         logits: Floats = self._logits[0, : self.vocabulary]
         return logits
+
+    def _projected(self, projection: "_Features", features: Floats) -> Floats:
+        """Features [n, d] as embeddings [n, hidden].
+
+        numpy would wake threads for it, which stay busy for a while and take the cores from what comes next.
+        """
+        given = np.ascontiguousarray(features, np.float32)
+        if given.ndim != 2 or given.shape[1] != projection.inputs:
+            raise ValueError(f"features have the shape {given.shape}, not (n, {projection.inputs})")
+        found = np.empty((len(given), len(projection.bias)), np.float32)
+        self._project(self._opened, projection.pointer, given.ctypes.data, len(given), found.ctypes.data)
+        return found
 
     def step(self, tokens: Ids, positions: Ids, lengths: NDArray[np.int32]) -> Floats:
         """Adds a token to each of the first rows: tokens, positions among the semantic tokens, places held so far [r].
@@ -211,6 +225,17 @@ class StageOneKernel:
         kept = np.ascontiguousarray(array)
         self._kept.append(kept)
         return int(kept.ctypes.data)
+
+
+class _Features:
+    """The projection of BERT features to embeddings."""
+
+    def __init__(self, weight: Floats, bias: Floats) -> None:
+        """weight: [hidden, d]; bias: [hidden]."""
+        self.bias, self._weights = bias, np.ascontiguousarray(weight.T)
+        self.inputs = len(self._weights)
+        self._structure = Projection(self.inputs, len(bias), self._weights.ctypes.data, bias.ctypes.data)
+        self.pointer = ctypes.byref(self._structure)
 
 
 class _Front:

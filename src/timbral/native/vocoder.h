@@ -1,4 +1,4 @@
-// The generator of HiFi-GAN with 8-bit residual blocks, over the vectors of a processor (`V` in avx512.cpp and neon.cpp).
+// The generator of HiFi-GAN with 8-bit residual blocks, over the vectors of a processor (`V` in avx512.h and neon.cpp).
 //
 // The network is `Generator` of src/timbral/nets/hifigan.py. Values are float32 [positions, channels], so that the taps of a
 // convolution are neighbours in memory. Inputs of the residual blocks' convolutions are rounded to 8 bits with a scale and a zero
@@ -92,22 +92,25 @@ struct Store {
     bool added;             // to the values at `to`, or in their place
 };
 
+// What becomes of the sums of a row's outputs that begin `at`.
+template <class V>
+void store_sums(typename V::Int sum, typename V::Float factor, typename V::Float offset, const Store& store, size_t at) {
+    auto y = V::add_product(V::to_float(sum), factor, offset);
+    if (store.residual) y = V::add(y, V::load(store.residual + at));
+    y = V::multiply(y, V::all(store.share));
+    V::store(store.to + at, store.added ? V::add(y, V::load(store.to + at)) : y);
+}
+
 template <class V, int R, int B, int W>
 void convolve_block(const Convolution& conv, int tile, const uint8_t* numbers, int row, int rows,
                     const float* factors, const float* offsets, const Store& store) {
     typename V::Int sum[R][B * V::parts];
     convolve<V, R, B, W>(conv, tile, numbers + static_cast<size_t>(row) * conv.inputs, sum);
-    const auto share = V::all(store.share);
     for (int b = 0; b < B * V::parts; ++b) {
         const int channel = tile * kTile + b * V::lanes;
         const auto factor = V::load(factors + channel), offset = V::load(offsets + channel);
-        for (int r = 0; r < R && row + r < rows; ++r) {
-            const size_t at = static_cast<size_t>(row + r) * conv.outputs + channel;
-            auto y = V::add_product(V::to_float(sum[r][b]), factor, offset);
-            if (store.residual) y = V::add(y, V::load(store.residual + at));
-            y = V::multiply(y, share);
-            V::store(store.to + at, store.added ? V::add(y, V::load(store.to + at)) : y);
-        }
+        for (int r = 0; r < R && row + r < rows; ++r)
+            store_sums<V>(sum[r][b], factor, offset, store, static_cast<size_t>(row + r) * conv.outputs + channel);
     }
 }
 
@@ -119,7 +122,32 @@ void convolve_rows(const Convolution& conv, const uint8_t* numbers, int rows, co
             convolve_block<V, R, B, W>(conv, tile, numbers, row, rows, factors, offsets, store);
 }
 
-// The 8-bit convolution of numbers [rows up to whole blocks + taps - 1 steps, inputs] that lie on a grid.
+// The 8-bit convolution of numbers [rows up to whole blocks + taps - 1 steps, inputs]: sums * factors + offsets.
+template <class V>
+struct EightBits {
+    static void convolve(const Convolution& conv, const uint8_t* numbers, int rows, const float* factors,
+                         const float* offsets, const Store& store) {
+        constexpr int four = V::widest < 4 ? V::widest : 4, three = V::widest < 3 ? V::widest : 3;
+        constexpr int two = V::widest < 2 ? V::widest : 2, sums = V::sums;
+        const int tiles = conv.outputs / kTile;
+        if (tiles == 1)
+            convolve_rows<V, sums, 1, kTile>(conv, numbers, rows, factors, offsets, store);
+        else if (tiles == 2)
+            convolve_rows<V, sums / two, two, 2 * kTile>(conv, numbers, rows, factors, offsets, store);
+        else if (tiles == 4)
+            convolve_rows<V, sums / four, four, 4 * kTile>(conv, numbers, rows, factors, offsets, store);
+        else if (tiles % four == 0)
+            convolve_rows<V, sums / four, four>(conv, numbers, rows, factors, offsets, store);
+        else if (tiles % three == 0)
+            convolve_rows<V, sums / three, three>(conv, numbers, rows, factors, offsets, store);
+        else if (tiles % two == 0)
+            convolve_rows<V, sums / two, two>(conv, numbers, rows, factors, offsets, store);
+        else
+            convolve_rows<V, sums, 1>(conv, numbers, rows, factors, offsets, store);
+    }
+};
+
+// The same for numbers that lie on a grid.
 template <class V>
 void convolve_numbers(const Convolution& conv, const uint8_t* numbers, int rows, const Grid& grid, const Store& store) {
     float factors[kWidest], offsets[kWidest];
@@ -127,23 +155,7 @@ void convolve_numbers(const Convolution& conv, const uint8_t* numbers, int rows,
         factors[i] = grid.scale * conv.scales[i];
         offsets[i] = conv.bias[i] - factors[i] * static_cast<float>(conv.sums[i]) * static_cast<float>(grid.zero + V::lowest);
     }
-    constexpr int four = V::widest < 4 ? V::widest : 4, three = V::widest < 3 ? V::widest : 3;
-    constexpr int two = V::widest < 2 ? V::widest : 2, sums = V::sums;
-    const int tiles = conv.outputs / kTile;
-    if (tiles == 1)
-        convolve_rows<V, sums, 1, kTile>(conv, numbers, rows, factors, offsets, store);
-    else if (tiles == 2)
-        convolve_rows<V, sums / two, two, 2 * kTile>(conv, numbers, rows, factors, offsets, store);
-    else if (tiles == 4)
-        convolve_rows<V, sums / four, four, 4 * kTile>(conv, numbers, rows, factors, offsets, store);
-    else if (tiles % four == 0)
-        convolve_rows<V, sums / four, four>(conv, numbers, rows, factors, offsets, store);
-    else if (tiles % three == 0)
-        convolve_rows<V, sums / three, three>(conv, numbers, rows, factors, offsets, store);
-    else if (tiles % two == 0)
-        convolve_rows<V, sums / two, two>(conv, numbers, rows, factors, offsets, store);
-    else
-        convolve_rows<V, sums, 1>(conv, numbers, rows, factors, offsets, store);
+    EightBits<V>::convolve(conv, numbers, rows, factors, offsets, store);
 }
 
 // `R` positions and `B` tiles of a 16-bit convolution. taps[i]: where the inputs of tap i begin; to: [positions, outputs] with a
@@ -376,7 +388,7 @@ class Vocode : public Vocoder {
 
     static constexpr int kTileChannels = 128;  // Tiles of narrower stages have more positions.
     static constexpr int kWideTile = 48, kLastTile = 2048;
-    static constexpr int kMostRows = 24;  // of a block of an 8-bit convolution
+    static constexpr int kMostRows = 32;  // of a block of an 8-bit convolution
 
     const Generator& generator_;
     const int members_;
