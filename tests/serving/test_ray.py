@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'timbral[ray]'")
 
+from tests.helpers.paths import DATA
 from tests.helpers.serving import RunningServer
 from tests.helpers.serving_jobs import submit, wait_for
 from timbral import load
@@ -52,12 +53,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
 
 
 def test_a_cluster_speaks_as_one_process_does(cluster: RunningServer) -> None:
-    text = "Good evening. It is raining."
-    assert cluster.speak(text, seed=7).content == to_pcm(
-        load(languages=["en"], threads=1).say(text, seed=7, rate=24_000).samples
-    )
-    assert cluster.register("ann").status_code == 200
-    assert cluster.speak(text, seed=7, voice="ann").content != cluster.speak(text, seed=7).content
+    text, recording = "Good evening. It is raining.", DATA / "chinese.flac"
+    alone = load(languages=["en"], threads=1)
+    assert cluster.register("ann", recording).status_code == 200
+    for voice, here in (("default", "default"), ("ann", alone.clone(recording))):
+        samples = alone.say(text, here, seed=7, rate=24_000).samples
+        assert cluster.speak(text, seed=7, voice=voice).content == to_pcm(samples)
     refused = cluster.speak(text, voice="nobody")
     assert (refused.status_code, refused.json()["error"]["param"]) == (404, "voice")
     assert cluster.speak("...").status_code == 400

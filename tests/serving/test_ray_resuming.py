@@ -35,7 +35,7 @@ class Answer:
             for number, chunk in enumerate(stream):
                 if number == self._pieces:
                     raise ActorUnavailableError("lost", None)
-                yield Piece(chunk.samples, stream.finished, stream.report)
+                yield Piece(chunk.samples, stream.finished, stream.report, chunk.spoken)
         if self._pieces is not None:
             raise ActorUnavailableError("lost", None)
 
@@ -60,10 +60,15 @@ def test_a_resumed_speech_has_the_same_samples(
         return Answer(tts, start, next(losses, None))
 
     with RemoteStream(ask, 24_000, rate, lambda: resumed.append(1)) as stream:
-        samples = np.concatenate([chunk.samples for chunk in iter(lambda: next(stream, None), None)])
+        chunks = list(iter(lambda: next(stream, None), None))
+    samples = np.concatenate([chunk.samples for chunk in chunks])
+    spoken = [utterance for chunk in chunks for utterance in chunk.spoken]
     whole = tts.say(TEXT, config=CONFIG.model_copy(update={"rate": rate}))
     # At another rate, loud peaks were limited before and after the resampling, not after it alone.
     assert np.abs(samples - whole.samples).max() <= (0 if rate is None else 0.01)
+    assert [utterance.text for utterance in spoken] == [utterance.text for utterance in whole.spoken]
+    ends = [utterance.end for utterance in whole.spoken]
+    assert [utterance.end for utterance in spoken] == pytest.approx(ends, abs=0.002)
     assert len(resumed) == len(lost_after) == len(starts) - 1
     assert starts == sorted(starts)
     assert stream.report is not None
