@@ -3,7 +3,7 @@
 import threading
 import time
 
-from timbral.inference.turns import Turns
+from timbral.inference.turns import COMFORT, Turns
 
 
 def test_the_most_urgent_goes_first_and_the_cancelled_not_at_all() -> None:
@@ -50,3 +50,39 @@ def test_no_more_at_once_than_the_limit() -> None:
     for thread in threads:
         thread.join()
     assert most == 2
+
+
+def test_who_has_enough_waits_for_the_first_sound_of_others() -> None:
+    turns, order = Turns(2), []
+
+    def work(name: str, ahead: float) -> None:
+        with turns.turn(time.perf_counter() + ahead, lambda: False) as mine:
+            assert mine
+            order.append(name)
+
+    turns.begin()
+    threads = [
+        threading.Thread(target=work, args=one)
+        for one in (("comfortable", COMFORT + 60), ("soon", COMFORT / 2), ("late", -1.0))
+    ]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.02)
+    threads[1].join()
+    threads[2].join()
+    assert order == ["soon", "late"]
+    turns.heard()
+    threads[0].join(5)
+    assert order == ["soon", "late", "comfortable"]
+
+
+def test_who_rests_can_be_cancelled() -> None:
+    turns, given_up = Turns(1), threading.Event()
+    turns.begin()
+    resting = threading.Thread(
+        target=turns.rest, args=(time.perf_counter() + 60, given_up.is_set), daemon=True
+    )
+    resting.start()
+    given_up.set()
+    resting.join(5)
+    assert not resting.is_alive()

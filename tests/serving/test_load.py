@@ -1,6 +1,7 @@
 """Under load: the same samples alone and in company, refusals at once, fair queues, a stop that finishes streams."""
 
 import asyncio
+import contextlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -114,5 +115,27 @@ def test_a_queue_that_is_too_slow_refuses() -> None:
                 async with admission.slot("b"):
                     pass
             assert admission.waiting == 0
+
+    asyncio.run(run())
+
+
+def test_requests_count_from_their_arrival_on() -> None:
+    """While two are prepared for the two slots, a third one of the key is refused, before there is any work for it."""
+
+    async def run() -> None:
+        admission = Admission(EngineConfig(streams=2, queue=1))
+        with admission.arrive("a") as first, admission.arrive("a"):
+            with pytest.raises(BusyError):
+                admission.arrive("a")
+            assert not admission.full
+            unreadable = admission.arrive("b")
+            assert admission.full
+            with contextlib.suppress(ValueError), unreadable:
+                raise ValueError
+            assert not admission.full
+            async with admission.slot("a", first):
+                assert admission.active == 1
+                with pytest.raises(BusyError):
+                    admission.arrive("a")
 
     asyncio.run(run())

@@ -87,6 +87,7 @@ class SpeechEngine:
         """
         began, upcoming = time.perf_counter(), iter(requests)
         heard = began  # until when the listener has samples
+        self.turns.begin()
 
         def turn() -> AbstractContextManager[bool]:
             return self.turns.turn(heard, cancelled)
@@ -104,6 +105,7 @@ class SpeechEngine:
                     continue
                 for samples in head.chunks(turn):
                     if stats.first_s is None:
+                        self.turns.heard()
                         heard = time.perf_counter()
                         stats.first_s = heard - began
                     heard += len(samples) / self.acoustic.sample_rate
@@ -114,7 +116,10 @@ class SpeechEngine:
                     yield AudioChunk(head.request, np.zeros(0, np.float32), last=True, borders=head.borders)
                     stats.add(head.stats)
                     running.popleft()
+                    self.turns.rest(heard, cancelled)
         finally:
+            if stats.first_s is None:
+                self.turns.heard()
             for decoder in running:
                 decoder.cancel()
 

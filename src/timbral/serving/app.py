@@ -20,6 +20,7 @@ from timbral.serving.api import consents, jobs, models, operations, speech, spee
 from timbral.serving.api.speech_request import SpeechRequest
 from timbral.serving.errors import ERROR_SHAPE, ApiError, as_api_error, error_body, error_response
 from timbral.serving.http.bodies import BodyLimits
+from timbral.serving.http.crowd import CrowdCheck
 from timbral.serving.http.origins import OriginCheck
 from timbral.serving.http.tracking import HEADER, ID, Tracking
 from timbral.serving.services import Services
@@ -76,6 +77,7 @@ def make_app(services: Services) -> FastAPI:
             CORSMiddleware, allow_origins=config.origins, allow_methods=["*"], allow_headers=["*"]
         )
     app.add_middleware(OriginCheck, keys=services.keys, origins=config.origins, local=config.on_loopback)
+    app.add_middleware(CrowdCheck, admission=services.speaker.admission, metrics=services.metrics)
     app.add_middleware(Tracking, metrics=services.metrics)
     return app
 

@@ -11,6 +11,7 @@ from timbral.config import GenerationConfig
 from timbral.serving.access.keys import Principal
 from timbral.serving.api.speech_request import SpeechRequest
 from timbral.serving.encoding import FormatName
+from timbral.serving.engine.admission import Arrival
 from timbral.serving.engine.rendering import SpeechOrder
 from timbral.serving.engine.speaker import ActiveSpeech
 from timbral.serving.errors import ApiError
@@ -82,15 +83,15 @@ class Preparation:
         )
 
     def speak(
-        self, order: SpeechOrder, *, patient: bool = False
+        self, order: SpeechOrder, arrival: Arrival | None = None, *, patient: bool = False
     ) -> AbstractAsyncContextManager[ActiveSpeech]:
-        """The speech of an order as a context, which counts as a stream of the key. patient: see `Admission.slot`."""
+        """The speech of an order as a context, which counts as a stream of the key. arrival, patient: see `Admission.slot`."""
 
         def accepted() -> None:
             self.parts.limits.count_characters(self.principal, len(order.text))
             self.record(order)
 
-        speech = self.parts.speaker.speech(order, self.principal, accepted, patient=patient)
+        speech = self.parts.speaker.speech(order, self.principal, accepted, arrival, patient=patient)
         return self.parts.limits.streaming(self.principal, speech)
 
     def model(self, name: str | None) -> str:

@@ -53,16 +53,13 @@ async def create_speech(
     request: Request, parts: Parts, principal: CanSpeak, name: RequestId
 ) -> SpeechResponse:
     """Speaks a text; the sound flows while it is made. JSON, or a form whose `ref_audio` is an uploaded recording."""
-    parts.speaker.admission.check(principal.key_id)
-    wanted, uploaded = await _read(request, parts)
-    if wanted.timestamps and wanted.stream_format != "sse":
-        message = 'timestamps come as events: ask for "stream_format": "sse" as well'
-        raise ApiError(400, message, code="invalid_value", param="timestamps")
     preparation = Preparation(parts, principal, name)
-    prepared = await preparation.prepare(wanted, uploaded)
+    with parts.speaker.admission.arrive(principal.key_id) as arrival:
+        wanted, uploaded = await _read(request, parts)
+        prepared = await preparation.prepare(wanted, uploaded)
 
     def speech() -> AbstractAsyncContextManager[ActiveSpeech]:
-        return preparation.speak(prepared)
+        return preparation.speak(prepared, arrival)
 
     headers = {"X-Timbral-Seed": str(prepared.config.seed), "X-Timbral-Voice": _header(prepared.voice_id)}
     media_type = FORMATS[prepared.format].media_type
@@ -131,7 +128,7 @@ async def _read(request: Request, parts: Services) -> tuple[SpeechRequest, bytes
     uploaded = None
     try:
         if kind != "multipart/form-data":
-            return SpeechRequest.model_validate_json(await request.body()), None
+            return _streamed(SpeechRequest.model_validate_json(await request.body())), None
         async with request.form(max_files=1, max_fields=40, max_part_size=1 << 20) as form:
             fields = {name: value for name, value in form.items() if isinstance(value, str)}
             file = form.get("ref_audio")
@@ -139,11 +136,19 @@ async def _read(request: Request, parts: Services) -> tuple[SpeechRequest, bytes
                 uploaded = await file.read((parts.config.limits.recording_mb << 20) + 1)
                 if len(uploaded) > parts.config.limits.recording_mb << 20:
                     raise ApiError(413, f"a recording has at most {parts.config.limits.recording_mb} MB")
-        return SpeechRequest.model_validate(fields, strict=False), uploaded
+        return _streamed(SpeechRequest.model_validate(fields, strict=False)), uploaded
     except ValidationError as error:
         raise first_mistake(error) from None
     except HTTPException as error:
         raise ApiError(400, f"the form cannot be read: {error.detail}", code="invalid_form") from None
+
+
+def _streamed(wanted: SpeechRequest) -> SpeechRequest:
+    """The same request. Raises ApiError where what it asks for does not fit into its answer."""
+    if wanted.timestamps and wanted.stream_format != "sse":
+        message = 'timestamps come as events: ask for "stream_format": "sse" as well'
+        raise ApiError(400, message, code="invalid_value", param="timestamps")
+    return wanted
 
 
 def _header(text: str) -> str:

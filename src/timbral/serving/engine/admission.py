@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import TracebackType
 
 from timbral.inference.semantic.scheduler import Scheduler
 from timbral.serving.config import EngineConfig
@@ -25,12 +26,39 @@ class _Ticket:
     admitted: asyncio.Future[None]
 
 
+class Arrival:
+    """A request that is being read and prepared, and counts already, so that what follows it is refused at once.
+
+    As a context, it leaves where the block fails; otherwise it goes on to `Admission.slot`.
+    """
+
+    def __init__(self, counts: Counter[Hashable], group: Hashable) -> None:
+        self._counts, self._group, self._over = counts, group, False
+        counts[group] += 1
+
+    def __enter__(self) -> "Arrival":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.leave()
+
+    def leave(self) -> None:
+        """It has a slot, or wants none any more."""
+        if not self._over:
+            self._over = True
+            self._counts[self._group] -= 1
+
+
 class Admission:
     """Slots for speeches. Belongs to one event loop."""
 
     def __init__(self, config: EngineConfig) -> None:
         self._config = config
         self._scheduler: Scheduler[_Ticket] = Scheduler(config.streams)
+        self._arriving: Counter[Hashable] = Counter()
         self._mean_s = 1.0
 
     @property
@@ -43,15 +71,28 @@ class Admission:
         """Requests that wait for a slot."""
         return len(self._scheduler.waiting)
 
+    @property
+    def full(self) -> bool:
+        """Whether all slots are taken and the queue has no room, whoever asks."""
+        return self._requests >= self._config.streams + self._config.queue
+
+    @property
+    def _requests(self) -> int:
+        return self.active + self.waiting + self._arriving.total()
+
     @asynccontextmanager
-    async def slot(self, group: Hashable, *, patient: bool = False) -> AsyncIterator[None]:
-        """A slot while the block runs. group: who asks; slots go round between groups.
+    async def slot(
+        self, group: Hashable, arrival: Arrival | None = None, *, patient: bool = False
+    ) -> AsyncIterator[None]:
+        """A slot while the block runs. group: who asks; slots go round between groups. arrival: of this request.
 
         patient: waits as long as it takes, beside the bounded queue; for what has been accepted already.
         Raises BusyError: no slot is free and the key has its share, the queue is full, or no slot became free in time.
         """
-        if not patient:
-            self.check(group)
+        if arrival is not None:
+            arrival.leave()
+        elif not patient:
+            self._check(group)
         ticket = _Ticket(group, asyncio.get_running_loop().create_future())
         self._scheduler.submit(ticket, group)
         self._admit()
@@ -63,7 +104,7 @@ class Admission:
             self._mean_s += _MEMORY * (time.monotonic() - began - self._mean_s)
         except asyncio.TimeoutError:
             if ticket.admitted.cancelled():
-                raise self._busy() from None
+                raise self.busy() from None
             raise
         finally:
             self._scheduler.release(ticket)
@@ -74,15 +115,23 @@ class Admission:
             if not ticket.admitted.done():
                 ticket.admitted.set_result(None)
 
-    def check(self, group: Hashable) -> None:
-        """Raises BusyError where all slots are taken and a key has its share of them, or the queue is full."""
-        if self.active < self._config.streams:
-            return
-        counts = Counter(ticket.group for ticket in (*self._scheduler.running, *self._scheduler.waiting))
-        share = max(1, self._config.streams // len(counts.keys() | {group}))
-        if counts[group] >= share or self.waiting >= self._config.queue:
-            raise self._busy()
+    def arrive(self, group: Hashable) -> Arrival:
+        """Counts a request before any work is done for it. Raises BusyError as `slot` does."""
+        self._check(group)
+        return Arrival(self._arriving, group)
 
-    def _busy(self) -> BusyError:
+    def _check(self, group: Hashable) -> None:
+        """Raises BusyError where all slots are taken and a key has its share of them, or the queue is full."""
+        if self._requests < self._config.streams:
+            return
+        counts = self._arriving + Counter(
+            ticket.group for ticket in (*self._scheduler.running, *self._scheduler.waiting)
+        )
+        share = max(1, self._config.streams // len(counts.keys() | {group}))
+        if counts[group] >= share or self.full:
+            raise self.busy()
+
+    def busy(self) -> BusyError:
+        """What a refused request is told."""
         after = (self.waiting + 1) * self._mean_s / self._config.streams
         return BusyError("the server speaks as much as it can; try again later", after)

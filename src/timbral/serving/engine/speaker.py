@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import os
+import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,13 +13,22 @@ from typing import TypeVar
 
 from timbral.serving.access.keys import Principal
 from timbral.serving.config import EngineConfig
-from timbral.serving.engine.admission import Admission
+from timbral.serving.engine.admission import Admission, Arrival
 from timbral.serving.engine.interface import Pool
 from timbral.serving.engine.rendering import OpenProcessor, Rendering, SpeechOrder
 from timbral.serving.errors import ApiError
 from timbral.serving.metrics import Metrics
 
 T = TypeVar("T")
+
+_NICENESS = 10
+"""Of the threads that speak."""
+
+
+def _give_way() -> None:
+    """Lets the thread that answers requests run first, where a system has priorities of threads."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 class Speaker:
@@ -35,19 +47,25 @@ class Speaker:
         self.admission = Admission(config)
         self._config, self._pool, self._metrics, self._processors = config, pool, metrics, processors
         # Beside those that speak, some that close what was given up.
-        self._threads = ThreadPoolExecutor(config.streams + 4, "speak")
+        self._threads = ThreadPoolExecutor(config.streams + 4, "speak", _give_way)
 
     @asynccontextmanager
     async def speech(
-        self, order: SpeechOrder, principal: Principal, accepted: Callable[[], None], *, patient: bool = False
+        self,
+        order: SpeechOrder,
+        principal: Principal,
+        accepted: Callable[[], None],
+        arrival: Arrival | None = None,
+        *,
+        patient: bool = False,
     ) -> AsyncIterator["ActiveSpeech"]:
         """A speech whose first bytes are there; leaving the block stops it.
 
-        accepted: called, in a thread, when the speech has a slot, before the work begins; it may refuse. patient: see
-        `Admission.slot`. Raises BusyError; ApiError (503): it was not begun in time; TimbralError.
+        accepted: called, in a thread, when the speech has a slot, before the work begins; it may refuse. arrival,
+        patient: see `Admission.slot`. Raises BusyError; ApiError (503): it was not begun in time; TimbralError.
         """
         began = time.perf_counter()
-        async with self.admission.slot(principal.key_id, patient=patient):
+        async with self.admission.slot(principal.key_id, arrival, patient=patient):
             rendering = Rendering(order, self._pool, self._processors)
             active = ActiveSpeech(rendering, self._run, time.monotonic() + self._config.request_timeout_s)
             try:

@@ -186,14 +186,14 @@ def add_to(app: FastAPI, config: OfficialConfig) -> None:
 async def _tts(
     wanted: TtsRequest, request: Request, parts: Services, shared: _Official, preparation: Preparation
 ) -> Response:
-    parts.speaker.admission.check(preparation.principal.key_id)
-    order = await _order(wanted, request, shared, preparation)
+    with parts.speaker.admission.arrive(preparation.principal.key_id) as arrival:
+        order = await _order(wanted, request, shared, preparation)
     rate = order.config.rate or parts.pool.known()[order.model].manifest.sample_rate
     media_type = f"audio/{wanted.media_type}"
     headers = {"X-Timbral-Seed": str(order.config.seed)}
 
     def speech() -> AbstractAsyncContextManager[ActiveSpeech]:
-        return preparation.speak(order)
+        return preparation.speak(order, arrival)
 
     if int(wanted.streaming_mode):
         # 44 bytes, as clients expect that cut the header off.
