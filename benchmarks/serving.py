@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from serving_load import Answer, Clients, Server, percentile
+from serving_load import Answer, Clients, Server, percentile, throng
 
 import timbral
 from timbral.serving.voices.files import to_bytes
@@ -130,9 +130,10 @@ async def voices(server: Server, clients: Clients, quick: bool, requests: int) -
 async def crowd(server: Server, clients: Clients, quick: bool, requests: int) -> Figures:
     """200 clients at once: some are served, the others are refused at once."""
     pings = [await clients.ping() for _ in range(20)]
-    answers = await clients.burst(40 if quick else 200, TEN_SECONDS)
+    bodies = [{"input": TEN_SECONDS[i % 6], "seed": i} for i in range(40 if quick else 200)]
+    answers = await asyncio.to_thread(throng, server.address, bodies)
     accepted = [answer for answer in answers if answer.status == 200]
-    refused = [answer.total_s for answer in answers if answer.status == 429]
+    refused = [answer.first_s for answer in answers if answer.status == 429]
     return {
         "clients": len(answers),
         "accepted": len(accepted),

@@ -5,7 +5,9 @@ import hashlib
 import json
 import os
 import re
+import selectors
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -142,3 +144,34 @@ def percentile(values: list[float], share: float) -> float:
     """The value that `share` of all do not exceed; nan of none."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+
+
+def throng(address: str, bodies: list[dict[str, Any]]) -> list[Answer]:
+    """As many requests at the same moment, from bare sockets: 200 clients of a library would wait for each other.
+
+    Answers without `total_s`, `digest` and `cpu_s`; `first_s` of one that is refused is the time to its status.
+    """
+    host, _, port = address.removeprefix("http://").rpartition(":")
+    waiting = selectors.DefaultSelector()
+    answers = []
+    for fields in bodies:
+        body = json.dumps({"response_format": "pcm", **fields}).encode()
+        head = f"POST /v1/audio/speech HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        connection = socket.create_connection((host, int(port)))
+        answers.append(Answer(0, time.perf_counter()))
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        connection.setblocking(False)
+        waiting.register(connection, selectors.EVENT_READ, (answers[-1], bytearray()))
+    while waiting.get_map():
+        for key, _ in waiting.select():
+            answer, content = key.data
+            received = key.fileobj.recv(1 << 16)
+            content += received
+            if not answer.status and b"\r\n\r\n" in content:
+                status = int(content.split(b" ", 2)[1])
+                if status != 200 or not content.endswith(b"\r\n\r\n"):
+                    answer.status, answer.first_s = status, time.perf_counter() - answer.sent
+            if not received:
+                waiting.unregister(key.fileobj)
+                key.fileobj.close()
+    return answers
