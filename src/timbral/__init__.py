@@ -40,7 +40,8 @@ if TYPE_CHECKING:
         TrainingError,
         VoiceError,
     )
-    from timbral.inference.stream import Report, Speech, SpeechStream
+    from timbral.inference.stream import Report, Speech, SpeechChunk, SpeechStream
+    from timbral.inference.timestamps import SpokenUtterance, Timestamp
     from timbral.synthesizer import Synthesizer, load
     from timbral.text import Lexicon
     from timbral.voices import Consent, Voice
@@ -52,8 +53,11 @@ _MODULES = {
     "Lexicon": "text",
     "Report": "inference.stream",
     "Speech": "inference.stream",
+    "SpeechChunk": "inference.stream",
     "SpeechStream": "inference.stream",
+    "SpokenUtterance": "inference.timestamps",
     "Synthesizer": "synthesizer",
+    "Timestamp": "inference.timestamps",
     "Voice": "voices",
     "load": "synthesizer",
     **dict.fromkeys(
@@ -95,12 +99,15 @@ __all__ = [
     "Report",
     "SettingError",
     "Speech",
+    "SpeechChunk",
     "SpeechStream",
+    "SpokenUtterance",
     "SynthesisError",
     "Synthesizer",
     "TextError",
     "TimbralError",
     "TimbralWarning",
+    "Timestamp",
     "TrainingError",
     "Voice",
     "VoiceError",

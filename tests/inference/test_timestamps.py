@@ -13,6 +13,7 @@ from timbral import Speech, Synthesizer
 from timbral.audio.levels import frame_levels
 from timbral.audio.resampling import resample
 from timbral.data.whisper import default_model
+from timbral.errors import SettingError
 from timbral.inference.subtitles import WIDEST, cues, subtitles
 from timbral.inference.timestamps import SpokenUtterance, Timestamp, is_said
 
@@ -139,13 +140,16 @@ def test_models_without_a_duration_model_tell_times_of_utterances(official_bundl
 
 
 def test_subtitles_are_sentences_as_they_were_written(speech: Speech) -> None:
-    content = subtitles(speech.spoken, "srt")
+    content = speech.subtitles()
     blocks = [block.split("\n") for block in content.strip().split("\n\n")]
     assert [block[0] for block in blocks] == ["1", "2", "3"]
     assert all(
         re.fullmatch(r"(\d\d:\d\d:\d\d,\d{3})( --> \d\d:\d\d:\d\d,\d{3})", block[1]) for block in blocks
     )
     assert [block[2] for block in blocks] == [utterance.text for utterance in speech.spoken]
+    assert speech.subtitles("vtt").startswith("WEBVTT\n\n00:00:00.")
+    with pytest.raises(SettingError, match="give srt or vtt"):
+        speech.subtitles("ass")  # type: ignore[arg-type]
 
 
 def utterance(text: str, words: str) -> SpokenUtterance:

@@ -13,6 +13,7 @@ from timbral.audio import Audio
 from timbral.audio.writing import SYNTHETIC
 from timbral.errors import SynthesisError
 from timbral.inference.engine import EngineStats
+from timbral.inference.subtitles import SubtitleFormat, subtitles
 from timbral.inference.timestamps import SpokenUtterance
 
 
@@ -66,6 +67,10 @@ class Speech(Audio):
     report: Report
     spoken: tuple[SpokenUtterance, ...]
     comment: ClassVar[str] = SYNTHETIC
+
+    def subtitles(self, kind: SubtitleFormat = "srt") -> str:
+        """The content of a file with subtitles: SubRip, or WebVTT ("vtt"). Raises SettingError for another kind."""
+        return subtitles(self.spoken, kind)
 
 
 @dataclass

@@ -4,12 +4,13 @@ import math
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
+from timbral.errors import SettingError
 from timbral.inference.timestamps import SpokenUtterance, Timestamp, is_said
 from timbral.text.splitting import split_text
 
-Format = Literal["srt", "vtt"]
+SubtitleFormat = Literal["srt", "vtt"]
 
 WIDEST = 84
 """Columns of a subtitle: two lines of 42, or of 21 characters of Chinese or Japanese."""
@@ -32,8 +33,10 @@ def cues(utterance: SpokenUtterance) -> list[Timestamp]:
     return [cue for sentence, words in sentences for cue in _narrow(sentence, words)]
 
 
-def subtitles(utterances: Iterable[SpokenUtterance], kind: Format) -> str:
-    """The content of a file with the subtitles of a speech."""
+def subtitles(utterances: Iterable[SpokenUtterance], kind: SubtitleFormat) -> str:
+    """The content of a file with the subtitles of a speech. Raises SettingError for another kind."""
+    if kind not in get_args(SubtitleFormat):
+        raise SettingError(f"the kind of subtitles is {ascii(kind)[:40]}: give srt or vtt")
     lines = ["WEBVTT", ""] if kind == "vtt" else []
     for number, cue in enumerate((cue for each in utterances for cue in cues(each)), 1):
         times = f"{_clock(cue.start, kind)} --> {_clock(cue.end, kind)}"
@@ -78,14 +81,14 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _clock(seconds: float, kind: Format) -> str:
+def _clock(seconds: float, kind: SubtitleFormat) -> str:
     milliseconds = round(1000 * seconds)
     minutes, rest = divmod(milliseconds, 60_000)
     point = "," if kind == "srt" else "."
     return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{point}{rest % 1000:03}"
 
 
-def _escaped(text: str, kind: Format) -> str:
+def _escaped(text: str, kind: SubtitleFormat) -> str:
     """A text that cannot be taken for the times of a subtitle, or in WebVTT for a tag."""
     if kind == "srt":
         return text.replace("-->", "→")
