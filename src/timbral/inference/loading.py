@@ -1,5 +1,7 @@
 """Opens the graphs of a bundle, as its manifest describes them."""
 
+from dataclasses import replace
+
 from timbral.errors import BundleError
 from timbral.inference.acoustic.flow_matching import FlowDecoder
 from timbral.inference.acoustic.interface import AcousticDecoder
@@ -38,6 +40,8 @@ def open_semantic(bundle: Bundle, options: SessionOptions) -> SemanticDecoder:
     """Stage one."""
     prefill, step = bundle.path(files.SEMANTIC_PREFILL), bundle.path(files.SEMANTIC_STEP)
     shape = bundle.manifest.semantic
+    if options.decoder_threads is not None:
+        options = replace(options, threads=options.decoder_threads)
     backend = open_backend(prefill, step, options, slots=BATCH_SLOTS, capacity=shape.capacity)
     if backend.vocabulary != shape.vocabulary:
         raise BundleError(

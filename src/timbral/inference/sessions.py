@@ -27,7 +27,8 @@ class SessionOptions:
     """How graphs run.
 
     device: "auto" takes CUDA where onnxruntime-gpu finds it, otherwise the CPU.
-    threads: threads of one graph; 0 for as many as this process may use.
+    threads: threads of one graph; 0 for as many as this process may use. decoder_threads: of stage one, whose steps run one
+    at a time however many callers there are; None for the same.
     spin_us: microseconds that an idle thread waits busily for more work. A graph is a hundred short nodes, and waking a thread
     up takes longer than most of them, above all in a virtual machine.
     adapter: changes of the weights, of a fine-tuned voice.
@@ -36,6 +37,7 @@ class SessionOptions:
 
     device: Device = "auto"
     threads: int = 0
+    decoder_threads: int | None = None
     spin_us: int = 500
     adapter: Adapter | None = None
     engine: Engine = "auto"

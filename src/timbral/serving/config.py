@@ -39,7 +39,7 @@ class EngineConfig(_Part):
     streams: speeches that are made at the same time. queue: requests that wait for one of these, of keys that have less than
     their share of them; others get 429 at once.
     queue_timeout_s: longest wait there. request_timeout_s: longest time for one speech.
-    threads: of each graph; 1 serves most listeners, 0 (all cores) a single one soonest.
+    threads: of each graph of stage two; 1 serves most listeners, 0 (all cores) a single one soonest. Stage one has two at least.
     device: auto, cpu or cuda.
     """
 

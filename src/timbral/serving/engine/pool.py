@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from timbral.errors import VoiceError
-from timbral.inference.sessions import SessionOptions
+from timbral.inference.sessions import SessionOptions, usable_cores
 from timbral.models import Bundle, list_bundles, open_bundle
 from timbral.serving.config import EngineConfig, PoolConfig
 from timbral.serving.errors import ApiError
@@ -64,7 +64,9 @@ class ModelPool:
         self, config: PoolConfig, engine: EngineConfig, evicted: Callable[[str], None] = lambda kind: None
     ) -> None:
         self._config, self._engine, self._evicted = config, engine, evicted
-        self._options = SessionOptions(device=engine.device, threads=engine.threads)
+        # Two threads bring a lone listener's sound sooner, and cost a crowd nothing.
+        steps = min(2, usable_cores()) if engine.threads == 1 else engine.threads
+        self._options = SessionOptions(device=engine.device, threads=engine.threads, decoder_threads=steps)
         self._lock = threading.Lock()
         self._entries: dict[tuple[str, str], _Entry] = {}
 
