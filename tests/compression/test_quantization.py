@@ -50,6 +50,17 @@ def embedded() -> tuple[Bundle, FloatModel]:
     return bundle, read_float_model(bundle)
 
 
+def test_files_with_several_links_are_read(embedded: tuple[Bundle, FloatModel], tmp_path: Path) -> None:
+    """As uv makes them, which links packages to its cache; onnx itself refuses them."""
+    bundle, model = embedded
+    for name in (*bundle.manifest.files, files.MANIFEST):
+        (tmp_path / name).hardlink_to(bundle.folder / name)
+    linked = read_float_model(read_bundle(tmp_path, verify=False))
+    assert linked.graphs.keys() == model.graphs.keys()
+    for name, graph in model.graphs.items():
+        assert linked.graphs[name].model == graph.model
+
+
 def written(
     folder: Path, embedded: tuple[Bundle, FloatModel], formats: dict[str, Format]
 ) -> dict[str, Rounded]:

@@ -13,8 +13,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import helper
-from onnx.external_data_helper import load_external_data_for_model
 
+from timbral.conversion.export.weights import load_weights
 from timbral.errors import CompressionError
 from timbral.models import Bundle
 from timbral.models.weights.parameters import Parameter, read_parameters
@@ -97,7 +97,7 @@ def _read(path: Path, weights: dict[str, Weight]) -> FloatGraph | None:
         weights[key].users.append((path.name, name))
         graph.weights[name] = key
     _remove_constants(proto.graph, set(graph.weights))
-    load_external_data_for_model(proto, str(path.parent))
+    load_weights(proto, path)
     return graph
 
 

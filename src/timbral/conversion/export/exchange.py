@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx
 
-from timbral.conversion.export.weights import write_graphs
+from timbral.conversion.export.weights import load_weights, write_graphs
 from timbral.models import Bundle
 
 _GRAPH = ".onnx"
@@ -33,13 +33,17 @@ def write_exchanged(
             shutil.copyfile(bundle.folder / name, folder / name)
     for file in sorted(touched):
         kept = {
-            name: onnx.load(bundle.folder / name)
-            for name in names
-            if name not in gone and file in weights[name]
+            name: _whole(bundle.folder / name) for name in names if name not in gone and file in weights[name]
         }
         together = {**kept, **graphs.get(file, {})}
         if together:
             write_graphs(folder, together, file)
+
+
+def _whole(path: Path) -> onnx.ModelProto:
+    model = onnx.load(path, load_external_data=False)
+    load_weights(model, path)
+    return model
 
 
 def copy_graph(bundle: Bundle, name: str, folder: Path) -> None:

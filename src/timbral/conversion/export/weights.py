@@ -11,6 +11,8 @@ from onnx import helper, numpy_helper
 from onnx.external_data_helper import set_external_data
 
 from timbral.conversion.export.precision import Precision, to_precision
+from timbral.errors import BundleError
+from timbral.models.weights.graph_file import read_graph_file
 
 SMALLEST = 4096
 """Bytes from which on a constant goes into the file; of smaller ones only the matrices of a network do."""
@@ -65,3 +67,19 @@ def _is_matrix(tensor: onnx.TensorProto) -> bool:
     name = tensor.name.removesuffix("_half")
     is_weight = "/" not in name and len(tensor.dims) > 1 and not name.endswith("_scale")
     return is_weight or name.endswith("_scales")
+
+
+def load_weights(model: onnx.ModelProto, path: Path) -> None:
+    """Brings what the graph of `path` keeps in files of weights into the model itself. Raises BundleError.
+
+    onnx's own function refuses files with several hard links, and uv installs packages as such.
+    """
+    constants = read_graph_file(path).constants
+    for tensor in model.graph.initializer:
+        if not tensor.external_data:
+            continue
+        if tensor.name not in constants:
+            raise BundleError(f"{path} has constants of an unknown type: get the model again")
+        tensor.raw_data = constants[tensor.name].read().tobytes()
+        del tensor.external_data[:]
+        tensor.data_location = onnx.TensorProto.DEFAULT
