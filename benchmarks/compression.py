@@ -5,17 +5,20 @@
 
 Every point is a line of steps as `timbral compress --steps` takes it. Models, evaluations and speech stay in
 WORK, where later runs find them, so that points can be added one by one. Figures are those of `timbral evaluate` on
-the built-in suite, or on DIR; differences are against the model that the package contains, at the same seed.
+the built-in suite, or on DIR; differences are against the model that the package contains, at the same seed. Real-time
+factors are medians of turns that all models take one after the other at the end, on one thread.
 """
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 sys.path.insert(0, str(ROOT))
+
+from measuring import interleaved  # noqa: E402
 
 PARENT = "sovits-tiny"
 POINTS = {
@@ -37,19 +40,24 @@ POINTS = {
 METRICS = ("recognition", "speaker", "dnsmos")
 SHOWN = ("error", "similarity", "dnsmos")
 """Columns of the evaluation."""
+SPOKEN = (
+    "The ferry leaves at seven and reaches the island before noon. Take a coat, for the wind on deck is cold."
+)
+TURNS = 9
 
 
 @dataclass(frozen=True)
 class Point:
-    """What was measured. values: means by column; rtf: of one thread."""
+    """What was measured. values: means by column; rtf: real-time factor."""
 
     name: str
     steps: str
+    folder: Path
     megabytes: float
     packed: float
     millions: float
     values: dict[str, float]
-    rtf: float
+    rtf: float = 0.0
 
 
 def model_of(name: str, steps: str, work: Path) -> Path:
@@ -89,12 +97,22 @@ def measure(name: str, steps: str, work: Path, suite: Path | None) -> Point:
         threads=1,
         memory=False,
     )
-    columns = (*SHOWN, "rtf")
-    values = {column: evaluation.average(column) or 0.0 for column in columns}
+    values = {column: evaluation.average(column) or 0.0 for column in SHOWN}
     packed = sum(compressed_size(folder / file) for file in bundle.manifest.files)
     parameters = evaluation.figures.parameters
-    rtf = values.pop("rtf")
-    return Point(name, steps, bundle.size / 1e6, packed / 1e6, parameters / 1e6, values, rtf)
+    return Point(name, steps, folder, bundle.size / 1e6, packed / 1e6, parameters / 1e6, values)
+
+
+def timed(points: list[Point]) -> list[Point]:
+    """The points with their real-time factors."""
+    import timbral
+
+    models = {point.name: timbral.load(point.folder, threads=1, languages=["en"]) for point in points}
+    seconds = {name: model.say(SPOKEN, seed=1).duration for name, model in models.items()}
+    found = interleaved(
+        {name: lambda model=model: model.say(SPOKEN, seed=1) for name, model in models.items()}, TURNS
+    )
+    return [replace(point, rtf=found[point.name].median / 1000 / seconds[point.name]) for point in points]
 
 
 def table(points: list[Point], parent: Point) -> str:
@@ -152,6 +170,7 @@ def main() -> None:
         for name, steps in POINTS.items()
         if slug(name) in wanted
     ]
+    points = timed(points)
     parent = next(point for point in points if not point.steps)
     found = table(points, parent)
     print(found)
