@@ -99,6 +99,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if debug:
                 sys.excepthook(*sys.exc_info())
             code, problem = _explained(error)
+            try:
+                sys.stdout.flush()
+            except (OSError, ValueError):
+                _close_stdout()
         terminal.complain(problem)
         return code
 
@@ -152,6 +156,6 @@ def _without_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
 
 
 def _close_stdout() -> None:
-    """Closes stdout whose reader has gone, so that Python does not report it again at exit."""
+    """Closes stdout that nobody reads or that is full, so that Python does not report it again at exit."""
     with contextlib.suppress(OSError):
         sys.stdout.close()
