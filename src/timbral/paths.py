@@ -55,6 +55,15 @@ def is_folder(path: str | Path) -> bool:
         return False
 
 
+def place_problem(path: Path) -> str | None:
+    """Why no file can be written at `path`: it is a folder, or in none; None where that is not so."""
+    if is_folder(path):
+        return "a folder; give the name of a file"
+    if not is_folder(path.parent):
+        return f"there is no folder {path.parent}; make it first"
+    return None
+
+
 def is_plain_name(name: str) -> bool:
     """Whether a file of this name stays in its folder, on every system."""
     return name_problem(name) is None

@@ -17,7 +17,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from timbral.errors import AudioError
-from timbral.paths import atomic_write, is_folder, native
+from timbral.paths import atomic_write, native, place_problem
 
 STDOUT, RAW = "-", "-.raw"
 """Targets on stdout: wav of open length, and bare samples (signed 16 bits, little-endian)."""
@@ -58,10 +58,8 @@ def check_target(target: str | Path) -> None:
     path, shown = Path(target), _shown(target)
     if path.suffix.lower() not in FORMATS:
         raise AudioError(f"{shown or 'output'}: the name has to end in .wav, .flac, .ogg or .mp3")
-    if is_folder(path):
-        raise AudioError(f"{shown}: a folder; give the name of a file")
-    if not is_folder(path.parent):
-        raise AudioError(f"{shown}: there is no folder {path.parent}; make it first")
+    if problem := place_problem(path):
+        raise AudioError(f"{shown}: {problem}")
     try:
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):
             raise AudioError(f"{shown}: a pipe or a device; give the name of a file, or - for stdout")

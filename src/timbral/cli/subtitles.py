@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from timbral.cli.spool import Spool
 from timbral.errors import TextError
-from timbral.paths import atomic_write, describe_error, is_folder
+from timbral.paths import atomic_write, describe_error, place_problem
 
 if TYPE_CHECKING:
     from timbral.inference.timestamps import SpokenUtterance
@@ -22,10 +22,8 @@ def check_subtitles(path: Path | None) -> None:
         return
     if path.suffix.lower() not in _SUFFIXES:
         raise TextError(f"{path}: the name of a file with subtitles has to end in .srt or .vtt")
-    if is_folder(path):
-        raise TextError(f"{path}: a folder; give the name of a file")
-    if not is_folder(path.parent):
-        raise TextError(f"{path}: there is no folder {path.parent}; make it first")
+    if problem := place_problem(path):
+        raise TextError(f"{path}: {problem}")
     if not os.access(path.parent, os.W_OK):
         raise TextError(f"{path}: its folder is read-only; choose another place")
 

@@ -14,7 +14,7 @@ Seconds = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Timestamp:
-    """A word or a phone, and when it is spoken: seconds from the beginning of the speech."""
+    """A word, a phone or a subtitle, and when it is spoken: seconds from the beginning of the speech."""
 
     text: str
     start: float

@@ -72,12 +72,12 @@ def make_app(services: Services) -> FastAPI:
     # The last one added is the first to see a request.
     config = services.config
     app.add_middleware(BodyLimits, config=config.limits)
+    app.add_middleware(CrowdCheck, admission=services.speaker.admission, metrics=services.metrics)
     if config.origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=config.origins, allow_methods=["*"], allow_headers=["*"]
         )
     app.add_middleware(OriginCheck, keys=services.keys, origins=config.origins, local=config.on_loopback)
-    app.add_middleware(CrowdCheck, admission=services.speaker.admission, metrics=services.metrics)
     app.add_middleware(Tracking, metrics=services.metrics)
     return app
 
