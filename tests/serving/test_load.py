@@ -78,6 +78,48 @@ def test_a_stop_finishes_the_streams(tmp_path: Path) -> None:
         assert codes == [0]
 
 
+def test_who_begins_to_speak_lets_a_rush_be_answered_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+
+    async def begins(admission: Admission) -> bool:
+        task = asyncio.ensure_future(admission.calm())
+        await asyncio.sleep(0)
+        done = task.done()
+        task.cancel()
+        return done
+
+    async def run() -> None:
+        nonlocal now
+        admission = Admission(EngineConfig())
+        admission.note()
+        assert await begins(admission)
+        now += 0.002
+        admission.note()
+        assert not await begins(admission)
+        now += 0.005
+        assert await begins(admission)
+
+    asyncio.run(run())
+
+
+def test_a_rush_without_end_keeps_nobody_waiting() -> None:
+    async def run() -> None:
+        admission = Admission(EngineConfig())
+
+        async def come() -> None:
+            while True:
+                admission.note()
+                await asyncio.sleep(0)
+
+        coming = asyncio.ensure_future(come())
+        await asyncio.sleep(0)
+        await asyncio.wait_for(admission.calm(), 30)
+        coming.cancel()
+
+    asyncio.run(run())
+
+
 def test_one_key_cannot_shut_out_the_others() -> None:
     """It may have all slots, but not the queue: the next free slots go to those with less than their share."""
 
@@ -127,12 +169,12 @@ def test_requests_count_from_their_arrival_on() -> None:
         with admission.arrive("a") as first, admission.arrive("a"):
             with pytest.raises(BusyError):
                 admission.arrive("a")
-            assert not admission.full
             unreadable = admission.arrive("b")
-            assert admission.full
+            with pytest.raises(BusyError):
+                admission.check("c")
             with contextlib.suppress(ValueError), unreadable:
                 raise ValueError
-            assert not admission.full
+            admission.check("c")
             async with admission.slot("a", first):
                 assert admission.active == 1
                 with pytest.raises(BusyError):

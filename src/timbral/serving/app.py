@@ -72,7 +72,9 @@ def make_app(services: Services) -> FastAPI:
     # The last one added is the first to see a request.
     config = services.config
     app.add_middleware(BodyLimits, config=config.limits)
-    app.add_middleware(CrowdCheck, admission=services.speaker.admission, metrics=services.metrics)
+    app.add_middleware(
+        CrowdCheck, admission=services.speaker.admission, keys=services.keys, metrics=services.metrics
+    )
     if config.origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=config.origins, allow_methods=["*"], allow_headers=["*"]

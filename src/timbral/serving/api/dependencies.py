@@ -1,4 +1,7 @@
-"""What routes ask for: the parts of the server, and who sends the request."""
+"""What routes ask for: the parts of the server, and who sends the request.
+
+They are coroutines, since the framework sends every other function to a thread, which a crowd would wait for.
+"""
 
 from typing import Annotated, Any
 
@@ -12,7 +15,7 @@ from timbral.serving.services import Services
 _bearer = HTTPBearer(auto_error=False, description="An API key, where the server has any.")
 
 
-def services(request: Request) -> Services:
+async def services(request: Request) -> Services:
     """The parts of the server."""
     found = request.app.state.services
     assert isinstance(found, Services)
@@ -22,7 +25,7 @@ def services(request: Request) -> Services:
 Parts = Annotated[Services, Depends(services)]
 
 
-def request_id(request: Request) -> str:
+async def request_id(request: Request) -> str:
     """What logs, records and answers call this request."""
     return str(request.scope.get("timbral.request_id", ""))
 

@@ -18,6 +18,8 @@ from timbral.serving.errors import BusyError
 
 _MEMORY = 0.1
 """Weight of the last speech in the mean of their durations."""
+_TOGETHER, _CALM, _LONGEST_RUSH = 0.01, 0.004, 0.1
+"""Seconds: between requests of one rush, without a request after which it is over, and that it may last."""
 
 
 @dataclass(eq=False)
@@ -60,6 +62,7 @@ class Admission:
         self._scheduler: Scheduler[_Ticket] = Scheduler(config.streams)
         self._arriving: Counter[Hashable] = Counter()
         self._mean_s = 1.0
+        self._before, self._last = float("-inf"), float("-inf")  # when the last two requests came
 
     @property
     def active(self) -> int:
@@ -72,9 +75,9 @@ class Admission:
         return len(self._scheduler.waiting)
 
     @property
-    def full(self) -> bool:
-        """Whether all slots are taken and the queue has no room, whoever asks."""
-        return self._requests >= self._config.streams + self._config.queue
+    def taken(self) -> bool:
+        """Whether all slots are taken."""
+        return self._requests >= self._config.streams
 
     @property
     def _requests(self) -> int:
@@ -92,7 +95,7 @@ class Admission:
         if arrival is not None:
             arrival.leave()
         elif not patient:
-            self._check(group)
+            self.check(group)
         ticket = _Ticket(group, asyncio.get_running_loop().create_future())
         self._scheduler.submit(ticket, group)
         self._admit()
@@ -104,7 +107,7 @@ class Admission:
             self._mean_s += _MEMORY * (time.monotonic() - began - self._mean_s)
         except asyncio.TimeoutError:
             if ticket.admitted.cancelled():
-                raise self.busy() from None
+                raise self._busy() from None
             raise
         finally:
             self._scheduler.release(ticket)
@@ -117,21 +120,33 @@ class Admission:
 
     def arrive(self, group: Hashable) -> Arrival:
         """Counts a request before any work is done for it. Raises BusyError as `slot` does."""
-        self._check(group)
+        self.check(group)
         return Arrival(self._arriving, group)
 
-    def _check(self, group: Hashable) -> None:
+    def note(self) -> None:
+        """Tells that a request has come."""
+        self._before, self._last = self._last, time.monotonic()
+
+    async def calm(self) -> None:
+        """Returns when requests do not come in a rush: who begins to speak in the middle of one keeps all the others from
+        being answered.
+        """
+        until = time.monotonic() + _LONGEST_RUSH
+        while self._last - self._before < _TOGETHER and time.monotonic() < min(until, self._last + _CALM):
+            await asyncio.sleep(_CALM / 2)
+
+    def check(self, group: Hashable) -> None:
         """Raises BusyError where all slots are taken and a key has its share of them, or the queue is full."""
-        if self._requests < self._config.streams:
+        if not self.taken:
             return
         counts = self._arriving + Counter(
             ticket.group for ticket in (*self._scheduler.running, *self._scheduler.waiting)
         )
         share = max(1, self._config.streams // len(counts.keys() | {group}))
-        if counts[group] >= share or self.full:
-            raise self.busy()
+        if counts[group] >= share or self._requests >= self._config.streams + self._config.queue:
+            raise self._busy()
 
-    def busy(self) -> BusyError:
+    def _busy(self) -> BusyError:
         """What a refused request is told."""
         after = (self.waiting + 1) * self._mean_s / self._config.streams
         return BusyError("the server speaks as much as it can; try again later", after)

@@ -51,7 +51,7 @@ class _Official:
     references: References
 
 
-def _shared(request: Request) -> _Official:
+async def _shared(request: Request) -> _Official:
     found = request.app.state.official
     assert isinstance(found, _Official)
     return found
@@ -76,7 +76,7 @@ def _guarded(failed: str) -> Any:
     Browsers send no Origin with an image whose address is `/tts`.
     """
 
-    def guard(request: Request, parts: Parts) -> None:
+    async def guard(request: Request, parts: Parts) -> None:
         request.scope[ERROR_SHAPE] = partial(_answer, failed)
         foreign = request.headers.get("sec-fetch-site") in _OTHER_SITES
         if foreign and request.headers.get("origin") not in parts.config.origins and not parts.keys.exist():
