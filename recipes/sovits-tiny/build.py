@@ -129,6 +129,7 @@ def manifest(
             "hop": acoustic.hop,
             "frames_per_token": acoustic.frames_per_token,
             "context_tokens": acoustic.context_tokens,
+            "reach": acoustic.reach,
             "chunk_tokens": 24,
             "timbre_size": acoustic.timbre,
             "phones": True,

@@ -115,7 +115,7 @@ def test_the_first_utterance_is_decoded_alone_and_its_first_chunk_is_short(acous
     backend = HistoryBackend(4, vocabulary=END + 1, rule=speaks_well)
     engine = SpeechEngine(SemanticDecoder(backend), acoustic, Guard(RATES))
     chunks = engine.speak([request(1, 60), request(2, 60)], EngineStats())
-    assert len(next(chunks).samples) == 16 * 960
+    assert len(next(chunks).samples) == 8 * 960
     assert set(backend.steps) == {1}
     chunks.close()
 
@@ -299,11 +299,11 @@ def test_of_several_candidates_the_best_aligned_good_one_is_used(acoustic: Acous
 
 
 def selector_with_durations(folder: Path) -> CandidateSelector:
-    """Ranks two candidates and times them by a durations graph."""
+    """Times tokens by a durations graph."""
     ratios = np.random.default_rng(0).standard_normal((60, END)).astype(np.float32)
     path = graphs.durations_graph(folder / "durations.onnx", 60)
     graph = Graph(path, ("phones",), ("durations",), SessionOptions(device="cpu", threads=1))
-    return CandidateSelector(HmmAligner(ratios, np.arange(60)), DurationPredictor(graph, pause=7), 2)
+    return CandidateSelector(HmmAligner(ratios, np.arange(60)), DurationPredictor(graph, pause=7))
 
 
 def test_tokens_are_spoken_in_the_time_of_their_schedule(tmp_path: Path) -> None:

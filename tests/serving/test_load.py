@@ -92,12 +92,12 @@ def test_who_begins_to_speak_lets_a_rush_be_answered_first(monkeypatch: pytest.M
     async def run() -> None:
         nonlocal now
         admission = Admission(EngineConfig())
-        admission.note()
+        admission.arrive("a")
         assert await begins(admission)
         now += 0.002
-        admission.note()
+        admission.arrive("a")
         assert not await begins(admission)
-        now += 0.005
+        now += 0.02
         assert await begins(admission)
 
     asyncio.run(run())
@@ -109,7 +109,7 @@ def test_a_rush_without_end_keeps_nobody_waiting() -> None:
 
         async def come() -> None:
             while True:
-                admission.note()
+                admission.arrive("a").leave()
                 await asyncio.sleep(0)
 
         coming = asyncio.ensure_future(come())
@@ -171,10 +171,10 @@ def test_requests_count_from_their_arrival_on() -> None:
                 admission.arrive("a")
             unreadable = admission.arrive("b")
             with pytest.raises(BusyError):
-                admission.check("c")
+                admission.arrive("c")
             with contextlib.suppress(ValueError), unreadable:
                 raise ValueError
-            admission.check("c")
+            admission.arrive("c").leave()
             async with admission.slot("a", first):
                 assert admission.active == 1
                 with pytest.raises(BusyError):

@@ -18,6 +18,9 @@ from timbral.inference.sessions import usable_cores
 from timbral.inference.turns import Turns
 from timbral.inference.utterance_decoder import UtteranceDecoder, UtteranceStats
 
+AHEAD = 8
+"""Utterances of one caller that are decoded together, at most: others wait for the slots of stage one as well."""
+
 
 @dataclass(frozen=True, eq=False)
 class AudioChunk:
@@ -95,7 +98,7 @@ class SpeechEngine:
         running: deque[UtteranceDecoder] = deque()
         try:
             while not cancelled() and self._fill(
-                running, upcoming, 1 if stats.first_s is None else self.semantic.max_batch
+                running, upcoming, 1 if stats.first_s is None else min(AHEAD, self.semantic.max_batch)
             ):
                 head = running[0]
                 if not head.poll():
@@ -116,7 +119,7 @@ class SpeechEngine:
                     yield AudioChunk(head.request, np.zeros(0, np.float32), last=True, borders=head.borders)
                     stats.add(head.stats)
                     running.popleft()
-                    self.turns.rest(heard, cancelled)
+                self.turns.rest(heard, cancelled)
         finally:
             if stats.first_s is None:
                 self.turns.heard()

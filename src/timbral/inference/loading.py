@@ -18,8 +18,6 @@ from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle, files
 from timbral.text.symbols import phone_ids
 
-BATCH_SLOTS = 8
-"""Sequences that stage one decodes together: candidates of one utterance, or of several requests."""
 _PAUSE = ","
 """A phone of every symbol table that is silent, and spoken between words."""
 _SENTENCE_ENDS = (".", "!", "?", "…")
@@ -42,7 +40,7 @@ def open_semantic(bundle: Bundle, options: SessionOptions) -> SemanticDecoder:
     shape = bundle.manifest.semantic
     if options.decoder_threads is not None:
         options = replace(options, threads=options.decoder_threads)
-    backend = open_backend(prefill, step, options, slots=BATCH_SLOTS, capacity=shape.capacity)
+    backend = open_backend(prefill, step, options, slots=options.slots, capacity=shape.capacity)
     if backend.vocabulary != shape.vocabulary:
         raise BundleError(
             f"{step} has {backend.vocabulary} logits, not {shape.vocabulary}: get the model again"

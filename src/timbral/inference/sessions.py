@@ -29,6 +29,7 @@ class SessionOptions:
     device: "auto" takes CUDA where onnxruntime-gpu finds it, otherwise the CPU.
     threads: threads of one graph; 0 for as many as this process may use. decoder_threads: of stage one, whose steps run one
     at a time however many callers there are; None for the same.
+    slots: sequences that stage one decodes together, of one utterance or of several requests.
     spin_us: microseconds that an idle thread waits busily for more work. A graph is a hundred short nodes, and waking a thread
     up takes longer than most of them, above all in a virtual machine.
     adapter: changes of the weights, of a fine-tuned voice.
@@ -38,6 +39,7 @@ class SessionOptions:
     device: Device = "auto"
     threads: int = 0
     decoder_threads: int | None = None
+    slots: int = 8
     spin_us: int = 500
     adapter: Adapter | None = None
     engine: Engine = "auto"

@@ -1,7 +1,8 @@
 """One utterance on its way from phones to samples: candidates are sampled, checked, retried, then synthesised.
 
 Candidates are sampled from stage one; the hallucination checks reject bad ones, and all are sampled again, a bounded number of
-times. Then the best candidate that was rejected is used. Nothing of an utterance is synthesised before its tokens are decided.
+times. Then the best candidate that was rejected is used. Nothing is synthesised before its tokens are decided: those of the first
+chunk while the others are sampled, where somebody waits and a schedule says what belongs to it, else all of them at once.
 """
 
 import time
@@ -76,24 +77,36 @@ class UtteranceDecoder:
         rhythm = Rhythm(request.voice.pace, request.voice.pauses, request.seed)
         self._schedule = selector.schedule(request.phones, request.pause_within, rhythm)
         self._rejected: list[tuple[Verdict, list[int]]] = []
-        self._timed: TimedTokens | None = None
         self._settled = False
         self.over = False
         self._submit()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Nothing is decided or heard."""
+        self._timed: TimedTokens | None = None
+        self._decided = False
+        self._chunks: Iterator[Samples] | None = None
+        self._held: list[Samples] = []
+        self._audible = False
+        request = self.request
+        count = self._acoustic.opening(request) if request.opens else 0
+        checks = self._guard.checks(request, self._bounds)
+        self._opening = self._selector.opening(request.phones, self._schedule, count, checks)
 
     def poll(self) -> bool:
-        """Checks the candidates as far as they have come; whether the tokens are decided. Raises what made one fail."""
-        while self._timed is None:
+        """Checks the candidates as far as they have come; whether there is a chunk to synthesise. Raises what made one fail."""
+        while not self._decided:
             # Read before the tokens: none come after it.
             finished = all(candidate.finished is not None for candidate in self._candidates)
             verdict = self._check_running()
             if verdict is None:
                 if not finished:
-                    return False
+                    return self._open()
                 verdict = self._check_finished()
             self._end_attempt()
             if verdict.fault is None:
-                self._timed = self._time(self._chosen.tokens)
+                self._decide(self._chosen.tokens)
             else:
                 self._reject(verdict)
         return True
@@ -102,10 +115,12 @@ class UtteranceDecoder:
         """Returns when `poll` may find something new, or when the caller is `cancelled`."""
         for candidate in self._candidates:
             known = self._checked if self._checked_while_running else candidate.limit
+            if self._opening is not None and not self._opening.over:
+                known = self._opening.next_look - 1
             self._semantic.wait(candidate, known, cancelled)
 
     def chunks(self, turn: TakeTurn = _at_once) -> Iterator[Samples]:
-        """The samples of the decided tokens, from the first audible chunk on; none where they are silent and are retried.
+        """The samples of the tokens decided so far, from the first audible chunk on; none where they are silent and are retried.
 
         turn: a context in which each chunk is computed, unless it says that nobody wants it any more.
 
@@ -114,20 +129,21 @@ class UtteranceDecoder:
         assert self._timed is not None
         policy = self._guard.policy
         patience = policy.leading_silence_s * self._acoustic.sample_rate / self.request.speed
-        held: list[Samples] = []
-        audible = False
-        for chunk in self._synthesize(self._timed, turn):
-            held.append(chunk)
-            audible = audible or not is_silent(chunk, policy.floor_db)
-            if audible or self._settled:
-                yield from held
-                held.clear()
-            elif sum(map(len, held)) >= patience and not self._last_attempt:
+        self._chunks = self._chunks or self._acoustic.synthesize(self.request, self._timed)
+        while (chunk := self._synthesize(self._chunks, turn)) is not None:
+            self._held.append(chunk)
+            self._audible = self._audible or not is_silent(chunk, policy.floor_db)
+            if self._audible or self._settled:
+                yield from self._held
+                self._held.clear()
+            elif sum(map(len, self._held)) >= patience and not self._last_attempt:
                 break
-        self.over = audible or self._settled
-        self.stats.silent = not audible
+            if not self._decided:
+                return
+        self.over = self._audible or self._settled
+        self.stats.silent = not self._audible
         if not self.over:
-            self._timed = None
+            self._begin()
             self._reject(self._checks.silence())
 
     @property
@@ -150,6 +166,20 @@ class UtteranceDecoder:
     def _checked_while_running(self) -> bool:
         """Whether tokens are checked as they come: of a single candidate whose timing is its own."""
         return len(self._candidates) == 1 and self._schedule is None
+
+    def _open(self) -> bool:
+        """Whether the first chunk can be synthesised now that more tokens have come."""
+        opening = self._opening
+        if self._timed is not None or opening is None:
+            return False
+        opening.look(self._chosen.tokens)
+        if opening.tokens is None:
+            return False
+        assert self._schedule is not None
+        tokens = np.zeros(len(self._schedule.positions), np.int64)
+        tokens[: opening.count] = opening.tokens
+        self._timed = TimedTokens(tokens, self._schedule.phones)
+        return True
 
     def _token_limit(self) -> int:
         request = self.request
@@ -221,33 +251,42 @@ class UtteranceDecoder:
         if self._last_attempt:
             self._settled = True
             _, _, tokens = min((verdict.score, verdict.keep, tokens) for verdict, tokens in self._rejected)
-            self._timed = self._time(tokens)
+            self._decide(tokens)
         else:
             self._submit()
 
     def _end_attempt(self) -> None:
         self.cancel()
+        if self._opening is not None:
+            # Only the first attempt has an opening, which is kept: it may have been heard.
+            self._opening.look(self._chosen.tokens)
+            self._opening.over = True
         for candidate in self._candidates:
             self.stats.tokens += len(candidate.tokens)
             self.stats.prefill_s += candidate.prefill_s
             self.stats.decode_s += candidate.decode_s
 
-    def _time(self, tokens: list[int]) -> TimedTokens:
-        return self._selector.timed(self.request.phones, np.asarray(tokens, np.int64), self._schedule)
+    def _decide(self, tokens: list[int]) -> None:
+        """What was opened already stays as it is, whether or not it has been heard."""
+        timed = self._selector.timed(self.request.phones, np.asarray(tokens, np.int64), self._schedule)
+        opening = self._opening
+        if opening is not None and opening.tokens is not None and len(timed.tokens):
+            timed.tokens[: opening.count] = opening.tokens
+            if self._timed is not None:
+                self._timed.tokens[:] = timed.tokens
+        self._timed = self._timed or timed
+        self._decided = True
 
-    def _synthesize(self, timed: TimedTokens, turn: TakeTurn) -> Iterator[Samples]:
-        chunks = self._acoustic.synthesize(self.request, timed)
-        while True:
-            with turn() as wanted:
-                if not wanted:
-                    return
-                began = time.perf_counter()
-                chunk = next(chunks, None)
-                self.stats.acoustic_s += time.perf_counter() - began
-            if chunk is None:
-                return
-            if not np.isfinite(chunk).all():
-                raise SynthesisError(
-                    "the samples are not finite: the model or the voice is damaged; get it again"
-                )
-            yield chunk
+    def _synthesize(self, chunks: Iterator[Samples], turn: TakeTurn) -> Samples | None:
+        """The next chunk; None after the last one, or where nobody wants it."""
+        with turn() as wanted:
+            if not wanted:
+                return None
+            began = time.perf_counter()
+            chunk = next(chunks, None)
+            self.stats.acoustic_s += time.perf_counter() - began
+        if chunk is not None and not np.isfinite(chunk).all():
+            raise SynthesisError(
+                "the samples are not finite: the model or the voice is damaged; get it again"
+            )
+        return chunk

@@ -82,6 +82,7 @@ class SourceFilter(_Strict):
 
     hop: samples a frame; frames_per_token: frames a semantic token.
     context_tokens: tokens on each side that the sound of a token depends on, both graphs together.
+    reach: frames on each side that the vocoder alone sees around a sample; 0 where that is not known.
     chunk_tokens: tokens of the first chunk of a stream; later ones grow.
     timbre_size: length D of the timbre vector. phones: whether it is told which phones are spoken when, which the bundle's
     aligner and duration model then say. envelope: points of the spectral envelopes that a voice's residuals correct; 0
@@ -92,6 +93,7 @@ class SourceFilter(_Strict):
     hop: Annotated[int, Field(gt=0, le=8192)]
     frames_per_token: Annotated[int, Field(gt=0, le=64)]
     context_tokens: Annotated[int, Field(ge=0, le=500)]
+    reach: Annotated[int, Field(ge=0, le=2000)] = 0
     chunk_tokens: Annotated[int, Field(gt=0, le=2000)]
     timbre_size: Annotated[int, Field(gt=0, le=8192)]
     phones: bool = False

@@ -95,9 +95,14 @@ class SourceFilterConfig:
         return 4 * self.hop
 
     @property
+    def reach(self) -> int:
+        """Receptive field of the vocoder in frames, on either side."""
+        return (self.vocoder_blocks + 1) * (self.kernel // 2) + EDGE
+
+    @property
     def context_tokens(self) -> int:
-        """Receptive field of a frame in tokens, on either side."""
-        frames = (self.frame_blocks + self.vocoder_blocks + 2) * (self.kernel // 2) + EDGE
+        """Receptive field of both networks in tokens, on either side."""
+        frames = (self.frame_blocks + 1) * (self.kernel // 2) + self.reach
         return self.token_blocks * (self.token_kernel // 2) + math.ceil(frames / self.frames_per_token)
 
 

@@ -16,12 +16,16 @@ from pydantic_settings import (
 
 from timbral.config import SampleRate
 from timbral.errors import SettingError
+from timbral.inference.sessions import usable_cores
 from timbral.models import EMBEDDED
 from timbral.paths import cache_folder, data_folder, describe_error
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Cpus = Annotated[float, Field(gt=0, le=1024, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+
+STREAMS_PER_CORE, MOST_STREAMS = 10, 128
+"""Of the embedded model, a core makes about nine in real time; each has a thread."""
 
 _OPENAI_VOICES = (
     "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse",
@@ -36,14 +40,14 @@ class _Part(BaseModel):
 class EngineConfig(_Part):
     """How much is spoken at once.
 
-    streams: speeches that are made at the same time. queue: requests that wait for one of these, of keys that have less than
-    their share of them; others get 429 at once.
+    streams: speeches that are made at the same time, by default as many as stay ahead of their listeners on these cores.
+    queue: requests that wait for one of these, of keys that have less than their share of them; others get 429 at once.
     queue_timeout_s: longest wait there. request_timeout_s: longest time for one speech.
     threads: of each graph of stage two; 1 serves most listeners, 0 (all cores) a single one soonest. Stage one has two at least.
     device: auto, cpu or cuda.
     """
 
-    streams: Count = 24
+    streams: Count = Field(default_factory=lambda: min(STREAMS_PER_CORE * usable_cores(), MOST_STREAMS))
     queue: Annotated[int, Field(ge=0, le=100_000)] = 16
     queue_timeout_s: Seconds = 2.0
     request_timeout_s: Seconds = 600.0

@@ -111,7 +111,7 @@ def test_the_first_chunk_of_a_speech_is_short_and_later_ones_grow(
     for opens in (True, False):
         request = UtteranceRequest(np.zeros(0, np.int64), Conditioning(timbre), opens=opens)
         lengths[opens] = [len(chunk) // 960 for chunk in decoder.synthesize(request, tokens)]
-    assert lengths == {True: [16, 32, 64, 64, 24], False: [64, 64, 64, 8]}
+    assert lengths == {True: [8, 24, 64, 64, 40], False: [64, 64, 64, 8]}
 
 
 @pytest.mark.parametrize("chunk_tokens", [1, 7, 40, 1000])

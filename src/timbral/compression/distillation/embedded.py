@@ -256,6 +256,7 @@ def write_embedded(
     }
     description["acoustic"] |= {
         "context_tokens": acoustic.latent.config.context_tokens,
+        "reach": acoustic.latent.config.reach,
         "passes": acoustic.latent.config.passes,
     }
     return description | {"precision": precision, "precisions": {}, "quantization": None, "weights": None}

@@ -76,6 +76,10 @@ class FlowDecoder:
             bundle.manifest.sample_rate,
         )
 
+    def opening(self, request: UtteranceRequest) -> int:
+        """All tokens. See AcousticDecoder."""
+        return 0
+
     def synthesize(self, request: UtteranceRequest, timed: TimedTokens) -> Iterator[Array]:
         """Samples as one chunk: the vocoder runs once, over the mel of the whole utterance. See AcousticDecoder."""
         voice = request.voice

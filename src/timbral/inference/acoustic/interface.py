@@ -42,10 +42,14 @@ class AcousticDecoder(Protocol):
     def engine(self) -> str:
         """What runs the network that takes most of the time."""
 
+    def opening(self, request: UtteranceRequest) -> int:
+        """How many tokens at the beginning of an utterance its first chunk depends on; 0 for all of them."""
+
     def synthesize(self, request: UtteranceRequest, timed: TimedTokens) -> Iterator[Samples]:
         """Samples float32 [n] of all tokens of an utterance, in chunks that are computed when they are asked for.
 
-        The cuts between chunks depend on the request alone, so that the samples do not depend on who listens.
+        The cuts between chunks depend on the request alone, so that the samples do not depend on who listens. Tokens after
+        those of `opening` are read when the second chunk is asked for.
         """
 
 

@@ -21,8 +21,8 @@ from timbral.inference.seeds import derive_seed, noise
 from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle, SourceFilter, files
 
-GROWTH, LARGEST = 2, 4
-"""Windows grow by GROWTH up to LARGEST times the first; utterances after the first begin with the largest."""
+SHORTEST, GROWTH, LARGEST = 0.5, 3, 4
+"""Windows grow by GROWTH from SHORTEST to LARGEST times the model's; utterances after the first begin with the largest."""
 
 
 class SourceFilterDecoder:
@@ -59,15 +59,27 @@ class SourceFilterDecoder:
         manifest = bundle.manifest
         return cls(latent, vocoder, shape, manifest.sample_rate, manifest.semantic.phonemes)
 
+    def opening(self, request: UtteranceRequest) -> int:
+        """The first window and what it sees after its end. See AcousticDecoder."""
+        return self._first(request) + self._context(request)
+
     def synthesize(self, request: UtteranceRequest, timed: TimedTokens) -> Iterator[Samples]:
         """Samples in windows that begin small where somebody waits for them. See AcousticDecoder."""
         count, shape = len(timed.tokens), self.shape
-        window = _Windows(self, request, timed)
-        start, size = 0, shape.chunk_tokens * (1 if request.opens else LARGEST)
+        window = _Windows(self, request, timed, self._context(request))
+        start, size = 0, self._first(request)
         while start < count:
             end = min(start + size, count)
             yield window.decode(start, end, ended=count < start + size + window.context)
             start, size = end, min(size * GROWTH, shape.chunk_tokens * LARGEST)
+
+    def _first(self, request: UtteranceRequest) -> int:
+        """Tokens of the first window."""
+        return math.ceil(self.shape.chunk_tokens * (SHORTEST if request.opens else LARGEST))
+
+    def _context(self, request: UtteranceRequest) -> int:
+        """Tokens that a window sees on both sides; a faster utterance squeezes more into what the vocoder sees around a frame."""
+        return math.ceil(max(1, self.shape.context_tokens) * max(1.0, request.speed))
 
     def latent(
         self, tokens: NDArray[np.int64], phones: NDArray[np.int64] | None, timbre: Samples
@@ -89,7 +101,9 @@ class SourceFilterDecoder:
 class _Windows:
     """One utterance in windows: what runs through all of them, and the decoding of one."""
 
-    def __init__(self, decoder: SourceFilterDecoder, request: UtteranceRequest, timed: TimedTokens) -> None:
+    def __init__(
+        self, decoder: SourceFilterDecoder, request: UtteranceRequest, timed: TimedTokens, context: int
+    ) -> None:
         shape = decoder.shape
         self._decoder, self._timed, self._speed = decoder, timed, request.speed
         self._timbre = timbre_of(request, shape.timbre_size)
@@ -102,15 +116,14 @@ class _Windows:
         self._melody = Melody(request.voice.pitch_range, request.seed)
         self._frame_s = shape.hop / decoder.sample_rate
         self._source = HarmonicSource(self._frame_s)
-        # A faster utterance squeezes more tokens into what the vocoder sees around a frame.
-        self.context = math.ceil(max(1, shape.context_tokens) * max(1.0, request.speed))
+        self.context = context
 
     def decode(self, start: int, end: int, *, ended: bool) -> Samples:
         """Samples [n] of the tokens from `start` to `end`; ended: whether the window reaches the utterance's end."""
         shape, tokens, phones = self._decoder.shape, self._timed.tokens, self._timed.phones
         left, right = max(0, start - self.context), min(len(tokens), end + self.context)
-        seen = None if phones is None else phones[left:right]
-        latent, f0 = self._decoder.latent(tokens[left:right], seen, self._timbre)
+        spoken = None if phones is None else phones[left:right]
+        latent, f0 = self._decoder.latent(tokens[left:right], spoken, self._timbre)
         f0 = self._melody.applied(
             f0, float(self._timbre[0, -1]), left * shape.frames_per_token, self._frame_s
         )
@@ -119,14 +132,17 @@ class _Windows:
 
         first = stretch.frame(start * shape.frames_per_token)
         last = stretch.frame(end * shape.frames_per_token)
+        phase = self._source.phase(f0[0], stretch.first, last)[None]
+        # The vocoder sees less than both networks together, which `left` and `right` are for.
+        reach = shape.reach or f0.shape[1]
+        begin, after = max(first - reach, stretch.first), min(last + reach, stretch.first + f0.shape[1])
+        seen = slice(begin - stretch.first, after - stretch.first)
         audio = self._decoder.vocode(
-            latent=latent,
+            latent=latent[..., seen],
             timbre=self._timbre,
-            f0=f0,
-            phase=self._source.phase(f0[0], stretch.first, last)[None],
-            noise=noise(self._seed, stretch.first * shape.hop, f0.shape[1] * shape.hop)[None],
+            f0=f0[:, seen],
+            phase=phase[:, seen],
+            noise=noise(self._seed, begin * shape.hop, (after - begin) * shape.hop)[None],
             **self._voice,
         )
-        return np.ascontiguousarray(
-            audio[(first - stretch.first) * shape.hop : (last - stretch.first) * shape.hop]
-        )
+        return np.ascontiguousarray(audio[(first - begin) * shape.hop : (last - begin) * shape.hop])

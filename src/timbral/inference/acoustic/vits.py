@@ -58,6 +58,10 @@ class VitsDecoder:
         )
         return cls(latent, vocoder, latent.input_shape("overlap")[1], shape, bundle.manifest.sample_rate)
 
+    def opening(self, request: UtteranceRequest) -> int:
+        """All tokens. See AcousticDecoder."""
+        return 0
+
     def synthesize(self, request: UtteranceRequest, timed: TimedTokens) -> Iterator[Samples]:
         """Samples; the first chunk of a speech is short. See AcousticDecoder."""
         tokens, shape = timed.tokens, self.shape

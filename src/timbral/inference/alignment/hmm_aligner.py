@@ -66,10 +66,10 @@ class HmmAligner:
         steps = np.clip(np.rint(self._ratios[:-1] / _STEP), -127, 127).astype(np.int8)
         save_file({"evidence": steps, "rows": self._rows.astype(np.int16)}, path)
 
-    def path(self, phones: Ids, tokens: Ids) -> Ids:
-        """The position among the phones [n] that each of the tokens [T] speaks."""
+    def path(self, phones: Ids, tokens: Ids, *, ended: bool = True) -> Ids:
+        """The position among the phones [n] that each of the tokens [T] speaks; ended: whether they speak them all."""
         emissions = self._ratios[self._rows[phones]][:, tokens].T[:, None]
-        path: Ids = _best_paths(emissions, np.array([len(tokens)]))[0]
+        path: Ids = _best_paths(emissions, np.array([len(tokens)]), ended=ended)[0]
         return path
 
     def scores(self, phones: Ids, candidates: Sequence[Ids]) -> NDArray[np.float64]:
@@ -89,10 +89,10 @@ class HmmAligner:
         return means
 
 
-def _best_paths(emissions: NDArray[np.float32], lengths: Ids) -> Ids:
+def _best_paths(emissions: NDArray[np.float32], lengths: Ids, *, ended: bool = True) -> Ids:
     """The phone [R, T] that each token speaks; emissions: evidence [T, R, n] of R candidates that are `lengths` [R] long.
 
-    A path begins at one of the first two phones, ends at one of the last two, and goes on by up to two a token.
+    A path begins at one of the first two phones, goes on by up to two a token, and if it has ended, ends at one of the last two.
     """
     steps, rows, phones = emissions.shape
     every = np.arange(rows)
@@ -108,7 +108,8 @@ def _best_paths(emissions: NDArray[np.float32], lengths: Ids) -> Ids:
         jumps[step] = arrivals.argmax(0)
         best[:, 2:] = arrivals.max(0) + emissions[step]
         ends = np.where((step < lengths)[:, None], best, ends)
-    at = phones - 1 - (ends[:, -2] - SKIP > ends[:, -1])
+    last_two = phones - 1 - (ends[:, -2] - SKIP > ends[:, -1])
+    at = last_two if ended else ends[:, 2:].argmax(1)
     paths = np.zeros((rows, steps), np.int64)
     for step in range(steps - 1, -1, -1):
         paths[:, step] = at

@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from timbral.inference.acoustic.interface import TimedTokens
 from timbral.inference.alignment.durations import DurationPredictor, Schedule, fit
 from timbral.inference.alignment.hmm_aligner import HmmAligner
+from timbral.inference.alignment.opening import Opening
 from timbral.inference.alignment.rhythm import PREDICTED, Rhythm
+from timbral.inference.guard.checks import CandidateChecks
 from timbral.inference.request import UtteranceRequest
 
 CANDIDATES = 4
-"""Candidates of an utterance where an aligner can rank them: stage one reads its weights once for a whole batch."""
+"""Candidates of an utterance where an aligner ranks them and the tokens decide what is said."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,9 @@ class CandidateSelector:
     candidates: int = CANDIDATES
 
     def count(self, request: UtteranceRequest) -> int:
-        """How many candidates to sample; greedy ones would all be the same."""
-        return 1 if self.aligner is None or request.sampling.greedy else self.candidates
+        """How many candidates to sample: one where phones decide what is said, and where all would be the same."""
+        alone = self.aligner is None or self.durations is not None or request.sampling.greedy
+        return 1 if alone else self.candidates
 
     def scores(
         self, phones: NDArray[np.int64], candidates: Sequence[NDArray[np.int64]]
@@ -43,6 +46,14 @@ class CandidateSelector:
     ) -> Schedule | None:
         """When the phones [n] of an utterance are spoken, where a duration model decides that; see its `schedule`."""
         return self.durations.schedule(phones, pause_within, rhythm) if self.durations else None
+
+    def opening(
+        self, phones: NDArray[np.int64], schedule: Schedule | None, count: int, checks: CandidateChecks
+    ) -> Opening | None:
+        """The first `count` tokens of the phones [n], to be decided early; None where that brings nothing."""
+        if schedule is None or self.aligner is None or not 0 < count < len(schedule.positions):
+            return None
+        return Opening(self.aligner, checks, phones, schedule, count)
 
     def timed(
         self, phones: NDArray[np.int64], tokens: NDArray[np.int64], schedule: Schedule | None

@@ -17,6 +17,7 @@ from timbral.serving.api.streaming import SpeechResponse, times, while_connected
 from timbral.serving.encoding import FORMATS
 from timbral.serving.engine.speaker import ActiveSpeech
 from timbral.serving.errors import ApiError, as_api_error, error_body
+from timbral.serving.http.crowd import ARRIVAL
 from timbral.serving.preparation import Preparation
 from timbral.serving.services import Services
 
@@ -54,12 +55,11 @@ async def create_speech(
 ) -> SpeechResponse:
     """Speaks a text; the sound flows while it is made. JSON, or a form whose `ref_audio` is an uploaded recording."""
     preparation = Preparation(parts, principal, name)
-    with parts.speaker.admission.arrive(principal.key_id) as arrival:
-        wanted, uploaded = await _read(request, parts)
-        prepared = await preparation.prepare(wanted, uploaded)
+    wanted, uploaded = await _read(request, parts)
+    prepared = await preparation.prepare(wanted, uploaded)
 
     def speech() -> AbstractAsyncContextManager[ActiveSpeech]:
-        return preparation.speak(prepared, arrival)
+        return preparation.speak(prepared, request.scope[ARRIVAL])
 
     headers = {"X-Timbral-Seed": str(prepared.config.seed), "X-Timbral-Voice": _header(prepared.voice_id)}
     media_type = FORMATS[prepared.format].media_type

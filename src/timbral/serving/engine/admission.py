@@ -18,7 +18,7 @@ from timbral.serving.errors import BusyError
 
 _MEMORY = 0.1
 """Weight of the last speech in the mean of their durations."""
-_TOGETHER, _CALM, _LONGEST_RUSH = 0.01, 0.004, 0.1
+_TOGETHER, _CALM, _LONGEST_RUSH = 0.02, 0.01, 0.4
 """Seconds: between requests of one rush, without a request after which it is over, and that it may last."""
 
 
@@ -75,11 +75,6 @@ class Admission:
         return len(self._scheduler.waiting)
 
     @property
-    def taken(self) -> bool:
-        """Whether all slots are taken."""
-        return self._requests >= self._config.streams
-
-    @property
     def _requests(self) -> int:
         return self.active + self.waiting + self._arriving.total()
 
@@ -95,7 +90,7 @@ class Admission:
         if arrival is not None:
             arrival.leave()
         elif not patient:
-            self.check(group)
+            self._check(group)
         ticket = _Ticket(group, asyncio.get_running_loop().create_future())
         self._scheduler.submit(ticket, group)
         self._admit()
@@ -120,24 +115,21 @@ class Admission:
 
     def arrive(self, group: Hashable) -> Arrival:
         """Counts a request before any work is done for it. Raises BusyError as `slot` does."""
-        self.check(group)
+        self._before, self._last = self._last, time.monotonic()
+        self._check(group)
         return Arrival(self._arriving, group)
 
-    def note(self) -> None:
-        """Tells that a request has come."""
-        self._before, self._last = self._last, time.monotonic()
-
     async def calm(self) -> None:
-        """Returns when requests do not come in a rush: who begins to speak in the middle of one keeps all the others from
-        being answered.
+        """Returns when requests do not arrive in a rush: whose work begins in the middle of one keeps all the others from being
+        answered.
         """
         until = time.monotonic() + _LONGEST_RUSH
         while self._last - self._before < _TOGETHER and time.monotonic() < min(until, self._last + _CALM):
             await asyncio.sleep(_CALM / 2)
 
-    def check(self, group: Hashable) -> None:
+    def _check(self, group: Hashable) -> None:
         """Raises BusyError where all slots are taken and a key has its share of them, or the queue is full."""
-        if not self.taken:
+        if self._requests < self._config.streams:
             return
         counts = self._arriving + Counter(
             ticket.group for ticket in (*self._scheduler.running, *self._scheduler.waiting)

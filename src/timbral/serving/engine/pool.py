@@ -66,7 +66,9 @@ class ModelPool:
         self._config, self._engine, self._evicted = config, engine, evicted
         # Two threads bring a lone listener's sound sooner, and cost a crowd nothing.
         steps = min(2, usable_cores()) if engine.threads == 1 else engine.threads
-        self._options = SessionOptions(device=engine.device, threads=engine.threads, decoder_threads=steps)
+        self._options = SessionOptions(
+            device=engine.device, threads=engine.threads, decoder_threads=steps, slots=engine.streams
+        )
         self._lock = threading.Lock()
         self._entries: dict[tuple[str, str], _Entry] = {}
 

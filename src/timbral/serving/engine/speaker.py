@@ -69,7 +69,6 @@ class Speaker:
             rendering = Rendering(order, self._pool, self._processors)
             active = ActiveSpeech(rendering, self._run, time.monotonic() + self._config.request_timeout_s)
             try:
-                await self.admission.calm()
                 await active.start(accepted)
                 self._metrics.first_sound.observe(time.perf_counter() - began)
                 yield active
