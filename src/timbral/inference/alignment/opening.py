@@ -9,10 +9,10 @@ from timbral.inference.alignment.durations import Schedule, fit
 from timbral.inference.alignment.hmm_aligner import HmmAligner
 from timbral.inference.guard.checks import CandidateChecks
 
-_FIRST_LOOK, _BETWEEN_LOOKS = 16, 8
-"""Tokens. Looks are at fixed numbers of them, so that what is decided does not depend on when somebody looks."""
 _LATER = 4
 """Tokens at the end of what there is that may still turn out to speak other phones."""
+_BETWEEN_LOOKS = 8
+"""Tokens. Looks are at fixed numbers of them, so that what is decided does not depend on when somebody looks."""
 
 
 class Opening:
@@ -34,7 +34,7 @@ class Opening:
         self._last_phone = schedule.positions[count - 1]
         self._checked = 0
         self.count = count
-        self.next_look = _FIRST_LOOK
+        self.next_look = count + _LATER
         self.tokens: NDArray[np.int64] | None = None
         self.over = False
 
