@@ -258,7 +258,7 @@ class UtteranceDecoder:
     def _end_attempt(self) -> None:
         self.cancel()
         if self._opening is not None:
-            # Only the first attempt has an opening, which is kept: it may have been heard.
+            # Kept through further attempts, since it may have been heard.
             self._opening.look(self._chosen.tokens)
             self._opening.over = True
         for candidate in self._candidates:
