@@ -215,6 +215,8 @@ def _write(
     spent = 0.0
     embedder = _embedder(stream.rate) if watermark else None
     with ExitStack() as stack:
+        # Before the sound, and so written after it: if that fails, the sound is there.
+        titles = stack.enter_context(subtitles_of(srt, spool, stream.rate)) if srt else None
         writers: list[Writer] = [
             stack.enter_context(create(target, stream.rate, SYNTHETIC)) for target in targets
         ]
@@ -224,7 +226,6 @@ def _write(
             samples = embedder.push(block) if embedder else block
             for writer in writers:
                 writer.write(samples)
-        titles = stack.enter_context(subtitles_of(srt, spool, stream.rate)) if srt else None
         keeper = stack.enter_context(spool.following(stream)) if spool else None
         for chunk in stream:
             began = time.perf_counter()
