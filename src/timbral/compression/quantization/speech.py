@@ -115,6 +115,9 @@ class _Recorder:
         self.sample_rate = sample_rate
         self.utterances: list[Utterance] = []
 
+    def opening(self, request: UtteranceRequest) -> int:
+        return 0
+
     def synthesize(self, request: UtteranceRequest, timed: TimedTokens) -> Iterator[Samples]:
         self.utterances.append(Utterance(request, timed))
         noise: NDArray[np.float64] = np.random.default_rng(0).standard_normal(self.sample_rate)
