@@ -13,9 +13,12 @@ from timbral.audio.measures import relative_error
 from timbral.inference.acoustic.interface import TimedTokens
 from timbral.inference.acoustic.melody import Melody
 from timbral.inference.acoustic.source_filter import SourceFilterDecoder
+from timbral.inference.loading import open_acoustic
 from timbral.inference.request import Conditioning, UtteranceRequest
 from timbral.inference.seeds import derive_seed, noise
-from timbral.models import SourceFilter
+from timbral.inference.sessions import SessionOptions
+from timbral.models import SourceFilter, open_bundle
+from timbral.voices import DEFAULT, open_voice
 
 
 def shape(chunk_tokens: int = 16) -> SourceFilter:
@@ -181,3 +184,22 @@ def test_no_tokens_are_no_sound(decoder: SourceFilterDecoder, timbre: NDArray[np
 def test_a_timbre_of_another_model_is_refused(decoder: SourceFilterDecoder) -> None:
     with pytest.raises(ValueError, match="shape"):
         whole(decoder, some_tokens(5), np.zeros(3, np.float32))
+
+
+def test_the_vocoder_sees_no_further_than_its_reach() -> None:
+    """Of the embedded model; with less, the sound is another one."""
+    decoder = open_acoustic(open_bundle(), SessionOptions(device="cpu", threads=1))
+    assert isinstance(decoder, SourceFilterDecoder)
+    tokens, phones = some_tokens(60), np.arange(120).reshape(60, 2) // 6
+    conditioning = Conditioning(open_voice(DEFAULT).timbre)
+
+    def speak(reach: int) -> NDArray[np.float32]:
+        decoder.shape = decoder.shape.model_copy(update={"reach": reach})
+        request = UtteranceRequest(np.zeros(0, np.int64), conditioning, seed=1, opens=True)
+        return np.concatenate([*decoder.synthesize(request, TimedTokens(tokens, phones))])
+
+    known, everything = speak(decoder.shape.reach), speak(0)
+    loudest = np.abs(everything).max()
+    assert loudest > 1e-3
+    np.testing.assert_allclose(known, everything, atol=1e-3 * loudest)
+    assert np.abs(speak(8) - everything).max() > 1e-2 * loudest
