@@ -83,7 +83,7 @@ class SourceFilter(_Strict):
     hop: samples a frame; frames_per_token: frames a semantic token.
     context_tokens: tokens on each side that the sound of a token depends on, both graphs together.
     reach: frames on each side that the vocoder alone sees around a sample; 0 where that is not known.
-    chunk_tokens: tokens of the first chunk of a stream; later ones grow.
+    chunk_tokens: measure of the chunks of a stream: the first has half of it, later ones up to four times.
     timbre_size: length D of the timbre vector. phones: whether it is told which phones are spoken when, which the bundle's
     aligner and duration model then say. envelope: points of the spectral envelopes that a voice's residuals correct; 0
     where voices have none. passes: of the latent network for a window, 1 for a distilled model.

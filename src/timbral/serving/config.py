@@ -25,7 +25,8 @@ Cpus = Annotated[float, Field(gt=0, le=1024, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 STREAMS_PER_CORE, MOST_STREAMS = 10, 128
-"""Of the embedded model, a core makes about nine in real time; each has a thread."""
+"""Of the embedded model a core makes up to nine in real time; the tenth is for a client that asks again before its last speech
+has left. Each has a thread."""
 
 _OPENAI_VOICES = (
     "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse",
@@ -40,7 +41,7 @@ class _Part(BaseModel):
 class EngineConfig(_Part):
     """How much is spoken at once.
 
-    streams: speeches that are made at the same time, by default as many as stay ahead of their listeners on these cores.
+    streams: speeches that are made at the same time, by default about as many as these cores make in real time.
     queue: requests that wait for one of these, of keys that have less than their share of them; others get 429 at once.
     queue_timeout_s: longest wait there. request_timeout_s: longest time for one speech.
     threads: of each graph of stage two; 1 serves most listeners, 0 (all cores) a single one soonest. Stage one has two at least.

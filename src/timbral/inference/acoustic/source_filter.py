@@ -21,8 +21,8 @@ from timbral.inference.seeds import derive_seed, noise
 from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle, SourceFilter, files
 
-SHORTEST, GROWTH, LARGEST = 0.5, 3, 4
-"""Windows grow by GROWTH from SHORTEST to LARGEST times the model's; utterances after the first begin with the largest."""
+SMALLEST, GROWTH, LARGEST = 0.5, 3, 4
+"""Windows grow by GROWTH from SMALLEST to LARGEST times the model's; utterances after the first begin with the largest."""
 
 
 class SourceFilterDecoder:
@@ -75,7 +75,7 @@ class SourceFilterDecoder:
 
     def _first(self, request: UtteranceRequest) -> int:
         """Tokens of the first window."""
-        return math.ceil(self.shape.chunk_tokens * (SHORTEST if request.opens else LARGEST))
+        return math.ceil(self.shape.chunk_tokens * (SMALLEST if request.opens else LARGEST))
 
     def _context(self, request: UtteranceRequest) -> int:
         """Tokens that a window sees on both sides; a faster utterance squeezes more into what the vocoder sees around a frame."""

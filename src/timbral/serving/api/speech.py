@@ -59,7 +59,7 @@ async def create_speech(
     prepared = await preparation.prepare(wanted, uploaded)
 
     def speech() -> AbstractAsyncContextManager[ActiveSpeech]:
-        return preparation.speak(prepared, request.scope[ARRIVAL])
+        return preparation.speak(prepared, request.scope.get(ARRIVAL))
 
     headers = {"X-Timbral-Seed": str(prepared.config.seed), "X-Timbral-Voice": _header(prepared.voice_id)}
     media_type = FORMATS[prepared.format].media_type

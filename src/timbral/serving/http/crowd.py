@@ -1,5 +1,6 @@
 """Refuses speech before anything is read or looked up, while the server speaks as much as it can: most requests of a crowd."""
 
+from fastapi.security.utils import get_authorization_scheme_param
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -9,7 +10,7 @@ from timbral.serving.errors import ApiError, BusyError, error_response
 from timbral.serving.metrics import Metrics
 
 ARRIVAL = "timbral.arrival"
-"""Where the scope of a request for speech holds its Arrival, if its key is known."""
+"""Where the scope of a request for speech holds its Arrival; nowhere if the key is unknown or the path has a prefix."""
 _SPEECH = "/v1/audio/speech"
 
 
@@ -41,6 +42,6 @@ class CrowdCheck:
             arrival.leave()
 
     def _arrival(self, scope: Scope) -> Arrival:
-        kind, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
-        principal = self._keys.authenticate(key.strip() if kind.lower() == "bearer" else None)
+        scheme, key = get_authorization_scheme_param(Headers(scope=scope).get("authorization"))
+        principal = self._keys.authenticate(key if scheme.lower() == "bearer" else None)
         return self._admission.arrive(principal.key_id)
