@@ -8,6 +8,7 @@ import onnx.compose
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from timbral.inference.acoustic.latent_network import LatentGraph
 from timbral.inference.acoustic.source_filter import SourceFilterDecoder
 from timbral.inference.sessions import Graph, SessionOptions
 from timbral.models import SourceFilter
@@ -203,9 +204,11 @@ def open_source_filter(
     phones = ("phones",) if shape.phones else ()
     residuals = ("residuals",) if shape.envelope else ()
     return SourceFilterDecoder(
-        Graph(latent, ("tokens", "timbre", *phones), ("latent", "f0"), options),
+        LatentGraph(
+            Graph(latent, ("tokens", "timbre", *phones), ("latent", "f0"), options),
+            phonemes if shape.phones else None,
+        ),
         Graph(vocoder, ("latent", "timbre", "f0", "phase", "noise", *residuals), ("audio",), options),
         shape,
         RATE,
-        phonemes,
     )

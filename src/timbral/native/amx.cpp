@@ -15,6 +15,7 @@
 #endif
 
 #include "avx512.h"
+#include "latent.h"
 #include "stage_one.h"
 #include "vocoder.h"
 
@@ -216,6 +217,7 @@ struct ManyRows<Amx> {
 
 Stepper* open_amx(const Model& model, int members) { return new Step<Amx>(model, members); }
 Vocoder* open_vocoder_amx(const Generator& generator, int members) { return new Vocode<Amx>(generator, members); }
+void speak_latent_amx(const LatentNetwork& network, const Speaking& speaking) { speak_latent<Amx>(network, speaking); }
 
 }  // namespace timbral
 #if defined(__clang__)

@@ -11,6 +11,7 @@
 #endif
 
 #include "candidates.h"
+#include "latent.h"
 #include "stage_one.h"
 
 namespace timbral {
@@ -35,6 +36,7 @@ struct Avx2 {
     static Float subtract(Float x, Float y) { return _mm256_sub_ps(x, y); }
     static Float multiply(Float x, Float y) { return _mm256_mul_ps(x, y); }
     static Float add_product(Float x, Float y, Float z) { return _mm256_fmadd_ps(x, y, z); }
+    static Float divide(Float x, Float y) { return _mm256_div_ps(x, y); }
     static Float largest(Float x, Float y) { return _mm256_max_ps(x, y); }
     static Float magnitude(Float x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x); }
     static float highest(Float x) {
@@ -101,6 +103,7 @@ struct Avx2 {
 }  // namespace
 
 Stepper* open_avx2(const Model& model, int members) { return new Step<Avx2>(model, members); }
+void speak_latent_avx2(const LatentNetwork& network, const Speaking& speaking) { speak_latent<Avx2>(network, speaking); }
 int find_candidates_avx2(const Choice& choice) { return find_candidates<Avx2>(choice); }
 
 }  // namespace timbral

@@ -13,6 +13,7 @@
 
 #include "avx512.h"
 #include "candidates.h"
+#include "latent.h"
 #include "stage_one.h"
 #include "vocoder.h"
 
@@ -20,6 +21,7 @@ namespace timbral {
 
 Stepper* open_avx512(const Model& model, int members) { return new Step<Avx512>(model, members); }
 Vocoder* open_vocoder_avx512(const Generator& generator, int members) { return new Vocode<Avx512>(generator, members); }
+void speak_latent_avx512(const LatentNetwork& network, const Speaking& speaking) { speak_latent<Avx512>(network, speaking); }
 int find_candidates_avx512(const Choice& choice) { return find_candidates<Avx512>(choice); }
 
 }  // namespace timbral

@@ -22,6 +22,7 @@ struct Avx512 {
     static Float subtract(Float x, Float y) { return _mm512_sub_ps(x, y); }
     static Float multiply(Float x, Float y) { return _mm512_mul_ps(x, y); }
     static Float add_product(Float x, Float y, Float z) { return _mm512_fmadd_ps(x, y, z); }
+    static Float divide(Float x, Float y) { return _mm512_div_ps(x, y); }
     static Float largest(Float x, Float y) { return _mm512_max_ps(x, y); }
     static Float smallest(Float x, Float y) { return _mm512_min_ps(x, y); }
     static Float magnitude(Float x) { return _mm512_abs_ps(x); }

@@ -161,6 +161,57 @@ class Vocoding(ctypes.Structure):
     )
 
 
+class FilmBlock(ctypes.Structure):
+    """`FilmBlock` of model.h."""
+
+    _fields_ = (
+        ("taps", c_int32),
+        ("mix", c_void_p),
+        ("mix_bias", c_void_p),
+        ("norm_weight", c_void_p),
+        ("norm_bias", c_void_p),
+        ("film", Product),
+        ("up", Product),
+        ("down", Product),
+    )
+
+
+class LatentNetwork(ctypes.Structure):
+    """`LatentNetwork` of model.h."""
+
+    _fields_ = (
+        ("channels", c_int32),
+        ("inner", c_int32),
+        ("token_blocks", c_int32),
+        ("frame_blocks", c_int32),
+        ("rate", c_int32),
+        ("pitch_taps", c_int32),
+        ("epsilon", c_float),
+        ("pitch_bias", c_float),
+        ("blocks", POINTER(FilmBlock)),
+        ("condition", Projection * 2),
+        ("spread", Product),
+        ("to_latent", Product),
+        ("to_pitch", Projection),
+        ("pitch_weights", c_void_p),
+    )
+
+
+class Speaking(ctypes.Structure):
+    """`Speaking` of model.h."""
+
+    _fields_ = (
+        ("tokens", c_int32),
+        ("passes", c_int32),
+        ("first", c_int32),
+        ("frames", c_int32),
+        ("x", c_void_p * 2),
+        ("timbre", c_void_p),
+        ("latent", c_void_p),
+        ("pitch", c_void_p),
+    )
+
+
 _STRUCTURES = (
     Product,
     Projection,
@@ -172,6 +223,9 @@ _STRUCTURES = (
     WideConvolution,
     Generator,
     Vocoding,
+    FilmBlock,
+    LatentNetwork,
+    Speaking,
 )
 """What compiled code is handed, in the order in which it tells their sizes."""
 
@@ -211,6 +265,8 @@ def library() -> ctypes.CDLL | None:
     functions.timbral_close_vocoder.restype = None
     functions.timbral_vocode.argtypes = (c_void_p, POINTER(Vocoding))
     functions.timbral_vocode.restype = None
+    functions.timbral_speak_latent.argtypes = (c_char_p, POINTER(LatentNetwork), POINTER(Speaking))
+    functions.timbral_speak_latent.restype = c_int32
     functions.timbral_finder.argtypes = (c_char_p,)
     functions.timbral_finder.restype = c_void_p
     return functions

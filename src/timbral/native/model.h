@@ -1,4 +1,4 @@
-// What stage one and the vocoder compute with. Python fills these structures in (binding.py has the same ones).
+// What stage one, the latent network and the vocoder compute with. Python fills these structures in (binding.py has the same ones).
 #pragma once
 
 #include <cstdint>
@@ -131,6 +131,50 @@ struct Vocoding {
     const float* bias;    // of the first convolution, with what the timbre adds
     float* audio;         // [samples], before tanh
     float* buffers[4];    // each as large as the largest of [positions, channels]
+};
+
+constexpr int kMostBlocks = 64;  // MOST_BLOCKS of latent.py
+
+// A block of ConvNeXt whose normalised channels are scaled and shifted by a condition.
+struct FilmBlock {
+    int32_t taps;            // odd
+    const float* mix;        // [taps, channels]
+    const float* mix_bias;   // [channels]
+    const float* norm_weight;
+    const float* norm_bias;
+    Product film;  // of the condition: [2, channels], what is added to a scale of 1, and the shift
+    Product up;
+    Product down;
+};
+
+// The latent network of sovits-tiny. Channels are a multiple of kTile, as are those inside the blocks.
+struct LatentNetwork {
+    int32_t channels;
+    int32_t inner;  // channels inside a block
+    int32_t token_blocks;
+    int32_t frame_blocks;  // at least one
+    int32_t rate;          // frames of a token
+    int32_t pitch_taps;    // odd
+    float epsilon;         // of the layer norms
+    float pitch_bias;
+    const FilmBlock* blocks;  // [token_blocks + frame_blocks], kMostBlocks at most
+    Projection condition[2];  // of the timbre
+    Product spread;           // [rate, channels] of a token
+    Product to_latent;
+    Projection to_pitch;         // of [pitch_taps, channels]
+    const float* pitch_weights;  // [outputs of to_pitch]
+};
+
+// Frames that are asked for of an utterance, or of a window of it.
+struct Speaking {
+    int32_t tokens;
+    int32_t passes;  // one or two
+    int32_t first;
+    int32_t frames;     // from `first` on, within those of the tokens
+    const float* x[2];  // of each pass, embeddings [tokens, channels]
+    const float* timbre;
+    float* latent;  // of the last pass, [frames, outputs in whole tiles]
+    float* pitch;   // [passes, frames], octaves from the speaker's mean
 };
 
 }  // namespace timbral

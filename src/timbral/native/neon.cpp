@@ -11,6 +11,7 @@
 #endif
 
 #include "candidates.h"
+#include "latent.h"
 #include "stage_one.h"
 #include "vocoder.h"
 
@@ -31,6 +32,7 @@ struct Neon {
     static Float subtract(Float x, Float y) { return vsubq_f32(x, y); }
     static Float multiply(Float x, Float y) { return vmulq_f32(x, y); }
     static Float add_product(Float x, Float y, Float z) { return vfmaq_f32(z, x, y); }
+    static Float divide(Float x, Float y) { return vdivq_f32(x, y); }
     static Float largest(Float x, Float y) { return vmaxq_f32(x, y); }
     static Float smallest(Float x, Float y) { return vminq_f32(x, y); }
     static Float magnitude(Float x) { return vabsq_f32(x); }
@@ -108,6 +110,7 @@ struct Neon {
 
 Stepper* open_neon(const Model& model, int members) { return new Step<Neon>(model, members); }
 Vocoder* open_vocoder_neon(const Generator& generator, int members) { return new Vocode<Neon>(generator, members); }
+void speak_latent_neon(const LatentNetwork& network, const Speaking& speaking) { speak_latent<Neon>(network, speaking); }
 int find_candidates_neon(const Choice& choice) { return find_candidates<Neon>(choice); }
 
 }  // namespace timbral

@@ -62,10 +62,7 @@ def pack(parameter: Parameter, changed: Mapping[str, NDArray[Any]]) -> PackedPro
     """A product's weights, or in their place what `changed` holds by the name of a constant."""
     stored, scales = parameter.constants(changed)
     if parameter.form == "_half":
-        weights = np.ascontiguousarray(stored.T if parameter.transposed else stored)
-        outputs, inputs = weights.shape
-        tiled = _tiles(weights).transpose(0, 2, 1)
-        return PackedProduct(0, inputs, outputs, inputs, np.ascontiguousarray(tiled), np.zeros(0, np.float16))
+        return pack_half(stored.T if parameter.transposed else stored)
     outputs, blocks, _ = stored.shape
     numbers = stored.reshape(outputs, -1)
     if parameter.form == "_Q4":
@@ -74,6 +71,14 @@ def pack(parameter: Parameter, changed: Mapping[str, NDArray[Any]]) -> PackedPro
     weights = np.ascontiguousarray(words).view(np.uint8)
     tiled = np.ascontiguousarray(_tiles(scales.reshape(outputs, blocks)).transpose(0, 2, 1))
     return PackedProduct(_FORMS[parameter.form], parameter.inputs, outputs, block(parameter), weights, tiled)
+
+
+def pack_half(weights: NDArray[Any]) -> PackedProduct:
+    """Weights [outputs, inputs] in float16."""
+    outputs, inputs = weights.shape
+    tiled = _tiles(np.ascontiguousarray(weights, np.float16)).transpose(0, 2, 1)
+    form = _FORMS["_half"]
+    return PackedProduct(form, inputs, outputs, inputs, np.ascontiguousarray(tiled), np.zeros(0, np.float16))
 
 
 def filled_up(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -201,9 +201,23 @@ void make_tile(const Product& product, int tile, const Inputs& in, int rows, flo
     }
 }
 
-// `R` rows of x [rows, inputs] times weights [inputs, outputs], plus a bias, to [rows, outputs].
+inline int tiles_of(const Product& product) { return (product.outputs + kTile - 1) / kTile; }
+
+// Rounds inputs of a row, where a product takes them rounded.
+template <class V>
+void round_part(const float* own, int row, int from, int to, const Product& product, Rounded& rounded) {
+    if (product.form == kHalf) return;
+    const int block = product.block, blocks = product.inputs / block;
+    for (int i = from; i < to; i += block) {
+        const size_t at = static_cast<size_t>(row) * blocks + i / block;
+        round_block<V>(own + i, block, rounded.numbers.data() + static_cast<size_t>(row) * rounded.width + i,
+                       rounded.scales.data() + at, rounded.sums.data() + at);
+    }
+}
+
+// `R` rows of x, that begin `stride` apart, times weights [inputs, outputs], plus a bias, to [rows, outputs].
 template <class V, int R>
-void project_rows(const Projection& projection, const float* x, int row, float* to) {
+void project_rows(const Projection& projection, const float* x, size_t stride, int row, float* to) {
     const int inputs = projection.inputs, outputs = projection.outputs;
     for (int at = 0; at < outputs; at += V::lanes) {
         typename V::Float sum[R];
@@ -211,7 +225,7 @@ void project_rows(const Projection& projection, const float* x, int row, float* 
         for (int i = 0; i < inputs; ++i) {
             const auto weight = V::load(projection.weights + static_cast<size_t>(i) * outputs + at);
             for (int r = 0; r < R; ++r)
-                sum[r] = V::add_product(weight, V::all(x[static_cast<size_t>(row + r) * inputs + i]), sum[r]);
+                sum[r] = V::add_product(weight, V::all(x[(row + r) * stride + i]), sum[r]);
         }
         for (int r = 0; r < R; ++r) V::store(to + static_cast<size_t>(row + r) * outputs + at, sum[r]);
     }
@@ -351,8 +365,8 @@ class Step final : public Stepper {
 
     void project(const Projection& projection, const float* x, int rows, float* to) const override {
         int row = 0;
-        for (; row + 8 <= rows; row += 8) project_rows<V, 8>(projection, x, row, to);
-        for (; row < rows; ++row) project_rows<V, 1>(projection, x, row, to);
+        for (; row + 8 <= rows; row += 8) project_rows<V, 8>(projection, x, projection.inputs, row, to);
+        for (; row < rows; ++row) project_rows<V, 1>(projection, x, projection.inputs, row, to);
     }
 
     void begin(const Batch& batch) override {
@@ -387,7 +401,7 @@ class Step final : public Stepper {
     void chunk(int phase, int index) override {
         const int number = phase / 4;
         if (number == model_.layers) {
-            make(model_.predict, index, {&narrow_, x_.data()}, batch_.logits, tiles(model_.predict) * kTile);
+            make(model_.predict, index, {&narrow_, x_.data()}, batch_.logits, tiles_of(model_.predict) * kTile);
             return;
         }
         const Layer& layer = model_.layer[number];
@@ -434,18 +448,16 @@ class Step final : public Stepper {
     // Channels of all heads together, which pruned networks have fewer of than hidden ones.
     int attention() const { return model_.heads * model_.head_size; }
 
-    static int tiles(const Product& product) { return (product.outputs + kTile - 1) / kTile; }
-
     // Tiles that stay together, so that what is rounded of them is whole blocks.
     int together() const { return larger(kTogether, model_.layer[0].outer.block / kTile); }
 
-    int units(const Product& product) const { return (tiles(product) + together() - 1) / together(); }
+    int units(const Product& product) const { return (tiles_of(product) + together() - 1) / together(); }
 
     int pieces(const Product& product) const { return members_ == 1 ? 1 : smaller(units(product), kPieces * members_); }
 
     // The first tile of a piece, which is the end of the one before.
     int first_tile(const Product& product, int piece) const {
-        return smaller(units(product) * piece / pieces(product) * together(), tiles(product));
+        return smaller(units(product) * piece / pieces(product) * together(), tiles_of(product));
     }
 
     void make(const Product& product, int piece, const Inputs& in, float* out, size_t stride) {
@@ -460,7 +472,7 @@ class Step final : public Stepper {
         for (int i = 0; i < batch_.count; ++i) {
             float* own = inner_.data() + static_cast<size_t>(i) * model_.feed_forward;
             for (int j = from; j < to; j += V::lanes) V::store(own + j, V::largest(V::load(own + j), V::zero()));
-            round_part(own, i, from, to, layer.outer, wide_);
+            round_part<V>(own, i, from, to, layer.outer, wide_);
         }
     }
 
@@ -515,17 +527,7 @@ class Step final : public Stepper {
 
     void round_all(const float* from, const Product& product) {
         for (int i = 0; i < batch_.count; ++i)
-            round_part(from + static_cast<size_t>(i) * product.inputs, i, 0, product.inputs, product, narrow_);
-    }
-
-    static void round_part(const float* own, int row, int from, int to, const Product& product, Rounded& rounded) {
-        if (product.form == kHalf) return;
-        const int block = product.block, blocks = product.inputs / block;
-        for (int i = from; i < to; i += block) {
-            const size_t at = static_cast<size_t>(row) * blocks + i / block;
-            round_block<V>(own + i, block, rounded.numbers.data() + static_cast<size_t>(row) * rounded.width + i,
-                           rounded.scales.data() + at, rounded.sums.data() + at);
-        }
+            round_part<V>(from + static_cast<size_t>(i) * product.inputs, i, 0, product.inputs, product, narrow_);
     }
 
     static constexpr int kTogether = 4;  // Tiles; BLOCKS of packing.py divide them or are so many times as large.

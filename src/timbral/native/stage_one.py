@@ -16,8 +16,9 @@ from timbral.models.weights import Adapter
 from timbral.models.weights.graph_file import read_graph_file
 from timbral.models.weights.parameters import Parameter, read_parameters
 from timbral.native.binding import Batch, Layer, Model, Product, Projection, library
-from timbral.native.packing import TILE, block, filled_up, pack, readable
+from timbral.native.packing import TILE, block, pack, readable
 from timbral.native.pages import pages
+from timbral.native.structures import Arrays
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -90,7 +91,7 @@ class StageOneKernel:
         spin_us: int,
         variant: str,
     ) -> None:
-        self._kept: list[NDArray[Any]] = []
+        self._arrays = Arrays()
         count, heads = _layers(weights.parameters), weights.heads
         layers = (Layer * count)(*(self._layer(weights, f"h.layers.{index}.") for index in range(count)))
         predict = self._product(weights, _PREDICT, None)
@@ -204,27 +205,11 @@ class StageOneKernel:
             self._product(weights, prefix + name, prefix + bias)
             for name, bias in zip(_PRODUCTS, _BIASES, strict=True)
         )
-        return Layer(*products, *(self._address(weights.read(prefix + name)) for name in _NORMS))
+        return Layer(*products, *(self._arrays.address(weights.read(prefix + name)) for name in _NORMS))
 
     def _product(self, weights: StageOneWeights, name: str, bias: str | None) -> Product:
         packed = pack(weights.parameters[name], weights.changed)
-        added = np.zeros(packed.outputs, np.float32) if bias is None else weights.read(bias)
-        return Product(
-            packed.form,
-            packed.inputs,
-            packed.outputs,
-            packed.block,
-            packed.scales.dtype == np.float32,
-            self._address(packed.weights),
-            self._address(packed.scales),
-            self._address(filled_up(added)),
-        )
-
-    def _address(self, array: NDArray[Any]) -> int:
-        """Where an array lies, which is kept for as long as this is."""
-        kept = np.ascontiguousarray(array)
-        self._kept.append(kept)
-        return int(kept.ctypes.data)
+        return self._arrays.product(packed, None if bias is None else weights.read(bias))
 
 
 class _Features:

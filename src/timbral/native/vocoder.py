@@ -18,6 +18,7 @@ from timbral.models.weights.graph_file import Constant, read_graph_file
 from timbral.models.weights.parameters import Parameter, read_parameters
 from timbral.native.binding import Convolution, Generator, Vocoding, WideConvolution, library
 from timbral.native.packing import TILE, filled_up
+from timbral.native.structures import Arrays
 
 Floats = NDArray[np.float32]
 
@@ -158,7 +159,7 @@ class VocoderKernel:
     """
 
     def __init__(self, weights: VocoderWeights, *, threads: int, spin_us: int, variant: str) -> None:
-        self._kept: list[NDArray[Any]] = []
+        self._arrays = Arrays()
         self._lock = threading.Lock()
         self._buffers = np.zeros((4, 0), np.float32)
         stages, pairs = weights.stages, weights.pair_names()
@@ -181,7 +182,7 @@ class VocoderKernel:
             float(weights.bias(_LAST, 1)[0]),
             (WideConvolution * len(upsampling))(*upsampling),
             (Convolution * len(convolutions))(*convolutions),
-            self._address(last_weights),
+            self._arrays.address(last_weights),
         )
         rates = np.cumprod([layer.rate for layer in upsampling])
         self._hop = int(rates[-1])
@@ -265,10 +266,10 @@ class VocoderKernel:
             len(scales),
             taps,
             rate,
-            self._address(tiled),
-            self._address(scales),
-            None if bias is None else self._address(filled_up(bias)),
-            self._address(shifts.astype(np.int32)),
+            self._arrays.address(tiled),
+            self._arrays.address(scales),
+            None if bias is None else self._arrays.address(filled_up(bias)),
+            self._arrays.address(shifts.astype(np.int32)),
         )
 
     def _convolution(self, weights: VocoderWeights, name: str) -> Convolution:
@@ -284,17 +285,11 @@ class VocoderKernel:
             len(numbers),
             taps,
             step,
-            self._address(tiled),
-            self._address(filled_up(scales)),
-            self._address(filled_up(weights.bias(name, channels))),
-            self._address(numbers.sum((1, 2), dtype=np.int32)),
+            self._arrays.address(tiled),
+            self._arrays.address(filled_up(scales)),
+            self._arrays.address(filled_up(weights.bias(name, channels))),
+            self._arrays.address(numbers.sum((1, 2), dtype=np.int32)),
         )
-
-    def _address(self, array: NDArray[Any]) -> int:
-        """Where an array lies, which is kept for as long as this is."""
-        kept = np.ascontiguousarray(array)
-        self._kept.append(kept)
-        return int(kept.ctypes.data)
 
 
 def _whole(channels: int) -> int:

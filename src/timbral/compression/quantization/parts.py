@@ -23,6 +23,7 @@ from timbral.compression.quantization.spectra import mean_square_difference
 from timbral.compression.quantization.speech import CalibrationSpeech, Utterance
 from timbral.inference.acoustic.flow_matching import FlowDecoder
 from timbral.inference.acoustic.interface import AcousticDecoder, Network, TimedTokens
+from timbral.inference.acoustic.latent_network import LatentGraph
 from timbral.inference.acoustic.source_filter import SourceFilterDecoder
 from timbral.inference.acoustic.vits import VitsDecoder
 from timbral.inference.reference_encoder import Recording
@@ -118,8 +119,8 @@ class _Maker:
         decoder: AcousticDecoder
         pitch = _Pitch(graphs[0])
         if shape.kind == "source-filter":
-            phonemes = self._bundle.manifest.semantic.phonemes
-            decoder = SourceFilterDecoder(pitch, graphs[1], shape, rate, phonemes)
+            unknown = self._bundle.manifest.semantic.phonemes if shape.phones else None
+            decoder = SourceFilterDecoder(LatentGraph(pitch, unknown), graphs[1], shape, rate)
         elif shape.kind == "vits":
             decoder = VitsDecoder(graphs[0], graphs[1], _overlap(self._model), shape, rate)
         else:

@@ -13,7 +13,9 @@
 
 from pathlib import Path
 
+import onnx
 import torch
+from torch import Tensor
 
 from timbral.conversion.export.graph import to_graph
 from timbral.conversion.export.precision import Precision
@@ -21,7 +23,10 @@ from timbral.conversion.export.weights import write_graphs
 from timbral.models import files
 from timbral.nets.content_encoder import ReferenceEncoder
 from timbral.nets.durations import DurationPredictor
-from timbral.nets.source_filter import EnvelopePredictor, LatentNet, SourceFilterVocoder
+from timbral.nets.source_filter import EnvelopePredictor, LatentNet, SourceFilterConfig, SourceFilterVocoder
+
+_TOKENS = 20
+"""Of the examples that graphs are traced with."""
 
 
 def export_reference(network: ReferenceEncoder, folder: Path, precision: Precision = "fp32") -> None:
@@ -48,20 +53,12 @@ def export_acoustic(
 ) -> None:
     """Writes the graphs of stage two."""
     config, both = latent.config, EnvelopePredictor(latent, vocoder)
-    tokens, frames = 20, 20 * config.frames_per_token
-    timbre = torch.randn(1, config.timbre)
-    timbre[:, -1] = 7.5
-    phones = {"phones": torch.zeros(1, tokens, 2, dtype=torch.long)} if config.phonemes else {}
+    tokens, frames = _TOKENS, _TOKENS * config.frames_per_token
+    timbre = _timbre(config)
     write_graphs(
         folder,
         {
-            files.LATENT: to_graph(
-                latent,
-                latent.speak if config.phonemes else latent,
-                {"tokens": torch.zeros(1, tokens, dtype=torch.long), "timbre": timbre, **phones},
-                ("latent", "f0"),
-                {name: {1: "tokens"} for name in ("tokens", *phones)},
-            ),
+            files.LATENT: latent_graph(latent),
             files.VOCODER: to_graph(
                 vocoder,
                 lambda *inputs: (vocoder(*inputs),),
@@ -97,6 +94,25 @@ def export_acoustic(
         "acoustic.weights",
         precision,
     )
+
+
+def latent_graph(latent: LatentNet) -> onnx.ModelProto:
+    """`latent.onnx` in float32."""
+    config = latent.config
+    phones = {"phones": torch.zeros(1, _TOKENS, 2, dtype=torch.long)} if config.phonemes else {}
+    return to_graph(
+        latent,
+        latent.speak if config.phonemes else latent,
+        {"tokens": torch.zeros(1, _TOKENS, dtype=torch.long), "timbre": _timbre(config), **phones},
+        ("latent", "f0"),
+        {name: {1: "tokens"} for name in ("tokens", *phones)},
+    )
+
+
+def _timbre(config: SourceFilterConfig) -> Tensor:
+    timbre = torch.randn(1, config.timbre)
+    timbre[:, -1] = 7.5
+    return timbre
 
 
 def export_durations(

@@ -18,7 +18,7 @@ Network = Callable[[Mapping[str, NDArray[Any]]], list[NDArray[Any]]]
 """An open graph, or what else maps inputs by name to outputs in order."""
 
 
-def engine_of(network: Network) -> str:
+def engine_of(network: object) -> str:
     """What runs a network, as far as it says so."""
     return str(getattr(network, "engine", "unknown"))
 
