@@ -15,6 +15,7 @@
 #endif
 
 #include "avx512.h"
+#include "envelope.h"
 #include "latent.h"
 #include "stage_one.h"
 #include "vocoder.h"
@@ -218,6 +219,7 @@ struct ManyRows<Amx> {
 Stepper* open_amx(const Model& model, int members) { return new Step<Amx>(model, members); }
 Vocoder* open_vocoder_amx(const Generator& generator, int members) { return new Vocode<Amx>(generator, members); }
 void speak_latent_amx(const LatentNetwork& network, const Speaking& speaking) { speak_latent<Amx>(network, speaking); }
+void shape_envelope_amx(const EnvelopeNetwork& network, const Shaping& shaping) { shape_envelope<Amx>(network, shaping); }
 
 }  // namespace timbral
 #if defined(__clang__)

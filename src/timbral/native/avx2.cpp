@@ -11,6 +11,7 @@
 #endif
 
 #include "candidates.h"
+#include "envelope.h"
 #include "latent.h"
 #include "stage_one.h"
 
@@ -104,6 +105,7 @@ struct Avx2 {
 
 Stepper* open_avx2(const Model& model, int members) { return new Step<Avx2>(model, members); }
 void speak_latent_avx2(const LatentNetwork& network, const Speaking& speaking) { speak_latent<Avx2>(network, speaking); }
+void shape_envelope_avx2(const EnvelopeNetwork& network, const Shaping& shaping) { shape_envelope<Avx2>(network, shaping); }
 int find_candidates_avx2(const Choice& choice) { return find_candidates<Avx2>(choice); }
 
 }  // namespace timbral

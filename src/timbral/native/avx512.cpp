@@ -13,6 +13,7 @@
 
 #include "avx512.h"
 #include "candidates.h"
+#include "envelope.h"
 #include "latent.h"
 #include "stage_one.h"
 #include "vocoder.h"
@@ -22,6 +23,7 @@ namespace timbral {
 Stepper* open_avx512(const Model& model, int members) { return new Step<Avx512>(model, members); }
 Vocoder* open_vocoder_avx512(const Generator& generator, int members) { return new Vocode<Avx512>(generator, members); }
 void speak_latent_avx512(const LatentNetwork& network, const Speaking& speaking) { speak_latent<Avx512>(network, speaking); }
+void shape_envelope_avx512(const EnvelopeNetwork& network, const Shaping& shaping) { shape_envelope<Avx512>(network, shaping); }
 int find_candidates_avx512(const Choice& choice) { return find_candidates<Avx512>(choice); }
 
 }  // namespace timbral

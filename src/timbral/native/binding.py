@@ -161,6 +161,12 @@ class Vocoding(ctypes.Structure):
     )
 
 
+class Norm(ctypes.Structure):
+    """`Norm` of model.h."""
+
+    _fields_ = (("weight", c_void_p), ("bias", c_void_p))
+
+
 class FilmBlock(ctypes.Structure):
     """`FilmBlock` of model.h."""
 
@@ -168,11 +174,23 @@ class FilmBlock(ctypes.Structure):
         ("taps", c_int32),
         ("mix", c_void_p),
         ("mix_bias", c_void_p),
-        ("norm_weight", c_void_p),
-        ("norm_bias", c_void_p),
+        ("norm", Norm),
         ("film", Product),
         ("up", Product),
         ("down", Product),
+    )
+
+
+class FilmBlocks(ctypes.Structure):
+    """`FilmBlocks` of model.h."""
+
+    _fields_ = (
+        ("channels", c_int32),
+        ("inner", c_int32),
+        ("count", c_int32),
+        ("epsilon", c_float),
+        ("blocks", POINTER(FilmBlock)),
+        ("condition", Projection * 2),
     )
 
 
@@ -180,19 +198,14 @@ class LatentNetwork(ctypes.Structure):
     """`LatentNetwork` of model.h."""
 
     _fields_ = (
-        ("channels", c_int32),
-        ("inner", c_int32),
+        ("blocks", FilmBlocks),
         ("token_blocks", c_int32),
-        ("frame_blocks", c_int32),
         ("rate", c_int32),
         ("pitch_taps", c_int32),
-        ("epsilon", c_float),
         ("pitch_bias", c_float),
-        ("blocks", POINTER(FilmBlock)),
-        ("condition", Projection * 2),
         ("spread", Product),
         ("to_latent", Product),
-        ("to_pitch", Projection),
+        ("to_pitch", Product),
         ("pitch_weights", c_void_p),
     )
 
@@ -212,6 +225,31 @@ class Speaking(ctypes.Structure):
     )
 
 
+class EnvelopeNetwork(ctypes.Structure):
+    """`EnvelopeNetwork` of model.h."""
+
+    _fields_ = (
+        ("blocks", FilmBlocks),
+        ("norm", Norm),
+        ("inputs", c_int32),
+        ("from_latent", Product),
+        ("to_envelope", Product),
+        ("to_aperiodicity", Product),
+    )
+
+
+class Shaping(ctypes.Structure):
+    """`Shaping` of model.h."""
+
+    _fields_ = (
+        ("frames", c_int32),
+        ("x", c_void_p),
+        ("timbre", c_void_p),
+        ("envelope", c_void_p),
+        ("aperiodicity", c_void_p),
+    )
+
+
 _STRUCTURES = (
     Product,
     Projection,
@@ -224,8 +262,11 @@ _STRUCTURES = (
     Generator,
     Vocoding,
     FilmBlock,
+    FilmBlocks,
     LatentNetwork,
     Speaking,
+    EnvelopeNetwork,
+    Shaping,
 )
 """What compiled code is handed, in the order in which it tells their sizes."""
 
@@ -267,6 +308,8 @@ def library() -> ctypes.CDLL | None:
     functions.timbral_vocode.restype = None
     functions.timbral_speak_latent.argtypes = (c_char_p, POINTER(LatentNetwork), POINTER(Speaking))
     functions.timbral_speak_latent.restype = c_int32
+    functions.timbral_shape_envelope.argtypes = (c_char_p, POINTER(EnvelopeNetwork), POINTER(Shaping))
+    functions.timbral_shape_envelope.restype = c_int32
     functions.timbral_finder.argtypes = (c_char_p,)
     functions.timbral_finder.restype = c_void_p
     return functions

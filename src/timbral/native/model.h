@@ -135,33 +135,42 @@ struct Vocoding {
 
 constexpr int kMostBlocks = 64;  // MOST_BLOCKS of latent.py
 
+struct Norm {
+    const float* weight;
+    const float* bias;
+};
+
 // A block of ConvNeXt whose normalised channels are scaled and shifted by a condition.
 struct FilmBlock {
-    int32_t taps;            // odd
-    const float* mix;        // [taps, channels]
-    const float* mix_bias;   // [channels]
-    const float* norm_weight;
-    const float* norm_bias;
+    int32_t taps;           // odd
+    const float* mix;       // [taps, channels]
+    const float* mix_bias;  // [channels]
+    Norm norm;
     Product film;  // of the condition: [2, channels], what is added to a scale of 1, and the shift
     Product up;
     Product down;
 };
 
-// The latent network of sovits-tiny. Channels are a multiple of kTile, as are those inside the blocks.
-struct LatentNetwork {
+// Blocks of one width. Channels are a multiple of kTile, as are those inside the blocks.
+struct FilmBlocks {
     int32_t channels;
     int32_t inner;  // channels inside a block
-    int32_t token_blocks;
-    int32_t frame_blocks;  // at least one
-    int32_t rate;          // frames of a token
-    int32_t pitch_taps;    // odd
-    float epsilon;         // of the layer norms
-    float pitch_bias;
-    const FilmBlock* blocks;  // [token_blocks + frame_blocks], kMostBlocks at most
+    int32_t count;  // kMostBlocks at most
+    float epsilon;  // of the norms
+    const FilmBlock* blocks;
     Projection condition[2];  // of the timbre
-    Product spread;           // [rate, channels] of a token
+};
+
+// Tokens to latent frames and F0.
+struct LatentNetwork {
+    FilmBlocks blocks;  // those of tokens, and then those of frames, of which there is one at least
+    int32_t token_blocks;
+    int32_t rate;        // frames of a token
+    int32_t pitch_taps;  // odd
+    float pitch_bias;
+    Product spread;  // [rate, channels] of a token
     Product to_latent;
-    Projection to_pitch;         // of [pitch_taps, channels]
+    Product to_pitch;            // of [pitch_taps, channels]
     const float* pitch_weights;  // [outputs of to_pitch]
 };
 
@@ -175,6 +184,25 @@ struct Speaking {
     const float* timbre;
     float* latent;  // of the last pass, [frames, outputs in whole tiles]
     float* pitch;   // [passes, frames], octaves from the speaker's mean
+};
+
+// Latent frames to spectral envelopes.
+struct EnvelopeNetwork {
+    FilmBlocks blocks;
+    Norm norm;
+    int32_t inputs;       // values of a frame
+    Product from_latent;  // of [taps, inputs]
+    Product to_envelope;
+    Product to_aperiodicity;
+};
+
+// Frames of which envelopes are asked for.
+struct Shaping {
+    int32_t frames;
+    const float* x;  // [frames and taps less one, inputs], with zeros at both ends
+    const float* timbre;
+    float* envelope;      // [frames, outputs in whole tiles]
+    float* aperiodicity;  // the same
 };
 
 }  // namespace timbral

@@ -22,15 +22,15 @@ namespace {
 Variant variant(const char* name) {
 #if defined(TIMBRAL_X86)
 #if defined(TIMBRAL_AMX)
-    if (strcmp(name, "amx") == 0 && has_amx()) return {open_amx, open_vocoder_amx, speak_latent_amx, find_candidates_avx512};
+    if (strcmp(name, "amx") == 0 && has_amx()) return {open_amx, open_vocoder_amx, speak_latent_amx, shape_envelope_amx, find_candidates_avx512};
 #endif
-    if (strcmp(name, "avx512") == 0 && has_avx512()) return {open_avx512, open_vocoder_avx512, speak_latent_avx512, find_candidates_avx512};
-    if (strcmp(name, "avx2") == 0 && has_avx2()) return {open_avx2, nullptr, speak_latent_avx2, find_candidates_avx2};
+    if (strcmp(name, "avx512") == 0 && has_avx512()) return {open_avx512, open_vocoder_avx512, speak_latent_avx512, shape_envelope_avx512, find_candidates_avx512};
+    if (strcmp(name, "avx2") == 0 && has_avx2()) return {open_avx2, nullptr, speak_latent_avx2, shape_envelope_avx2, find_candidates_avx2};
 #elif defined(TIMBRAL_ARM)
-    if (strcmp(name, "neon") == 0 && has_dotprod()) return {open_neon, open_vocoder_neon, speak_latent_neon, find_candidates_neon};
+    if (strcmp(name, "neon") == 0 && has_dotprod()) return {open_neon, open_vocoder_neon, speak_latent_neon, shape_envelope_neon, find_candidates_neon};
 #endif
     (void)name;
-    return {nullptr, nullptr, nullptr, nullptr};
+    return {nullptr, nullptr, nullptr, nullptr, nullptr};
 }
 
 bool fits(const Model& model, const Batch& batch) {
@@ -43,6 +43,17 @@ bool fits(const Model& model, const Batch& batch) {
             return false;
     }
     return true;
+}
+
+template <class Network, class Asked>
+int32_t run_here(void (*run)(const Network&, const Asked&), const Network& network, const Asked& asked) {
+    if (!run) return 1;
+    try {
+        run(network, asked);
+    } catch (const std::bad_alloc&) {
+        return 2;
+    }
+    return 0;
 }
 
 struct Opened {
@@ -121,17 +132,17 @@ TIMBRAL_EXPORT void timbral_vocode(OpenedVocoder* opened, const timbral::Vocodin
 // Whether there is a vocoder of that name.
 TIMBRAL_EXPORT int32_t timbral_can_vocode(const char* name) { return timbral::variant(name).open_vocoder != nullptr; }
 
-// Latent and pitch of some frames, in this thread. 0: done. 1: no variant of that name runs here. 2: no memory.
+// Latent and pitch of some frames, in this thread, as is all that follows. 0: done. 1: no variant of that name runs here. 2: no
+// memory.
 TIMBRAL_EXPORT int32_t timbral_speak_latent(const char* name, const timbral::LatentNetwork* network,
                                             const timbral::Speaking* speaking) {
-    const auto speak = timbral::variant(name).speak_latent;
-    if (!speak) return 1;
-    try {
-        speak(*network, *speaking);
-    } catch (const std::bad_alloc&) {
-        return 2;
-    }
-    return 0;
+    return timbral::run_here(timbral::variant(name).speak_latent, *network, *speaking);
+}
+
+// Spectral envelopes of some frames.
+TIMBRAL_EXPORT int32_t timbral_shape_envelope(const char* name, const timbral::EnvelopeNetwork* network,
+                                              const timbral::Shaping* shaping) {
+    return timbral::run_here(timbral::variant(name).shape_envelope, *network, *shaping);
 }
 
 // Where the function lies that finds candidates; null where there is none of that name.
@@ -145,7 +156,8 @@ TIMBRAL_EXPORT uint64_t timbral_layout() {
     for (const uint64_t size : {sizeof(timbral::Product), sizeof(timbral::Projection), sizeof(timbral::Layer), sizeof(timbral::Model),
                                 sizeof(timbral::Batch), sizeof(timbral::Choice), sizeof(timbral::Convolution),
                                 sizeof(timbral::WideConvolution), sizeof(timbral::Generator), sizeof(timbral::Vocoding), sizeof(timbral::FilmBlock),
-                                sizeof(timbral::LatentNetwork), sizeof(timbral::Speaking)})
+                                sizeof(timbral::FilmBlocks), sizeof(timbral::LatentNetwork), sizeof(timbral::Speaking),
+                                sizeof(timbral::EnvelopeNetwork), sizeof(timbral::Shaping)})
         sizes = sizes * 4099 + size;
     return sizes;
 }

@@ -11,6 +11,7 @@
 #endif
 
 #include "candidates.h"
+#include "envelope.h"
 #include "latent.h"
 #include "stage_one.h"
 #include "vocoder.h"
@@ -111,6 +112,7 @@ struct Neon {
 Stepper* open_neon(const Model& model, int members) { return new Step<Neon>(model, members); }
 Vocoder* open_vocoder_neon(const Generator& generator, int members) { return new Vocode<Neon>(generator, members); }
 void speak_latent_neon(const LatentNetwork& network, const Speaking& speaking) { speak_latent<Neon>(network, speaking); }
+void shape_envelope_neon(const EnvelopeNetwork& network, const Shaping& shaping) { shape_envelope<Neon>(network, shaping); }
 int find_candidates_neon(const Choice& choice) { return find_candidates<Neon>(choice); }
 
 }  // namespace timbral

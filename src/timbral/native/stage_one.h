@@ -131,12 +131,11 @@ void rounded_tile(const Product& product, int tile, const Rounded& in, int row, 
             V::store(out + r * stride + tile * kTile + part * V::lanes, total[r][part]);
 }
 
-// The same with float16 weights and inputs [rows, inputs] as they are; even and odd inputs are summed apart.
+// The same with float16 weights and `R` rows of inputs as they are; even and odd inputs are summed apart.
 template <class V, int R>
-void half_tile(const Product& product, int tile, const float* in, int row, float* out, size_t stride) {
+void half_tile(const Product& product, int tile, const float* in, size_t step, float* out, size_t stride) {
     const auto* weights =
         reinterpret_cast<const uint16_t*>(product.weights) + static_cast<size_t>(tile) * product.inputs * kTile;
-    const float* with = in + static_cast<size_t>(row) * product.inputs;
     for (int part = 0; part < V::parts; ++part) {
         typename V::Float even[R], odd[R];
         for (int r = 0; r < R; ++r) {
@@ -148,7 +147,7 @@ void half_tile(const Product& product, int tile, const float* in, int row, float
             V::prefetch(reinterpret_cast<const uint8_t*>(from) + kAhead);
             const auto first = V::widen(from), second = V::widen(from + kTile);
             for (int r = 0; r < R; ++r) {
-                const float* two = with + static_cast<size_t>(r) * product.inputs + i;
+                const float* two = in + r * step + i;
                 even[r] = V::add_product(first, V::all(two[0]), even[r]);
                 odd[r] = V::add_product(second, V::all(two[1]), odd[r]);
             }
@@ -158,17 +157,18 @@ void half_tile(const Product& product, int tile, const float* in, int row, float
     }
 }
 
-// Inputs of products, rounded where the weights have 8 or 4 bits, as they are where they have 16.
+// Inputs of products, rounded where the weights have 8 or 4 bits, as they are where they have 16; `step`: from row to row of these.
 struct Inputs {
     const Rounded* rounded;
     const float* plain;
+    size_t step;
 };
 
 template <class V, int R>
 void tile_of_rows(const Product& product, int tile, const Inputs& in, int row, float* out, size_t stride) {
     float* target = out + row * stride;
     if (product.form == kHalf)
-        half_tile<V, R>(product, tile, in.plain, row, target, stride);
+        half_tile<V, R>(product, tile, in.plain + row * in.step, in.step, target, stride);
     else
         rounded_tile<V, R>(product, tile, *in.rounded, row, target, stride);
 }
@@ -215,9 +215,9 @@ void round_part(const float* own, int row, int from, int to, const Product& prod
     }
 }
 
-// `R` rows of x, that begin `stride` apart, times weights [inputs, outputs], plus a bias, to [rows, outputs].
+// `R` rows of x [rows, inputs] times weights [inputs, outputs], plus a bias, to [rows, outputs].
 template <class V, int R>
-void project_rows(const Projection& projection, const float* x, size_t stride, int row, float* to) {
+void project_rows(const Projection& projection, const float* x, int row, float* to) {
     const int inputs = projection.inputs, outputs = projection.outputs;
     for (int at = 0; at < outputs; at += V::lanes) {
         typename V::Float sum[R];
@@ -225,7 +225,7 @@ void project_rows(const Projection& projection, const float* x, size_t stride, i
         for (int i = 0; i < inputs; ++i) {
             const auto weight = V::load(projection.weights + static_cast<size_t>(i) * outputs + at);
             for (int r = 0; r < R; ++r)
-                sum[r] = V::add_product(weight, V::all(x[(row + r) * stride + i]), sum[r]);
+                sum[r] = V::add_product(weight, V::all(x[static_cast<size_t>(row + r) * inputs + i]), sum[r]);
         }
         for (int r = 0; r < R; ++r) V::store(to + static_cast<size_t>(row + r) * outputs + at, sum[r]);
     }
@@ -365,8 +365,8 @@ class Step final : public Stepper {
 
     void project(const Projection& projection, const float* x, int rows, float* to) const override {
         int row = 0;
-        for (; row + 8 <= rows; row += 8) project_rows<V, 8>(projection, x, projection.inputs, row, to);
-        for (; row < rows; ++row) project_rows<V, 1>(projection, x, projection.inputs, row, to);
+        for (; row + 8 <= rows; row += 8) project_rows<V, 8>(projection, x, row, to);
+        for (; row < rows; ++row) project_rows<V, 1>(projection, x, row, to);
     }
 
     void begin(const Batch& batch) override {
@@ -377,7 +377,7 @@ class Step final : public Stepper {
         sum_.hold(hidden);
         three_.hold(3 * count * attention());
         inner_.hold(count * model_.feed_forward);
-        narrow_.hold(count, larger(model_.hidden, attention()));
+        narrow_.hold(count, larger(model_.hidden, model_.heads * model_.head_size));
         wide_.hold(count, model_.feed_forward);
         memcpy(x_.data(), batch.x, hidden * sizeof(float));
         round_all(x_.data(), model_.layer[0].queries);
@@ -401,7 +401,7 @@ class Step final : public Stepper {
     void chunk(int phase, int index) override {
         const int number = phase / 4;
         if (number == model_.layers) {
-            make(model_.predict, index, {&narrow_, x_.data()}, batch_.logits, tiles_of(model_.predict) * kTile);
+            make(model_.predict, index, {&narrow_, x_.data(), hidden()}, batch_.logits, tiles_of(model_.predict) * kTile);
             return;
         }
         const Layer& layer = model_.layer[number];
@@ -409,11 +409,11 @@ class Step final : public Stepper {
             case 0:
                 return attend_with(number, index);
             case 1:
-                return make(layer.attended, index, {&narrow_, mixed_.data()}, sum_.data(), model_.hidden);
+                return make(layer.attended, index, {&narrow_, mixed_.data(), attention()}, sum_.data(), model_.hidden);
             case 2:
                 return make_inner(layer, index);
             default:
-                return make(layer.outer, index, {&wide_, inner_.data()}, sum_.data(), model_.hidden);
+                return make(layer.outer, index, {&wide_, inner_.data(), feed_forward()}, sum_.data(), model_.hidden);
         }
     }
 
@@ -446,7 +446,9 @@ class Step final : public Stepper {
     }
 
     // Channels of all heads together, which pruned networks have fewer of than hidden ones.
-    int attention() const { return model_.heads * model_.head_size; }
+    size_t attention() const { return static_cast<size_t>(model_.heads) * model_.head_size; }
+    size_t hidden() const { return model_.hidden; }
+    size_t feed_forward() const { return model_.feed_forward; }
 
     // Tiles that stay together, so that what is rounded of them is whole blocks.
     int together() const { return larger(kTogether, model_.layer[0].outer.block / kTile); }
@@ -467,7 +469,7 @@ class Step final : public Stepper {
     }
 
     void make_inner(const Layer& layer, int piece) {
-        make(layer.inner, piece, {&narrow_, x_.data()}, inner_.data(), model_.feed_forward);
+        make(layer.inner, piece, {&narrow_, x_.data(), hidden()}, inner_.data(), model_.feed_forward);
         const int from = first_tile(layer.inner, piece) * kTile, to = first_tile(layer.inner, piece + 1) * kTile;
         for (int i = 0; i < batch_.count; ++i) {
             float* own = inner_.data() + static_cast<size_t>(i) * model_.feed_forward;
@@ -487,7 +489,7 @@ class Step final : public Stepper {
                 const int tile = (kind * model_.heads + head) * tiles_of_head + i;
                 // make_tile writes at the tile's own place, which lies elsewhere here.
                 float* out = three + kind * size + i * kTile - static_cast<size_t>(tile) * kTile;
-                make_tile<V>(model_.layer[layer].queries, tile, {&narrow_, x_.data()}, count, out, stride);
+                make_tile<V>(model_.layer[layer].queries, tile, {&narrow_, x_.data(), hidden()}, count, out, stride);
             }
         for (int i = 0; i < count; ++i) {
             const float* key = three + i * stride + size;
@@ -499,7 +501,7 @@ class Step final : public Stepper {
             attend<V>(three + i * stride, memory(layer, rows[i], head), next,
                       batch_.seen ? batch_.seen[i] : batch_.places[i] + 1,
                       scores_.data() + static_cast<size_t>(head) * model_.capacity,
-                      mixed_.data() + static_cast<size_t>(i) * attention() + head * size);
+                      mixed_.data() + i * attention() + head * size);
         }
     }
 

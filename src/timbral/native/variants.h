@@ -37,6 +37,7 @@ struct Variant {
     Stepper* (*open)(const Model& model, int members);
     Vocoder* (*open_vocoder)(const Generator& generator, int members);  // null where there is none
     void (*speak_latent)(const LatentNetwork& network, const Speaking& speaking);
+    void (*shape_envelope)(const EnvelopeNetwork& network, const Shaping& shaping);
     int (*find_candidates)(const Choice& choice);
 };
 
@@ -48,9 +49,13 @@ Vocoder* open_vocoder_avx512(const Generator& generator, int members);
 Vocoder* open_vocoder_amx(const Generator& generator, int members);
 Vocoder* open_vocoder_neon(const Generator& generator, int members);
 void speak_latent_avx2(const LatentNetwork& network, const Speaking& speaking);
+void shape_envelope_avx2(const EnvelopeNetwork& network, const Shaping& shaping);
 void speak_latent_avx512(const LatentNetwork& network, const Speaking& speaking);
+void shape_envelope_avx512(const EnvelopeNetwork& network, const Shaping& shaping);
 void speak_latent_amx(const LatentNetwork& network, const Speaking& speaking);
+void shape_envelope_amx(const EnvelopeNetwork& network, const Shaping& shaping);
 void speak_latent_neon(const LatentNetwork& network, const Speaking& speaking);
+void shape_envelope_neon(const EnvelopeNetwork& network, const Shaping& shaping);
 int find_candidates_avx2(const Choice& choice);
 int find_candidates_avx512(const Choice& choice);
 int find_candidates_neon(const Choice& choice);

@@ -59,26 +59,7 @@ def export_acoustic(
         folder,
         {
             files.LATENT: latent_graph(latent),
-            files.VOCODER: to_graph(
-                vocoder,
-                lambda *inputs: (vocoder(*inputs),),
-                {
-                    "latent": torch.randn(1, config.latent, frames),
-                    "timbre": timbre,
-                    "f0": torch.full((1, frames), 120.0),
-                    "phase": torch.rand(1, frames),
-                    "noise": torch.randn(1, frames * config.hop),
-                    "residuals": torch.randn(1, 7, 2, config.envelope),
-                },
-                ("audio",),
-                {
-                    "latent": {2: "frames"},
-                    "f0": {1: "frames"},
-                    "phase": {1: "frames"},
-                    "noise": {1: "samples"},
-                    "residuals": {1: "sounds"},
-                },
-            ),
+            files.VOCODER: vocoder_graph(vocoder),
             files.ENVELOPE: to_graph(
                 both,
                 lambda *inputs: (both(*inputs),),
@@ -106,6 +87,32 @@ def latent_graph(latent: LatentNet) -> onnx.ModelProto:
         {"tokens": torch.zeros(1, _TOKENS, dtype=torch.long), "timbre": _timbre(config), **phones},
         ("latent", "f0"),
         {name: {1: "tokens"} for name in ("tokens", *phones)},
+    )
+
+
+def vocoder_graph(vocoder: SourceFilterVocoder) -> onnx.ModelProto:
+    """`vocoder.onnx` in float32."""
+    config = vocoder.config
+    frames = _TOKENS * config.frames_per_token
+    return to_graph(
+        vocoder,
+        lambda *inputs: (vocoder(*inputs),),
+        {
+            "latent": torch.randn(1, config.latent, frames),
+            "timbre": _timbre(config),
+            "f0": torch.full((1, frames), 120.0),
+            "phase": torch.rand(1, frames),
+            "noise": torch.randn(1, frames * config.hop),
+            "residuals": torch.randn(1, 7, 2, config.envelope),
+        },
+        ("audio",),
+        {
+            "latent": {2: "frames"},
+            "f0": {1: "frames"},
+            "phase": {1: "frames"},
+            "noise": {1: "samples"},
+            "residuals": {1: "sounds"},
+        },
     )
 
 

@@ -12,7 +12,7 @@ from timbral.inference.acoustic.networks import open_network
 from timbral.inference.sessions import SessionOptions, on_cuda
 from timbral.models import Bundle, SourceFilter, files
 from timbral.native.binding import usable_variants
-from timbral.native.latent import LatentKernel, LatentWeights
+from timbral.native.latent import LatentKernel, latent_weights
 
 Ids = NDArray[np.int64]
 
@@ -81,5 +81,5 @@ def open_kernel(
     variants = usable_variants()
     if options.engine not in ("auto", "native") or on_cuda(options) or not variants:
         return None
-    weights = LatentWeights.of(path, shape, options.adapter)
-    return None if weights is None else LatentKernel(weights, variant or variants[0])
+    weights = latent_weights(path, shape, options.adapter)
+    return None if weights is None else LatentKernel(weights, shape, variant or variants[0])

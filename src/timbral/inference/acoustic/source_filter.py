@@ -14,11 +14,11 @@ from timbral.inference.acoustic.frames import HarmonicSource, TimeStretch
 from timbral.inference.acoustic.interface import Network, Samples, TimedTokens, engine_of, timbre_of
 from timbral.inference.acoustic.latent_network import LatentNetwork, open_latent
 from timbral.inference.acoustic.melody import Melody
-from timbral.inference.acoustic.networks import open_network
+from timbral.inference.acoustic.source_filter_vocoder import open_vocoder
 from timbral.inference.request import UtteranceRequest
 from timbral.inference.seeds import derive_seed, noise
 from timbral.inference.sessions import SessionOptions
-from timbral.models import Bundle, SourceFilter, files
+from timbral.models import Bundle, SourceFilter
 
 SMALLEST, GROWTH, LARGEST = 0.5, 3, 4
 """Windows grow by GROWTH from SMALLEST to LARGEST times the model's; utterances after the first begin with the largest."""
@@ -42,13 +42,8 @@ class SourceFilterDecoder:
     @classmethod
     def open(cls, bundle: Bundle, shape: SourceFilter, options: SessionOptions) -> "SourceFilterDecoder":
         """Opens `latent.onnx` and `vocoder.onnx`."""
-        residuals = ("residuals",) if shape.envelope else ()
-        inputs = ("latent", "timbre", "f0", "phase", "noise", *residuals)
-        # OpenVINO shows no gain here.
-        vocoder = open_network(
-            bundle.path(files.VOCODER), inputs, ("audio",), options, exact=True, gains=False
-        )
-        return cls(open_latent(bundle, shape, options), vocoder, shape, bundle.manifest.sample_rate)
+        latent, vocoder = open_latent(bundle, shape, options), open_vocoder(bundle, shape, options)
+        return cls(latent, vocoder, shape, bundle.manifest.sample_rate)
 
     def opening(self, request: UtteranceRequest) -> int:
         """The first window and what it sees after its end. See AcousticDecoder."""
