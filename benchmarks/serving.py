@@ -63,6 +63,8 @@ async def sixteen(server: Server, clients: Clients, quick: bool, requests: int) 
     return {
         "requests": len(answers),
         **_first_sound(answers),
+        "stalled_p50_ms": _ms(percentile([a.stalled_s for a in answers], 0.5)),
+        "stalled_p95_ms": _ms(percentile([a.stalled_s for a in answers], 0.95)),
         "seconds_each": round(audio / len(answers), 1),
         "times_real_time": round(audio / seconds, 1),
         "cpu_s_per_second_of_speech": round((server.cpu_s() - before) / audio, 3),

@@ -24,8 +24,8 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Answer:
-    """One request. status 0: the connection failed. first_s, total_s: seconds since it was sent. cpu_s: of the server until
-    its first sound.
+    """One request. status 0: the connection failed. first_s, total_s: seconds since it was sent. stalled_s: of silence in the
+    middle, for who plays the sound as it comes. cpu_s: of the server until its first sound.
     """
 
     status: int
@@ -33,6 +33,7 @@ class Answer:
     first_s: float = 0.0
     total_s: float = 0.0
     audio_s: float = 0.0
+    stalled_s: float = 0.0
     digest: str = ""
     cpu_s: float = 0.0
 
@@ -100,14 +101,17 @@ class Clients:
         """One request, whose sound is read to its end and not kept."""
         body = {"input": text, "response_format": "pcm", **fields}
         sent, before = time.perf_counter(), self._server.cpu_s()
-        answer, digest, size = Answer(0, sent), hashlib.sha256(), 0
+        answer, digest, size, played = Answer(0, sent), hashlib.sha256(), 0, 0.0
         try:
             async with self._client.stream("POST", "/v1/audio/speech", json=body) as response:
                 answer.status = response.status_code
                 async for chunk in response.aiter_raw():
+                    now = time.perf_counter() - sent
                     if not size:
-                        answer.first_s = time.perf_counter() - sent
+                        answer.first_s = played = now
                         answer.cpu_s = self._server.cpu_s() - before
+                    answer.stalled_s += max(0.0, now - played)
+                    played = max(now, played) + len(chunk) / (2 * RATE)
                     size += len(chunk)
                     digest.update(chunk)
         except httpx.HTTPError:

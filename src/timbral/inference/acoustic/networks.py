@@ -1,6 +1,7 @@
 """Opens the networks of stage two by the engine that runs them fastest, or by the one that was asked for.
 
-native: compiled kernels, for HiFi-GAN with 8-bit convolutions, on processors with products of 8-bit numbers.
+native: compiled kernels, for HiFi-GAN with 8-bit convolutions, on processors with products of 8-bit numbers; `latent_network` and
+`source_filter_vocoder` open those of the embedded family.
 openvino: OpenVINO, where it is installed; graphs of bundles of less than float32 in bfloat16 where the processor has it.
 onnxruntime: everywhere, and on CUDA.
 
