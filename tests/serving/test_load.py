@@ -9,12 +9,15 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from tests.helpers.paths import DATA
 from tests.helpers.serving import RunningServer
-from timbral.serving.config import EngineConfig
+from timbral.serving.config import EngineConfig, ServeConfig, StorageConfig
 from timbral.serving.engine.admission import Admission
 from timbral.serving.errors import BusyError
+from timbral.serving.http.crowd import CrowdCheck
+from timbral.serving.services import Services
 
 TEXTS = [
     "The quick brown fox jumps over the lazy dog.",
@@ -36,6 +39,31 @@ def test_the_same_samples_alone_and_in_company(server: RunningServer) -> None:
     with ThreadPoolExecutor(len(asked)) as threads:
         together = list(threads.map(lambda one: server.speak(**one).content, asked))  # type: ignore[arg-type]
     assert together == alone
+
+
+@pytest.mark.parametrize("prefix", ["", "/tts"])
+def test_arrivals_are_counted_behind_a_prefix_as_well(tmp_path: Path, prefix: str) -> None:
+    config = ServeConfig(storage=StorageConfig(folder=tmp_path), engine=EngineConfig(streams=1))
+    services = Services.open(config)
+    answers = []
+
+    async def speak(scope: Scope, receive: Receive, send: Send) -> None:
+        """A route: while it speaks, another request comes."""
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await check(asked(), receive, send)
+
+    async def receive() -> Message:
+        raise AssertionError("nothing is read")
+
+    async def send(message: Message) -> None:
+        answers.append(message.get("status"))
+
+    def asked() -> Scope:
+        return {"type": "http", "path": f"{prefix}/v1/audio/speech", "root_path": prefix, "headers": []}
+
+    check = CrowdCheck(speak, services.speaker.admission, services.keys, services.metrics)
+    asyncio.run(check(asked(), receive, send))
+    assert answers == [200, 429, None]
 
 
 def test_what_is_too_much_is_refused_at_once(tmp_path: Path) -> None:

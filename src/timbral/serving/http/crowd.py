@@ -10,7 +10,7 @@ from timbral.serving.errors import ApiError, BusyError, error_response
 from timbral.serving.metrics import Metrics
 
 ARRIVAL = "timbral.arrival"
-"""Where the scope of a request for speech holds its Arrival; nowhere if the key is unknown or the path has a prefix."""
+"""Where the scope of a request for speech holds its Arrival; nowhere if the key is unknown."""
 _SPEECH = "/v1/audio/speech"
 
 
@@ -22,7 +22,8 @@ class CrowdCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on."""
-        if scope["type"] != "http" or scope["path"] != _SPEECH:
+        # Behind a prefix, as Ray Serve gives one, a path has it in front.
+        if scope["type"] != "http" or scope["path"].removeprefix(scope.get("root_path", "")) != _SPEECH:
             await self._app(scope, receive, send)
             return
         try:
