@@ -21,15 +21,11 @@ _OCTAVE = 7.5
 def envelope_weights(
     graph: Path, shape: SourceFilter, adapter: Adapter | None = None
 ) -> NetworkWeights | None:
-    """Weights of the vocoder at `graph`; None where the kernel cannot read them: of other bits, or of other layers.
+    """Weights of the vocoder at `graph`; None where the kernel cannot read them.
 
     Raises BundleError: the graph cannot be read. VoiceError: the changes do not fit.
     """
-    weights = NetworkWeights.of(graph, adapter)
-    try:
-        return weights if _fits(weights, shape) else None
-    except (KeyError, ValueError):
-        return None
+    return NetworkWeights.of(graph, adapter, lambda weights: _fits(weights, shape))
 
 
 def _fits(weights: NetworkWeights, shape: SourceFilter) -> bool:
@@ -38,13 +34,15 @@ def _fits(weights: NetworkWeights, shape: SourceFilter) -> bool:
         weights.shape(f"{name}.bias") for name in ("to_envelope", "to_aperiodicity")
     )
     blocks = weights.blocks("blocks")
+    if not blocks:
+        return False
     shapes: Shapes = {
         "from_latent.bias": (channels,),
         "norm.weight": (channels,),
         "norm.bias": (channels,),
         "to_envelope.weight": (envelope, channels),
         "to_aperiodicity.weight": (aperiodicity, channels),
-        f"{blocks[0]}norm.weight" if blocks else "": (channels,),
+        f"{blocks[0]}norm.weight": (channels,),
     }
     return (
         taps % 2 == 1

@@ -1,6 +1,6 @@
 """What both compiled networks of sovits-tiny's stage two are made of: weights by name, and blocks of ConvNeXt."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,19 @@ class NetworkWeights:
     changed: Mapping[str, NDArray[Any]]
 
     @staticmethod
-    def of(graph: Path, adapter: Adapter | None) -> "NetworkWeights":
-        """Raises BundleError: the graph cannot be read. VoiceError: the changes do not fit."""
-        return NetworkWeights(read_parameters(graph), adapter.constants(graph) if adapter else {})
+    def of(
+        graph: Path, adapter: Adapter | None, fit: Callable[["NetworkWeights"], bool]
+    ) -> "NetworkWeights | None":
+        """None where a kernel cannot read the weights: of other bits, or of other layers.
+
+        fit: whether it can, or KeyError where one is missing and ValueError where one has another count of dimensions. Raises
+        BundleError: the graph cannot be read. VoiceError: the changes do not fit.
+        """
+        weights = NetworkWeights(read_parameters(graph), adapter.constants(graph) if adapter else {})
+        try:
+            return weights if fit(weights) else None
+        except (KeyError, ValueError):
+            return None
 
     def read(self, name: str) -> Floats:
         """A weight as numbers, changed where it is. Raises KeyError: there is none of that name."""

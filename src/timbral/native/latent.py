@@ -20,19 +20,17 @@ _OCTAVES = 5.5, 9.5
 
 
 def latent_weights(graph: Path, shape: SourceFilter, adapter: Adapter | None = None) -> NetworkWeights | None:
-    """Weights of the latent network at `graph`; None where the kernel cannot read them: of other bits, or of other layers.
+    """Weights of the latent network at `graph`; None where the kernel cannot read them.
 
     Raises BundleError: the graph cannot be read. VoiceError: the changes do not fit.
     """
-    weights = NetworkWeights.of(graph, adapter)
-    try:
-        return weights if _fits(weights, shape) else None
-    except (KeyError, ValueError):
-        return None
+    return NetworkWeights.of(graph, adapter, lambda weights: _fits(weights, shape))
 
 
 def _fits(weights: NetworkWeights, shape: SourceFilter) -> bool:
     framewise = weights.blocks("frame_blocks")
+    if not framewise:
+        return False
     _, channels = weights.shape("tokens.weight")
     (pitch,) = weights.shape("to_pitch.0.bias")
     *_, taps = weights.shape("to_pitch.0.weight")
@@ -45,7 +43,7 @@ def _fits(weights: NetworkWeights, shape: SourceFilter) -> bool:
         "to_pitch.0.weight": (pitch, channels, taps),
         "to_pitch.2.weight": (1, pitch, 1),
         "to_pitch.2.bias": (1,),
-        f"{framewise[0]}norm.weight" if framewise else "": (channels,),
+        f"{framewise[0]}norm.weight": (channels,),
     }
     if shape.phones:
         _, width = weights.shape("phones.table.weight")
