@@ -1,5 +1,6 @@
 """The vocoder of sovits-tiny, compiled: near the network with its weights, and the same for any callers."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import replace
@@ -19,6 +20,7 @@ from timbral.native.binding import usable_variants
 
 torch = pytest.importorskip("torch")
 
+from tests.helpers.broken_bundles import append_to_output  # noqa: E402
 from tests.helpers.nets_weights import fill  # noqa: E402
 from timbral.conversion.export.precision import Precision  # noqa: E402
 from timbral.conversion.export.source_filter import vocoder_graph  # noqa: E402
@@ -130,3 +132,11 @@ def test_graphs_with_other_weights_are_left_to_onnxruntime(folder: Path) -> None
     )
     other = SHAPE.model_copy(update={"envelope": 64})
     assert open_compiled(folder / "int8" / VOCODER, other, CONFIG.rate, CPU) is None
+
+
+def test_graphs_that_compute_something_else_as_well_are_left_to_onnxruntime(
+    folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folder / "int8", tmp_path / "model")
+    append_to_output(tmp_path / "model" / VOCODER, "audio", ("Mul", {"factor": np.array(0, np.float32)}))
+    assert open_compiled(tmp_path / "model" / VOCODER, SHAPE, CONFIG.rate, CPU) is None

@@ -14,6 +14,11 @@ from timbral.native.packing import TILE
 
 Floats = NDArray[np.float32]
 
+_MODULES = (
+    *("timbre", "from_latent", "blocks", "norm", "to_envelope", "to_aperiodicity"),
+    *("envelope_bins", "aperiodicity_bins", "colour", "fourier", "minimum_phase"),
+    *("scale", "basis"),  # of Fourier transforms by one matrix, in older graphs
+)
 _OCTAVE = 7.5
 """Of F0 in log2 Hz, about which the network takes it."""
 
@@ -45,7 +50,8 @@ def _fits(weights: NetworkWeights, shape: SourceFilter) -> bool:
         f"{blocks[0]}norm.weight": (channels,),
     }
     return (
-        taps % 2 == 1
+        weights.are_of(_MODULES)
+        and taps % 2 == 1
         and latent > 1
         and (not shape.envelope or shape.envelope == envelope)
         and weights.multiplies(["to_envelope", "to_aperiodicity"])

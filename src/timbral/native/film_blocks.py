@@ -1,6 +1,6 @@
 """What both compiled networks of sovits-tiny's stage two are made of: weights by name, and blocks of ConvNeXt."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,10 @@ class NetworkWeights:
     def have(self, shapes: Shapes) -> bool:
         """Whether weights have these shapes. Raises KeyError: one is missing."""
         return all(self.shape(name) == shape for name, shape in shapes.items())
+
+    def are_of(self, modules: Iterable[str]) -> bool:
+        """Whether all are of these modules of the network. A graph that computes something else as well has other constants."""
+        return {name.split(".")[0] for name in self.parameters} <= {*modules}
 
     def blocks(self, kind: str) -> list[str]:
         """Prefixes of the names of blocks, in the order in which they run."""

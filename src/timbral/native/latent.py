@@ -15,6 +15,7 @@ from timbral.native.packing import TILE
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
+_MODULES = ("timbre", "tokens", "phones", "token_blocks", "spread", "frame_blocks", "to_latent", "to_pitch")
 _OCTAVES = 5.5, 9.5
 """Limits of F0 in log2 Hz, those of the network."""
 
@@ -49,7 +50,8 @@ def _fits(weights: NetworkWeights, shape: SourceFilter) -> bool:
         _, width = weights.shape("phones.table.weight")
         shapes |= {"phones.mix.weight": (channels, 2 * width), "phones.mix.bias": (channels,)}
     return (
-        taps % 2 == 1
+        weights.are_of(_MODULES)
+        and taps % 2 == 1
         and pitch % TILE == 0
         and weights.multiplies(["spread"])
         and weights.have(shapes)
