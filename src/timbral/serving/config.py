@@ -25,8 +25,7 @@ Cpus = Annotated[float, Field(gt=0, le=1024, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 STREAMS_PER_CORE, MOST_STREAMS = 10, 128
-"""Of the embedded model a core makes up to nine in real time; the tenth is for a client that asks again before its last speech
-has left. Each has a thread."""
+"""Of the embedded model a core makes about ten in real time. Each has a thread."""
 
 _OPENAI_VOICES = (
     "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse",
