@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from timbral.errors import SettingError
 from timbral.inference.acoustic.interface import Network, Samples, engine_of
-from timbral.inference.acoustic.networks import open_network
-from timbral.inference.sessions import SessionOptions, on_cuda
+from timbral.inference.acoustic.networks import kernel_variant, open_network
+from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle, SourceFilter, files
 from timbral.native.binding import usable_variants
 from timbral.native.latent import LatentKernel, latent_weights
@@ -78,8 +78,8 @@ def open_kernel(
     path: Path, shape: SourceFilter, options: SessionOptions, variant: str | None = None
 ) -> LatentKernel | None:
     """The compiled network; None where there is none, or another engine is asked for. variant: by default the fastest."""
-    variants = usable_variants()
-    if options.engine not in ("auto", "native") or on_cuda(options) or not variants:
+    fastest = kernel_variant(options, usable_variants())
+    if fastest is None:
         return None
     weights = latent_weights(path, shape, options.adapter)
-    return None if weights is None else LatentKernel(weights, shape, variant or variants[0])
+    return None if weights is None else LatentKernel(weights, shape, variant or fastest)

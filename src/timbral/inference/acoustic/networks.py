@@ -9,6 +9,7 @@ The measurements behind the choice are in `docs/adr/050-engines-of-stage-two.md`
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,6 +85,12 @@ def open_kernel(path: Path, options: SessionOptions, variant: str | None = None)
         return None
     threads = options.threads or usable_cores()
     return VocoderKernel(weights, threads=threads, spin_us=options.spin_us, variant=variant or variants[0])
+
+
+def kernel_variant(options: SessionOptions, variants: Sequence[str]) -> str | None:
+    """The fastest of the variants of a kernel; None where there is none, or another engine is asked for."""
+    wanted = options.engine in ("auto", "native") and not on_cuda(options)
+    return variants[0] if wanted and variants else None
 
 
 def _by_openvino(options: SessionOptions, gains: bool) -> bool:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timbral.inference.acoustic.interface import Network
-from timbral.inference.acoustic.networks import open_network
+from timbral.inference.acoustic.networks import kernel_variant, open_network
 from timbral.inference.acoustic.rendering import FilteredSource, apply_residuals
-from timbral.inference.sessions import SessionOptions, on_cuda
+from timbral.inference.sessions import SessionOptions
 from timbral.models import Bundle, SourceFilter, files
 from timbral.native.binding import usable_variants
 from timbral.native.envelope import EnvelopeKernel, envelope_weights
@@ -60,8 +60,8 @@ def open_compiled(
     path: Path, shape: SourceFilter, sample_rate: int, options: SessionOptions, variant: str | None = None
 ) -> CompiledVocoder | None:
     """The compiled vocoder; None where there is none, or another engine is asked for. variant: by default the fastest."""
-    variants = usable_variants()
-    if options.engine not in ("auto", "native") or on_cuda(options) or not variants:
+    fastest = kernel_variant(options, usable_variants())
+    if fastest is None:
         return None
     weights = envelope_weights(path, shape, options.adapter)
-    return None if weights is None else CompiledVocoder(weights, shape, sample_rate, variant or variants[0])
+    return None if weights is None else CompiledVocoder(weights, shape, sample_rate, variant or fastest)
