@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.helpers.paths import DATA
-from tests.helpers.resident import needs_resident_size, resident_mb
+from tests.helpers.resident import needs_resident_size, steady_growth_mb
 from timbral.config import SamplingConfig
 from timbral.errors import BundleError
 from timbral.inference.semantic.decoder import SemanticDecoder
@@ -155,10 +155,8 @@ def test_a_missing_or_wrong_graph_is_a_clear_error(folder: Path, tmp_path: Path)
 def test_memory_stays_flat_over_requests_of_any_length(folder: Path, golden) -> None:  # type: ignore[no-untyped-def]
     decoder = SemanticDecoder(open_backend(folder, slots=2))
 
-    def run(times: int) -> float:
-        for number in range(times):
+    def run() -> None:
+        for number in range(120):
             decoder.decode(golden_sequence(golden, number % 3, 12 + number % 40))
-        return resident_mb()
 
-    before = run(60)
-    assert run(300) - before < 8
+    assert steady_growth_mb(run) < 2
