@@ -2,7 +2,6 @@
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,10 +20,9 @@ from timbral.native.binding import usable_variants
 torch = pytest.importorskip("torch")
 
 from tests.helpers.broken_bundles import append_to_output  # noqa: E402
+from tests.helpers.graph_precisions import write_precisions  # noqa: E402
 from tests.helpers.nets_weights import fill  # noqa: E402
-from timbral.conversion.export.precision import Precision  # noqa: E402
 from timbral.conversion.export.source_filter import vocoder_graph  # noqa: E402
-from timbral.conversion.export.weights import write_graphs  # noqa: E402
 from timbral.nets.source_filter import SourceFilterConfig, SourceFilterVocoder  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not usable_variants(), reason="no kernel runs on this processor")
@@ -50,11 +48,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the graph of one network in `fp32` and `int8`."""
     vocoder = SourceFilterVocoder(CONFIG).eval()
     fill(vocoder, seed=4)
-    graph, found = vocoder_graph(vocoder), tmp_path_factory.mktemp("vocoder")
-    precisions: tuple[Precision, ...] = ("fp32", "int8")
-    for precision in precisions:
-        write_graphs(found / precision, {VOCODER: deepcopy(graph)}, "acoustic.weights", precision)
-    return found
+    folder = tmp_path_factory.mktemp("vocoder")
+    return write_precisions(folder, VOCODER, vocoder_graph(vocoder), ("fp32", "int8"))
 
 
 @pytest.fixture(params=usable_variants())

@@ -1,7 +1,6 @@
 """The latent network of sovits-tiny, compiled: near the network with its weights, whichever frames are asked for."""
 
 from concurrent.futures import ThreadPoolExecutor
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from timbral.audio.measures import relative_error
-from timbral.inference.acoustic.latent_network import LatentGraph, open_kernel
+from timbral.inference.acoustic.latent_network import LatentGraph, open_latent_kernel
 from timbral.inference.sessions import Graph, SessionOptions
 from timbral.models import SourceFilter
 from timbral.models.files import LATENT
@@ -20,10 +19,9 @@ from timbral.native.latent import LatentKernel
 
 torch = pytest.importorskip("torch")
 
+from tests.helpers.graph_precisions import write_precisions  # noqa: E402
 from tests.helpers.nets_weights import fill  # noqa: E402
-from timbral.conversion.export.precision import Precision  # noqa: E402
 from timbral.conversion.export.source_filter import latent_graph  # noqa: E402
-from timbral.conversion.export.weights import write_graphs  # noqa: E402
 from timbral.nets.source_filter import LatentNet, SourceFilterConfig  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not usable_variants(), reason="no kernel runs on this processor")
@@ -75,11 +73,8 @@ def folders(config: SourceFilterConfig, tmp_path_factory: pytest.TempPathFactory
     """A folder with the graphs of one network in `fp32`, `int8` and `int4`."""
     latent = LatentNet(config).eval()
     fill(latent, seed=3)
-    graph, folder = latent_graph(latent), tmp_path_factory.mktemp("latent")
-    precisions: tuple[Precision, ...] = ("fp32", "int8", "int4")
-    for precision in precisions:
-        write_graphs(folder / precision, {LATENT: deepcopy(graph)}, "acoustic.weights", precision)
-    return folder
+    folder = tmp_path_factory.mktemp("latent")
+    return write_precisions(folder, LATENT, latent_graph(latent), ("fp32", "int8", "int4"))
 
 
 @pytest.fixture(params=usable_variants())
@@ -98,7 +93,7 @@ def example(config: SourceFilterConfig, seed: int = 0) -> tuple[Ids, Ids | None,
 def opened(
     folder: Path, config: SourceFilterConfig, variant: str, options: SessionOptions = CPU
 ) -> LatentKernel:
-    kernel = open_kernel(folder / LATENT, shape_of(config), options, variant)
+    kernel = open_latent_kernel(folder / LATENT, shape_of(config), options, variant)
     assert kernel is not None
     return kernel
 
@@ -197,7 +192,7 @@ def test_a_fine_tuned_voice_changes_it(folders: Path, config: SourceFilterConfig
 
 def test_graphs_with_other_weights_are_left_to_onnxruntime(folders: Path, config: SourceFilterConfig) -> None:
     shape = shape_of(config)
-    assert open_kernel(folders / "fp32" / LATENT, shape, CPU) is None
-    assert open_kernel(folders / "int8" / LATENT, shape, replace(CPU, engine="onnxruntime")) is None
+    assert open_latent_kernel(folders / "fp32" / LATENT, shape, CPU) is None
+    assert open_latent_kernel(folders / "int8" / LATENT, shape, replace(CPU, engine="onnxruntime")) is None
     other = shape.model_copy(update={"timbre_size": 100})
-    assert open_kernel(folders / "int8" / LATENT, other, CPU) is None
+    assert open_latent_kernel(folders / "int8" / LATENT, other, CPU) is None

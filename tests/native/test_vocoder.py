@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from timbral.audio.measures import signal_to_noise
-from timbral.inference.acoustic.networks import open_kernel, open_vocoder
+from timbral.inference.acoustic.networks import open_vocoder, open_vocoder_kernel
 from timbral.inference.sessions import Graph, SessionOptions
 from timbral.models.files import VOCODER
 from timbral.models.weights import Adapter, LowRank
@@ -67,7 +67,7 @@ def expected(folder: Path, inputs: dict[str, Floats], options: SessionOptions = 
 
 
 def opened(folder: Path, variant: str, options: SessionOptions = CPU) -> VocoderKernel:
-    kernel = open_kernel(folder / VOCODER, options, variant)
+    kernel = open_vocoder_kernel(folder / VOCODER, options, variant)
     assert kernel is not None
     return kernel
 
@@ -121,7 +121,7 @@ def test_a_fine_tuned_voice_changes_it(folders: Path, variant: str) -> None:
 
 
 def test_it_takes_8_bit_vocoders_only(folders: Path) -> None:
-    assert open_kernel(folders / "fp32" / VOCODER, CPU) is None
+    assert open_vocoder_kernel(folders / "fp32" / VOCODER, CPU) is None
     network = open_vocoder(folders / "int8" / VOCODER, ("latent", "timbre"), CPU, exact=False)
     assert isinstance(network, VocoderKernel)
 

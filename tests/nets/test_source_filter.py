@@ -3,13 +3,14 @@
 import pytest
 import torch
 
+from timbral.audio.source_filter import BANDS, SPEAKER
 from timbral.nets.source_filter import (
     SourceFilterConfig,
     SourceFilterVocoder,
     envelope_frequencies,
     interpolation_matrix,
 )
-from timbral.nets.timbre_encoder import BANDS, RATE, SPEAKER, TimbreEncoder, band_centres, mean_spectrum
+from timbral.nets.timbre_encoder import RATE, TimbreEncoder, band_centres, mean_spectrum
 
 CONFIG = SourceFilterConfig(hidden=16, latent=8, vocoder_blocks=1)
 FRAMES = 100

@@ -20,16 +20,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from timbral.audio.mel_axis import interpolation, mel_points
+from timbral.audio.source_filter import ALIASING, KERNEL_WIDTH, LOUDNESS, NEAR, PRIOR_COUNT
 from timbral.nets.convnext import FilmConvNextBlock
 from timbral.nets.fourier import ShortTimeFourier
 from timbral.nets.timbre_encoder import band_centres, mean_spectrum
 
 EDGE = 2
 """Frames on either side that overlap-add depends on."""
-LOUDNESS = (-12.0, 6.0)
-"""Limits of the log magnitude of a filter."""
-KERNEL_WIDTH, PRIOR_COUNT = 0.25, 1.0
-"""Width of the regression kernel in nepers, and weight of the mean residual in equivalent observations."""
 
 
 def envelope_frequencies(count: int, rate: int) -> Tensor:
@@ -290,9 +287,9 @@ class SourceFilterVocoder(nn.Module):
             phase[..., None] + (f0[..., None] * i + (following - f0)[..., None] * i * i / (2 * hop)) / rate
         )
         cycles = (cycles - torch.floor(cycles + 0.5)).flatten(1)
-        count = torch.floor(0.48 * rate / f0).repeat_interleave(hop, 1)
+        count = torch.floor(ALIASING * rate / f0).repeat_interleave(hop, 1)
         half = torch.sin(math.pi * cycles)
-        near = half.abs() < 1e-4
+        near = half.abs() < NEAR
         ratio = torch.sin(math.pi * (2 * count + 1) * cycles) / torch.where(near, torch.ones_like(half), half)
         return (torch.where(near, 2 * count + 1, ratio) - 1) * torch.rsqrt(2 * count)
 

@@ -6,13 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from timbral.audio.source_filter import BANDS, SPEAKER
 from timbral.nets.log_mel import LogMel, mel_filters
 
 RATE = 16_000
 WINDOW = 160
 STRIDE = 80
-SPEAKER, BANDS = 256, 80
-"""Sizes of the speaker embedding and the mean spectrum, the first parts of the timbre vector."""
 
 
 class SpeakerEncoder(nn.Module):

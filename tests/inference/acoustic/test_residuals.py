@@ -6,15 +6,10 @@ import torch
 from numpy.typing import NDArray
 
 from timbral.audio.mel_axis import interpolation, mel_points
+from timbral.audio.source_filter import KERNEL_WIDTH, PRIOR_COUNT
 from timbral.inference.acoustic.envelope import SIZE, spectral_envelope
 from timbral.inference.acoustic.residuals import TOP, residuals
-from timbral.nets.source_filter import (
-    KERNEL_WIDTH,
-    PRIOR_COUNT,
-    apply_residuals,
-    envelope_frequencies,
-    interpolation_matrix,
-)
+from timbral.nets.source_filter import apply_residuals, envelope_frequencies, interpolation_matrix
 
 RATE, HOP, HALF = 16_000, 160, SIZE // 2 + 1
 HERTZ = np.linspace(0, RATE / 2, HALF)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from timbral.audio import read_reference
 from timbral.audio.reading import RECORDING_SUFFIXES
+from timbral.audio.source_filter import BANDS, SPEAKER
 from timbral.errors import AudioError, CompressionError
 from timbral.inference.reference_encoder import ReferenceEncoder
-from timbral.nets.timbre_encoder import BANDS, SPEAKER
 
 Timbres = NDArray[np.float32]
 

@@ -58,7 +58,7 @@ def open_latent(bundle: Bundle, shape: SourceFilter, options: SessionOptions) ->
     Raises SettingError: a kernel is asked for, and there is none.
     """
     path = bundle.path(files.LATENT)
-    kernel = open_kernel(path, shape, options)
+    kernel = open_latent_kernel(path, shape, options)
     if kernel is not None:
         return kernel
     if options.engine == "native":
@@ -74,7 +74,7 @@ def open_latent(bundle: Bundle, shape: SourceFilter, options: SessionOptions) ->
     return LatentGraph(graph, bundle.manifest.semantic.phonemes if shape.phones else None)
 
 
-def open_kernel(
+def open_latent_kernel(
     path: Path, shape: SourceFilter, options: SessionOptions, variant: str | None = None
 ) -> LatentKernel | None:
     """The compiled network; None where there is none, or another engine is asked for. variant: by default the fastest."""

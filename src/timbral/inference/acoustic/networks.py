@@ -59,10 +59,9 @@ def open_vocoder(
 
     apart: on several cores onnxruntime has a second session of one thread, for rows of a batch.
     """
-    if options.engine in ("auto", "native") and not on_cuda(options):
-        kernel = open_kernel(path, options)
-        if kernel is not None:
-            return kernel
+    kernel = open_vocoder_kernel(path, options)
+    if kernel is not None:
+        return kernel
     if options.engine == "native":
         raise SettingError(
             f"no kernel runs {path}: it takes 8-bit convolutions and a processor with AVX-512 VNNI or ARM's dot"
@@ -77,14 +76,19 @@ def open_vocoder(
     return RowByRow(together, Graph(path, inputs, ("audio",), replace(options, threads=1)), threads)
 
 
-def open_kernel(path: Path, options: SessionOptions, variant: str | None = None) -> VocoderKernel | None:
-    """The compiled vocoder; None where there is none for the graph or the processor. variant: by default the fastest."""
-    variants = vocoder_variants()
-    weights = VocoderWeights.of(path, options.adapter) if variants else None
-    if weights is None:
+def open_vocoder_kernel(
+    path: Path, options: SessionOptions, variant: str | None = None
+) -> VocoderKernel | None:
+    """The compiled HiFi-GAN; None where there is none for the graph or the processor, or another engine is asked for.
+
+    variant: by default the fastest.
+    """
+    fastest = kernel_variant(options, vocoder_variants())
+    weights = None if fastest is None else VocoderWeights.of(path, options.adapter)
+    if fastest is None or weights is None:
         return None
     threads = options.threads or usable_cores()
-    return VocoderKernel(weights, threads=threads, spin_us=options.spin_us, variant=variant or variants[0])
+    return VocoderKernel(weights, threads=threads, spin_us=options.spin_us, variant=variant or fastest)
 
 
 def kernel_variant(options: SessionOptions, variants: Sequence[str]) -> str | None:

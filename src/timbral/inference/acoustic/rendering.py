@@ -9,20 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timbral.audio.mel_axis import mel_points
+from timbral.audio.source_filter import ALIASING, KERNEL_WIDTH, LOUDNESS, NEAR, PRIOR_COUNT
 
 Floats = NDArray[np.float32]
 Spectra = NDArray[np.complex64]
 
 OVERLAP = 4
 """Hops of a window."""
-LOUDNESS = (-12.0, 6.0)
-"""Limits of the log magnitude of a filter."""
-KERNEL_WIDTH, PRIOR_COUNT = 0.25, 1.0
-"""Width of the regression kernel in nepers, and weight of the mean residual in equivalent observations."""
-_ALIASING = 0.48
-"""Of the sample rate: harmonics up to there."""
-_NEAR = 1e-4
-"""Sines below which their ratio is taken at its limit."""
 
 
 class FilteredSource:
@@ -74,9 +67,9 @@ class FilteredSource:
         along = f0[:, None] * i + (following - f0)[:, None] * (i * i / (2 * hop))
         cycles = phase[:, None] + along / np.float32(rate)
         cycles -= np.floor(cycles + np.float32(0.5))
-        count = np.floor(_ALIASING * rate / f0)[:, None]
+        count = np.floor(ALIASING * rate / f0)[:, None]
         half = np.sin(np.float32(np.pi) * cycles)
-        near = np.abs(half) < _NEAR
+        near = np.abs(half) < NEAR
         ratio = np.sin(np.float32(np.pi) * (2 * count + 1) * cycles) / np.where(near, 1, half)
         sums = (np.where(near, 2 * count + 1, ratio) - 1) / np.sqrt(2 * count)
         return np.asarray(sums.ravel(), np.float32)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from timbral.audio.source_filter import BANDS, SPEAKER
 from timbral.inference.acoustic.interface import Network
 from timbral.inference.acoustic.networks import kernel_variant, open_network
 from timbral.inference.acoustic.rendering import FilteredSource, apply_residuals
@@ -15,9 +16,6 @@ from timbral.models import Bundle, SourceFilter, files
 from timbral.native.binding import usable_variants
 from timbral.native.envelope import EnvelopeKernel, envelope_weights
 from timbral.native.film_blocks import NetworkWeights
-
-SPECTRUM = slice(256, 336)
-"""Where a timbre has the mean log-mel spectrum of its speaker."""
 
 
 class CompiledVocoder:
@@ -37,7 +35,7 @@ class CompiledVocoder:
         """The audio [1, F * hop] of latent, timbre, f0, phase, noise and, where there are any, residuals."""
         timbre, f0 = inputs["timbre"], inputs["f0"]
         envelope, aperiodicity = self._envelope(inputs["latent"], timbre, f0)
-        envelope = envelope + np.einsum("pb,b->p", self._colour, timbre[0, SPECTRUM])
+        envelope = envelope + np.einsum("pb,b->p", self._colour, timbre[0, SPEAKER : SPEAKER + BANDS])
         if "residuals" in inputs:
             envelope = apply_residuals(envelope, inputs["residuals"][0])
         audio = self._rendering.render(envelope, aperiodicity, f0[0], inputs["phase"][0], inputs["noise"][0])
