@@ -46,7 +46,8 @@ def generation(runner: Backend, case: Case, rows: int = 1) -> Iterator[int]:
         _accept(sequence, logits)
     while True:
         yield sequences[0].tokens[-1]
-        logits = runner.step(np.array([sequence.tokens[-1] for sequence in sequences]))
+        last = np.array([sequence.tokens[-1] for sequence in sequences])
+        logits = runner.step(np.arange(rows), last)
         for sequence, row_logits in zip(sequences, logits, strict=True):
             _accept(sequence, row_logits)
 

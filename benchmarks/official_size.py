@@ -68,8 +68,8 @@ def stepping(runner: Backend, rows: int) -> Callable[[], object]:
     phones, features, tokens = row(PROMPT + SPOKEN)
     for place in range(rows):
         runner.prefill(place, phones, features, tokens)
-    token = np.full(rows, 7)
-    return lambda: runner.step(token)
+    slots, token = np.arange(rows), np.full(rows, 7)
+    return lambda: runner.step(slots, token)
 
 
 def peer_stepping(network: SemanticTransformer, threads: int) -> Callable[[], object]:

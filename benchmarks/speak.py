@@ -99,7 +99,7 @@ def step_ms(tts: timbral.Synthesizer, threads: int) -> float:
     seconds = []
     for token in range(200):
         began = time.perf_counter()
-        runner.step(np.array([token]))
+        runner.step(np.array([0]), np.array([token]))
         seconds.append(time.perf_counter() - began)
     return 1000 * statistics.median(seconds)
 

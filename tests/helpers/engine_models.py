@@ -42,11 +42,11 @@ class HistoryBackend:
         self._held[row] = [*phones.tolist(), -1, *tokens.tolist()]
         return self.rule(self._held[row], self.vocabulary)
 
-    def step(self, tokens: NDArray[np.int64]) -> Logits:
+    def step(self, slots: NDArray[np.int64], tokens: NDArray[np.int64]) -> Logits:
         self.steps.append(len(tokens))
-        for row, token in enumerate(tokens.tolist()):
-            self._held[row].append(token)
-        return np.stack([self.rule(self._held[row], self.vocabulary) for row in range(len(tokens))])
+        for slot, token in zip(slots.tolist(), tokens.tolist(), strict=True):
+            self._held[slot].append(token)
+        return np.stack([self.rule(self._held[slot], self.vocabulary) for slot in slots.tolist()])
 
     def move(self, source: int, target: int, back: int = 0) -> None:
         self._held[target] = self._held[source][: len(self._held[source]) - back]

@@ -86,7 +86,7 @@ def spoken(runner: Backend, folder: Path, rows: list[int], steps: int = 20) -> N
     tokens = np.random.default_rng(1).integers(0, 1024, (steps, ROWS))
     all_lines = lines(folder)
     found = [np.stack([runner.prefill(place, *all_lines[row]) for place, row in enumerate(rows)])]
-    found += [runner.step(step[rows]).copy() for step in tokens]
+    found += [runner.step(np.arange(len(rows)), step[rows]).copy() for step in tokens]
     return np.stack(found, axis=1)
 
 
@@ -178,8 +178,22 @@ def test_a_row_that_is_moved_goes_on_from_where_it_was(folder: Path, variant: st
     runner.move(0, 5, back=8)
     runner.move(5, 1)
     for step in range(12, 20):
-        found = runner.step(np.array([7, tokens[step]]))[1]
+        found = runner.step(np.array([0, 1]), np.array([7, tokens[step]]))[1]
         np.testing.assert_array_equal(found, expected[step + 1])
+
+
+@needs_kernels
+def test_rows_may_rest_while_others_go_on(folder: Path, variant: str) -> None:
+    runner = open_kernel(folder, variant)
+    expected = spoken(runner, folder, [0, 1, 2, 3])
+    tokens = np.random.default_rng(1).integers(0, 1024, (20, ROWS))
+    for place, line in enumerate(lines(folder)[:4]):
+        runner.prefill(place, *line)
+    steps = np.zeros(ROWS, np.int64)
+    for slots in ([1, 3], [3], [0, 1, 3], [0, 2], [1, 2, 3], [0, 1, 2, 3]):
+        found = runner.step(np.array(slots), tokens[steps[slots], slots])
+        steps[slots] += 1
+        np.testing.assert_array_equal(found, expected[slots, steps[slots]])
 
 
 @needs_kernels
@@ -187,9 +201,9 @@ def test_rows_can_be_filled_to_the_capacity_and_no_further(folder: Path, variant
     runner = open_kernel(folder, variant)
     places = -(-CAPACITY // 16) * 16
     runner.prefill(0, np.arange(20), None, np.arange(places - 21))
-    assert np.isfinite(runner.step(np.array([1]))).all()
+    assert np.isfinite(runner.step(np.array([0]), np.array([1]))).all()
     with pytest.raises(ValueError, match="places"):
-        runner.step(np.array([1]))
+        runner.step(np.array([0]), np.array([1]))
     with pytest.raises(ValueError, match="places"):
         runner.prefill(0, np.arange(20), None, np.arange(places - 19))
 
@@ -201,7 +215,7 @@ def test_ids_beyond_the_tables_are_refused(folder: Path, variant: str) -> None:
         runner.prefill(0, np.array([732]), None, np.zeros(0, np.int64))
     runner.prefill(0, np.array([731]), None, np.zeros(0, np.int64))
     with pytest.raises(IndexError):
-        runner.step(np.array([1025]))
+        runner.step(np.array([0]), np.array([1025]))
 
 
 @needs_kernels

@@ -2,11 +2,14 @@
 
 import json
 import subprocess
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
+from sqlalchemy.exc import OperationalError
 
 from tests.helpers.serving import RunningServer
 from timbral.errors import SettingError
@@ -119,6 +122,33 @@ def test_the_audit_log_notices_every_change(database: Database) -> None:
     assert after(hash="0" * 64) == "entry 3 was changed"
     assert after(number=9) == "entry 3 is missing"
     assert log.verify() == (5, None)
+
+
+def test_entries_of_many_threads_are_one_chain(database: Database) -> None:
+    log = AuditLog(database)
+    together = threading.Barrier(16)
+
+    def write(number: int) -> int:
+        together.wait()
+        return log.append("speech", ANONYMOUS, f"r{number}").number
+
+    with ThreadPoolExecutor(16) as threads:
+        numbers = sorted(threads.map(write, range(16)))
+    assert numbers == list(range(1, 17))
+    assert log.verify() == (16, None)
+    assert {row.request_id for row in log.entries()} == {f"r{number}" for number in range(16)}
+
+
+def test_who_writes_for_others_tells_them_of_a_failure(database: Database) -> None:
+    log = AuditLog(database)
+    with database.session() as session:
+        session.execute(text("ALTER TABLE audit RENAME TO gone"))
+    with ThreadPoolExecutor(8) as threads:
+        written = [threads.submit(log.append, "speech", ANONYMOUS, f"r{number}") for number in range(8)]
+        assert all(isinstance(one.exception(30), OperationalError) for one in written)
+    with database.session() as session:
+        session.execute(text("ALTER TABLE gone RENAME TO audit"))
+    assert log.append("speech", ANONYMOUS, "after").number == 1
 
 
 def test_speech_is_recorded_without_its_text(closed_server: RunningServer) -> None:

@@ -104,6 +104,7 @@ class SpeechEngine:
                 if not head.poll():
                     for other in running:
                         other.poll()
+                    self.turns.rest(heard, cancelled)
                     head.wait(cancelled)
                     continue
                 for samples in head.chunks(turn):

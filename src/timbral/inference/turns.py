@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-COMFORT = 1.0
+COMFORT = 0.1
 """Seconds of sound that a listener has in advance, from which on its caller leaves the cores to those who have none."""
 _PATIENCE = 0.02
 """Seconds after which who waits looks whether it is cancelled."""

@@ -113,11 +113,11 @@ class UtteranceDecoder:
 
     def wait(self, cancelled: Callable[[], bool]) -> None:
         """Returns when `poll` may find something new, or when the caller is `cancelled`."""
-        for candidate in self._candidates:
-            known = self._checked if self._checked_while_running else candidate.limit
-            if self._opening is not None and not self._opening.over:
-                known = self._opening.next_look - 1
-            self._semantic.wait(candidate, known, cancelled)
+        known = self._checked if self._checked_while_running else self._limit
+        if self._opening is not None and not self._opening.over:
+            known = self._opening.next_look - 1
+        urgent = self.request.opens and self._timed is None
+        self._semantic.wait(self._candidates, known, cancelled, urgent=urgent)
 
     def chunks(self, turn: TakeTurn = _at_once) -> Iterator[Samples]:
         """The samples of the tokens decided so far, from the first audible chunk on; none where they are silent and are retried.

@@ -172,8 +172,8 @@ class StageOneKernel:
         self._project(self._opened, projection.pointer, given.ctypes.data, len(given), found.ctypes.data)
         return found
 
-    def step(self, tokens: Ids, positions: Ids, lengths: NDArray[np.int32]) -> Floats:
-        """Adds a token to each of the first rows: tokens, positions among the semantic tokens, places held so far [r].
+    def step(self, rows: Ids, tokens: Ids, positions: Ids, lengths: NDArray[np.int32]) -> Floats:
+        """Adds a token to some rows: rows, tokens, positions among the semantic tokens, places held so far, each [r].
 
         Returns logits [r, vocabulary], valid until the next call.
         """
@@ -182,6 +182,7 @@ class StageOneKernel:
             self._fronts[count] = _Front(count, self._model.hidden, self._logits, self.vocabulary)
         front = self._fronts[count]
         np.add(self._tokens[tokens], self._token_waves[positions], out=front.x)
+        front.rows[:] = rows
         front.places[:] = lengths
         self._run(front.batch)
         return front.logits
@@ -224,14 +225,14 @@ class _Features:
 
 
 class _Front:
-    """The first `count` rows: buffers of a step, whose addresses are found once and for all."""
+    """`count` rows: buffers of a step, whose addresses are found once and for all."""
 
     def __init__(self, count: int, hidden: int, logits: Floats, vocabulary: int) -> None:
         self.x = np.zeros((count, hidden), np.float32)
         self.places = np.zeros(count, np.int32)
         self.logits = logits[:count, :vocabulary]
-        self._rows = np.arange(count, dtype=np.int32)
-        self.batch = _batch(self.x, self._rows, self.places, None, logits[:count])
+        self.rows = np.zeros(count, np.int32)
+        self.batch = _batch(self.x, self.rows, self.places, None, logits[:count])
 
 
 def _batch(

@@ -56,7 +56,7 @@ def sample_tokens(
         for sequence in sequences:
             semantic.submit(sequence)
         for sequence in sequences:
-            semantic.wait(sequence, sequence.limit)
+            semantic.wait([sequence], sequence.limit)
             if len(sequence.tokens) >= _MIN_TOKENS_PER_PHONE * len(sequence.phones):
                 yield sequence.phones, np.asarray(sequence.tokens)
 

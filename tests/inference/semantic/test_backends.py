@@ -91,13 +91,13 @@ def test_a_batch_with_comings_and_goings_gives_the_official_ids(folder: Path, go
     decoder = SemanticDecoder(open_backend(folder))
     passer_by = golden_sequence(golden, None, 20)
     decoder.submit(passer_by)
-    decoder.wait(passer_by, 5)
+    decoder.wait([passer_by], 5)
     sequences = [golden_sequence(golden, row, 60) for row in range(3)]
     for sequence in sequences:
         decoder.submit(sequence)
-        decoder.wait(passer_by, len(passer_by.tokens))
+        decoder.wait([passer_by], len(passer_by.tokens))
     for row, sequence in enumerate(sequences):
-        decoder.wait(sequence, 60)
+        decoder.wait([sequence], 60)
         assert [*golden["prompt"][0], *sequence.tokens] == golden[f"b{row}_tokens"].tolist()
     assert [*golden["prompt"][0], *passer_by.tokens] == golden["tokens"][0][:30].tolist()
 
@@ -108,7 +108,7 @@ def test_sampled_tokens_do_not_depend_on_the_batch(folder: Path, golden) -> None
     for sequence in sequences:
         together.submit(sequence)
     for row, sequence in enumerate(sequences):
-        together.wait(sequence, 60)
+        together.wait([sequence], 60)
         alone = SemanticDecoder(open_backend(folder, slots=1))
         tokens = alone.decode(golden_sequence(golden, row, 60, sampling=SamplingConfig()))
         assert sequence.tokens == tokens.tolist()
@@ -123,12 +123,32 @@ def test_8_bit_logits_do_not_depend_on_the_batch(int8_folder: Path, golden) -> N
         for place, row in enumerate(rows):
             sequence = golden_sequence(golden, row, 60)
             runner.prefill(place, sequence.phones, sequence.features, sequence.prompt)
-        return np.stack([runner.step(step[rows]).copy() for step in tokens], axis=1)
+        return np.stack([runner.step(np.arange(len(rows)), step[rows]).copy() for step in tokens], axis=1)
 
     alone = [logits([row])[0] for row in range(3)]
     for rows in ([0, 1], [2, 0], [0, 1, 2], [2, 1, 0]):
         for row, values in zip(rows, logits(rows), strict=True):
             np.testing.assert_array_equal(values, alone[row])
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_slots_may_rest_while_others_go_on(folder: Path, int8_folder: Path, golden, precision: str) -> None:  # type: ignore[no-untyped-def]
+    runner = open_backend(folder if precision == "fp32" else int8_folder)
+    tokens = np.random.default_rng(0).integers(0, 1024, (6, 3))
+
+    def start() -> None:
+        for slot in range(3):
+            sequence = golden_sequence(golden, slot, 60)
+            runner.prefill(slot, sequence.phones, sequence.features, sequence.prompt)
+
+    start()
+    expected = np.stack([runner.step(np.arange(3), step).copy() for step in tokens])
+    start()
+    steps = np.zeros(3, np.int64)
+    for slots in ([1], [0, 2], [2], [0, 1, 2], [1, 2]):
+        found = runner.step(np.array(slots), tokens[steps[slots], slots])
+        np.testing.assert_array_equal(found, expected[steps[slots], slots])
+        steps[slots] += 1
 
 
 def test_rows_can_be_filled_to_the_capacity(folder: Path, golden) -> None:  # type: ignore[no-untyped-def]

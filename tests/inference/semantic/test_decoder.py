@@ -32,23 +32,27 @@ def alone(number: int, sampling: SamplingConfig, limit: int = 40) -> list[int]:
 @given(
     st.integers(1, 4),
     st.sampled_from([GREEDY, SamplingConfig()]),
-    st.lists(st.tuples(st.integers(0, 30), st.integers(1, 25), st.booleans()), min_size=1, max_size=8),
+    st.lists(
+        st.tuples(st.integers(0, 30), st.integers(1, 25), st.booleans(), st.booleans()),
+        min_size=1,
+        max_size=8,
+    ),
 )
 def test_joining_and_leaving_changes_nobodys_tokens(
-    rows: int, sampling: SamplingConfig, plans: list[tuple[int, int, bool]]
+    rows: int, sampling: SamplingConfig, plans: list[tuple[int, int, bool, bool]]
 ) -> None:
     """Requests arrive while others run; some are given up halfway, which the others must not notice."""
     decoder = SemanticDecoder(HistoryBackend(rows))
     sequences = []
-    for number, (wait, limit, _) in enumerate(plans):
+    for number, (wait, limit, _, urgent) in enumerate(plans):
         sequences.append(request(number, sampling, limit))
         decoder.submit(sequences[-1], group=number)
-        decoder.wait(sequences[0], min(wait, sequences[0].limit - 1))
-    for (_, limit, gives_up), sequence in zip(plans, sequences, strict=True):
-        decoder.wait(sequence, limit // 2 if gives_up else limit)
+        decoder.wait([sequences[number // 2]], min(wait, sequences[number // 2].limit - 1), urgent=urgent)
+    for (_, limit, gives_up, urgent), sequence in zip(plans, sequences, strict=True):
+        decoder.wait([sequence], limit // 2 if gives_up else limit, urgent=urgent)
         if gives_up:
             decoder.cancel(sequence)
-    for number, ((_, limit, gives_up), sequence) in enumerate(zip(plans, sequences, strict=True)):
+    for number, ((_, limit, gives_up, _), sequence) in enumerate(zip(plans, sequences, strict=True)):
         expected = alone(number, sampling, limit)
         if gives_up:
             assert sequence.tokens == expected[: len(sequence.tokens)]
@@ -64,16 +68,16 @@ def test_batches_are_used_and_bounded() -> None:
     for sequence in sequences:
         decoder.submit(sequence)
     for sequence in sequences:
-        decoder.wait(sequence, 20)
+        decoder.wait([sequence], 20)
     assert max(runner.steps) == 3
     assert sum(runner.steps) < 7 * 20
 
 
 def test_threads_share_a_batch_and_get_their_own_tokens() -> None:
     class Yielding(HistoryBackend):
-        def step(self, tokens):  # type: ignore[no-untyped-def]
+        def step(self, slots, tokens):  # type: ignore[no-untyped-def]
             time.sleep(0.0005)  # as graphs do, lets other threads run meanwhile
-            return super().step(tokens)
+            return super().step(slots, tokens)
 
     runner = Yielding(4)
     decoder = SemanticDecoder(runner)
@@ -84,7 +88,7 @@ def test_threads_share_a_batch_and_get_their_own_tokens() -> None:
         sequence = request(number, SamplingConfig(), 60)
         together.wait()
         decoder.submit(sequence, group=number)
-        decoder.wait(sequence, 60)
+        decoder.wait([sequence], 60)
         results[number] = sequence.tokens
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
@@ -94,6 +98,31 @@ def test_threads_share_a_batch_and_get_their_own_tokens() -> None:
         thread.join(timeout=60)
     assert results == {number: alone(number, SamplingConfig(), 60) for number in range(6)}
     assert max(runner.steps) > 1
+
+
+def test_while_somebody_waits_urgently_what_nobody_waits_for_rests() -> None:
+    runner = HistoryBackend(3)
+    decoder = SemanticDecoder(runner)
+    first, second, third = sequences = [request(number, GREEDY) for number in range(3)]
+    for sequence in sequences:
+        decoder.submit(sequence)
+    decoder.wait([second], 9, urgent=True)
+    assert [len(sequence.tokens) for sequence in sequences] == [1, 10, 1]
+    decoder.wait([first], 4)
+    assert [len(sequence.tokens) for sequence in sequences] == [5, 14, 5]
+    decoder.wait(sequences, 40)
+    assert [one.tokens for one in (first, second, third)] == [alone(number, GREEDY) for number in range(3)]
+
+
+def test_an_urgent_sequence_without_a_slot_gets_one_as_soon_as_any_is_free() -> None:
+    decoder = SemanticDecoder(HistoryBackend(1))
+    long, urgent = request(0, GREEDY, 30), request(1, GREEDY)
+    decoder.submit(long)
+    decoder.wait([long], 0)
+    decoder.submit(urgent, urgent=True)
+    decoder.wait([urgent], 40, urgent=True)
+    assert long.tokens == alone(0, GREEDY, 30)
+    assert urgent.tokens == alone(1, GREEDY)
 
 
 class Counting(HistoryBackend):
@@ -119,7 +148,7 @@ def test_candidates_of_an_utterance_share_one_prefill() -> None:
     for sequence in candidates:
         decoder.submit(sequence)
     for sequence in candidates:
-        decoder.wait(sequence, 40)
+        decoder.wait([sequence], 40)
     assert runner.begun == [0, 2]
     assert candidates[0].tokens != candidates[1].tokens
     for sequence, candidate in zip(candidates, (0, 1, 0), strict=True):
@@ -143,7 +172,7 @@ def test_candidates_that_join_later_go_on_from_where_the_others_began() -> None:
     for sequence in candidates:
         decoder.submit(sequence)
     for sequence in candidates:
-        decoder.wait(sequence, 40)
+        decoder.wait([sequence], 40)
     assert runner.begun == [0]
     for number, sequence in enumerate(candidates):
         assert SemanticDecoder(HistoryBackend(1)).decode(take(number)).tolist() == sequence.tokens
@@ -162,15 +191,15 @@ def test_a_request_that_fails_does_not_trouble_the_others() -> None:
     for sequence in (good[0], bad, good[1]):
         decoder.submit(sequence)
     for number, sequence in enumerate(good, 1):
-        decoder.wait(sequence, 40)
+        decoder.wait([sequence], 40)
         assert sequence.tokens == alone(number, GREEDY)
     with pytest.raises(ValueError, match="too short for me"):
-        decoder.wait(bad, 0)
+        decoder.wait([bad], 0)
 
 
 def test_a_failing_graph_reaches_the_caller_and_frees_the_batch() -> None:
     class Broken(HistoryBackend):
-        def step(self, tokens):  # type: ignore[no-untyped-def]
+        def step(self, slots, tokens):  # type: ignore[no-untyped-def]
             raise RuntimeError("out of memory")
 
     decoder = SemanticDecoder(Broken(1))
@@ -192,7 +221,7 @@ def test_cancelled_before_its_turn_it_never_runs() -> None:
     decoder.submit(first)
     decoder.submit(second)
     decoder.cancel(second)
-    decoder.wait(first, 40)
+    decoder.wait([first], 40)
     assert second.tokens == []
     assert second.finished is Finish.CANCELLED
 
@@ -202,8 +231,8 @@ def test_a_sequence_that_fails_fails_alone() -> None:
     plain = alone(1, GREEDY)
 
     class Damaged(HistoryBackend):
-        def step(self, tokens):  # type: ignore[no-untyped-def]
-            logits = super().step(tokens)
+        def step(self, slots, tokens):  # type: ignore[no-untyped-def]
+            logits = super().step(slots, tokens)
             if len(tokens) > 1:
                 logits[1] = np.nan
             return logits
@@ -212,8 +241,8 @@ def test_a_sequence_that_fails_fails_alone() -> None:
     innocent, damaged = request(1, GREEDY), request(2, SamplingConfig())
     for sequence in (innocent, damaged):
         decoder.submit(sequence)
-    decoder.wait(innocent, innocent.limit)
+    decoder.wait([innocent], innocent.limit)
     assert innocent.tokens == plain
     assert damaged.finished is Finish.FAILED
     with pytest.raises(SynthesisError, match="finite"):
-        decoder.wait(damaged, damaged.limit)
+        decoder.wait([damaged], damaged.limit)

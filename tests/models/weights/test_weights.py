@@ -101,7 +101,7 @@ def test_equal_weights_keep_their_own_names(tmp_path: Path) -> None:
         tmp_path / SEMANTIC_PREFILL, tmp_path / SEMANTIC_STEP, CPU, slots=1, capacity=40
     )
     runner.prefill(0, np.arange(10), None, np.arange(5))
-    assert np.isfinite(runner.step(np.array([7]))).all()
+    assert np.isfinite(runner.step(np.array([0]), np.array([7]))).all()
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -137,7 +137,7 @@ def test_a_graph_with_exchanged_weights_is_that_of_the_changed_network(
     def logits(folder: Path, options: SessionOptions) -> np.ndarray:
         runner = opened(folder / SEMANTIC_PREFILL, folder / SEMANTIC_STEP, options, slots=1, capacity=40)
         runner.prefill(0, np.arange(10), None, np.arange(5))
-        return runner.step(np.array([7])).copy()
+        return runner.step(np.array([0]), np.array([7])).copy()
 
     plain, wanted = logits(folders[precision], CPU), logits(tmp_path, CPU)
     found = logits(folders[precision], replace(CPU, adapter=adapter))
@@ -348,7 +348,7 @@ def test_a_voice_fits_every_precision_of_a_model_however_small(
         folder / SEMANTIC_PREFILL, folder / SEMANTIC_STEP, options, slots=1, capacity=40
     )
     runner.prefill(0, np.arange(10), None, np.arange(5))
-    assert np.isfinite(runner.step(np.array([7]))).all()
+    assert np.isfinite(runner.step(np.array([0]), np.array([7]))).all()
 
 
 def test_a_change_of_another_shape_is_not_multiplied(folders: dict[Precision, Path]) -> None:

@@ -30,8 +30,8 @@ class Backend(Protocol):
     ) -> NDArray[np.float32]:
         """Starts a slot: phones [n], features [n, d], tokens [t] → logits [vocabulary] of the next token."""
 
-    def step(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Adds a token to each of the first slots, [s] → logits [s, vocabulary] of the next ones."""
+    def step(self, slots: NDArray[np.int64], tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Adds a token to some slots, each [s] and the slots in ascending order → logits [s, vocabulary] of the next ones."""
 
     def move(self, source: int, target: int, back: int = 0) -> None:
         """Copies slot `source`, as it was `back` steps before, to slot `target`."""

@@ -1,11 +1,12 @@
 """Stage one for many requests at once: joins a scheduler, without tensors, to a backend, without requests.
 
-There is no thread of its own: whoever waits for a token drives the batch for everyone until they have it.
+There is no thread of its own: whoever waits for a token drives the batch for everyone until they have it. While somebody waits
+urgently, only the sequences that are waited for go on: the others would take the cores from a first sound.
 """
 
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,15 +22,17 @@ _PATIENCE = 0.02
 
 @dataclass(eq=False)
 class _Waiter:
-    """Who waits for a sequence to have more than `known` tokens. Only those with news are woken after a step."""
+    """Who waits for sequences to have more than `known` tokens each. Only those with news are woken after a step."""
 
-    sequence: TokenSequence
+    sequences: Sequence[TokenSequence]
     known: int
+    urgent: bool
     called: threading.Event = field(default_factory=threading.Event)
 
     @property
-    def satisfied(self) -> bool:
-        return len(self.sequence.tokens) > self.known or self.sequence.finished is not None
+    def lacking(self) -> list[TokenSequence]:
+        """Those that it still waits for."""
+        return [one for one in self.sequences if len(one.tokens) <= self.known and one.finished is None]
 
 
 def _never() -> bool:
@@ -74,30 +77,40 @@ class SemanticDecoder:
             if not self._driving:
                 self._sweep()
 
-    def wait(self, sequence: TokenSequence, known: int, cancelled: Callable[[], bool] = _never) -> None:
-        """Returns when a submitted sequence has more than `known` tokens or has finished, or when the caller is `cancelled`,
-        which is asked after every step.
+    def wait(
+        self,
+        sequences: Sequence[TokenSequence],
+        known: int,
+        cancelled: Callable[[], bool] = _never,
+        *,
+        urgent: bool = False,
+    ) -> None:
+        """Returns when each of some submitted sequences has more than `known` tokens or has finished, or when the caller is
+        `cancelled`, which is asked after every step.
 
-        Raises what made the sequence fail; those of other callers go on.
+        urgent: sequences that nobody waits for rest meanwhile. Raises what made a sequence fail; those of other callers go on.
         """
-        waiter = _Waiter(sequence, known)
+        waiter = _Waiter(sequences, known, urgent)
         with self._lock:
+            self._waiters.append(waiter)
             try:
-                while not waiter.satisfied and not cancelled():
+                while waiter.lacking and not cancelled():
                     if self._driving:
                         self._sleep(waiter)
                     else:
                         self._drive()
             finally:
+                self._waiters.remove(waiter)
                 self._hand_over()
-        if sequence.error is not None:
-            raise sequence.error
+        for sequence in sequences:
+            if sequence.error is not None:
+                raise sequence.error
 
     def decode(self, sequence: TokenSequence) -> NDArray[np.int64]:
         """Submits a sequence and runs it to its end; all of its tokens [T]."""
         self.submit(sequence, id(sequence))
         try:
-            self.wait(sequence, sequence.limit)
+            self.wait([sequence], sequence.limit)
         finally:
             self.cancel(sequence)
         return np.asarray(sequence.tokens, np.int64)
@@ -105,13 +118,11 @@ class SemanticDecoder:
     def _sleep(self, waiter: _Waiter) -> None:
         """Lets others drive until there is news; entered and left with the lock held."""
         waiter.called.clear()
-        self._waiters.append(waiter)
         self._lock.release()
         try:
             waiter.called.wait(_PATIENCE)
         finally:
             self._lock.acquire()
-            self._waiters.remove(waiter)
 
     def _hand_over(self) -> None:
         """Wakes one who waits, where nobody drives any more."""
@@ -123,24 +134,39 @@ class SemanticDecoder:
         self._driving = True
         self._sweep()
         running, admitted = self._scheduler.running, self._scheduler.admit()
+        chosen = self._chosen(running)
         self._lock.release()
         try:
-            self._step(running)
+            self._step(chosen)
             self._prefill(admitted, running)
         finally:
             self._lock.acquire()
             self._driving = False
             self._sweep()
             for waiter in self._waiters:
-                if waiter.satisfied:
+                if not waiter.lacking:
                     waiter.called.set()
 
-    def _step(self, running: tuple[TokenSequence, ...]) -> None:
-        if not running:
+    def _chosen(self, running: tuple[TokenSequence, ...]) -> dict[int, TokenSequence]:
+        """The sequences that go on, by slot: all of them, or those that somebody waits for, where one of them is urgent.
+
+        An urgent one that waits for a slot gets it sooner when all go on.
+        """
+        slots = {id(sequence): slot for slot, sequence in enumerate(running)}
+        lacking = [(one, waiter.urgent) for waiter in self._waiters for one in waiter.lacking]
+        urgent = [id(one) in slots for one, pressing in lacking if pressing]
+        if not urgent or not all(urgent):
+            return dict(enumerate(running))
+        wanted = sorted(slots[id(one)] for one, _ in lacking if id(one) in slots)
+        return {slot: running[slot] for slot in wanted}
+
+    def _step(self, chosen: dict[int, TokenSequence]) -> None:
+        if not chosen:
             return
         began = time.perf_counter()
+        running = chosen.values()
         try:
-            logits = self._backend.step(np.array([sequence.tokens[-1] for sequence in running]))
+            logits = self._backend.step(np.array([*chosen]), np.array([one.tokens[-1] for one in running]))
         except Exception as error:
             # Whatever it is, it belongs to these sequences, not to the one who happens to drive.
             for sequence in running:

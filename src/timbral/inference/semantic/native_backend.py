@@ -63,12 +63,11 @@ class NativeBackend:
         self._spoken[slot] = len(tokens)
         return logits
 
-    def step(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Adds a token to each of the first slots, [s] → logits [s, vocabulary], valid until the next step."""
-        count = len(tokens)
-        logits = self._kernel.step(tokens, self._spoken[:count], self._filled[:count])
-        self._filled[:count] += 1
-        self._spoken[:count] += 1
+    def step(self, slots: NDArray[np.int64], tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Adds a token to some slots, each [s] → logits [s, vocabulary], valid until the next step."""
+        logits = self._kernel.step(slots, tokens, self._spoken[slots], self._filled[slots])
+        self._filled[slots] += 1
+        self._spoken[slots] += 1
         return logits
 
     def move(self, source: int, target: int, back: int = 0) -> None:

@@ -113,22 +113,25 @@ class OnnxBackend:
         first: NDArray[np.float32] = logits[0]
         return first
 
-    def step(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Adds a token to each of the first slots, [s] → logits [s, vocabulary], valid until the next step."""
-        count = len(tokens)
+    def step(self, slots: NDArray[np.int64], tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Adds a token to some slots, each [s] → logits [s, vocabulary], valid until the next step.
+
+        All slots up to the last of them run: what is written of the others is overwritten by their own next step.
+        """
+        count = int(slots[-1]) + 1
         run = _paired(count) if self._pairs else count
         if run not in self._bound:
             self._bound[run] = _BoundStep(self._step, self._caches, run, self.vocabulary)
         bound = self._bound[run]
-        bound.token[:count, 0] = tokens
+        bound.token[slots, 0] = tokens
         bound.positions[:count] = self._generated[:count]
         bound.cache_lengths[:count] = self._filled[:count]
         bound.cache_lengths[count:] = 0  # the idle row writes its first position again and again
         bound.total_length[0] = self._filled[:count].max() + 1
         bound.run()
-        self._filled[:count] += 1
-        self._generated[:count] += 1
-        return bound.logits[:count]
+        self._filled[slots] += 1
+        self._generated[slots] += 1
+        return bound.logits[slots]
 
     def _batches_agree(self) -> bool:
         """Whether slots with the same content get the same logits, bit for bit, however many run."""
@@ -138,7 +141,7 @@ class OnnxBackend:
         for count in range(1, most + 1):
             for row in range(1, count):
                 self.move(0, row)
-            logits += [*self.step(np.zeros(count, np.int64)).copy()]
+            logits += [*self.step(np.arange(count), np.zeros(count, np.int64))]
             self._filled[0] -= 1
             self._generated[0] -= 1
         return all(np.array_equal(row, logits[0]) for row in logits)

@@ -17,7 +17,7 @@ class Steps(Protocol):
 
     def prefill(self, slot: int, phones: Ids, features: Floats | None, tokens: Ids, /) -> Floats: ...
 
-    def step(self, tokens: Ids, /) -> Floats: ...
+    def step(self, slots: Ids, tokens: Ids, /) -> Floats: ...
 
 
 def teacher_forced(
@@ -28,7 +28,8 @@ def teacher_forced(
     phones: [P]; features: [P, d] where the model has them; tokens: [T], the first `prompt` of them at once.
     """
     logits = [runner.prefill(0, phones, features, tokens[:prompt])]
-    logits += [runner.step(tokens[at : at + 1])[0].copy() for at in range(prompt, len(tokens))]
+    slot = np.zeros(1, np.int64)
+    logits += [runner.step(slot, tokens[at : at + 1])[0].copy() for at in range(prompt, len(tokens))]
     return np.stack(logits)
 
 

@@ -6,7 +6,10 @@ last hash elsewhere (`timbral audit head`).
 
 import hashlib
 import json
-from collections.abc import Iterator
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -20,38 +23,69 @@ START = "0" * 64
 """The hash before the first entry."""
 
 _BATCH = 1000
+_LAST = select(AuditRow.number, AuditRow.hash).order_by(AuditRow.number.desc()).limit(1)
+
+
+@dataclass(eq=False)
+class _Pending:
+    """An entry that a thread waits for. error: why it was not written."""
+
+    row: AuditRow
+    over: bool = False
+    error: BaseException | None = None
 
 
 class AuditLog:
-    """Appends entries and checks their chain. May be shared by threads and processes."""
+    """Appends entries and checks their chain. May be shared by threads and processes.
+
+    Entries of several threads at once share a transaction: whoever comes first writes for all that wait (group commit; DeWitt et
+    al., 1984). By themselves they would wait for each other's.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._writing = threading.Lock()
+        self._pending: deque[_Pending] = deque()
 
     def append(self, action: str, principal: Principal, request_id: str, **details: Any) -> AuditRow:
-        """Adds an entry; details: what JSON can hold."""
-        with self._database.session() as session:
-            return self.add(session, action, principal, request_id, **details)
+        """Adds an entry, which is written when this returns; details: what JSON can hold."""
+        mine = _Pending(_row(action, principal, request_id, details))
+        self._pending.append(mine)
+        with self._writing:
+            if not mine.over:
+                self._write_pending()
+        if mine.error is not None:
+            raise mine.error
+        return mine.row
 
     def add(
         self, session: Session, action: str, principal: Principal, request_id: str, **details: Any
     ) -> AuditRow:
         """Adds an entry in a transaction, with which it stays or goes. Others wait for its end to add theirs."""
-        self._database.alone(session, "audit")
-        last = session.scalars(select(AuditRow).order_by(AuditRow.number.desc()).limit(1)).first()
-        row = AuditRow(
-            number=1 if last is None else last.number + 1,
-            time=now().isoformat(timespec="microseconds"),
-            action=action,
-            owner=principal.owner,
-            key_id=principal.key_id,
-            request_id=request_id,
-            details=json.dumps(details, ensure_ascii=True, sort_keys=True),
-            previous=START if last is None else last.hash,
-        )
-        row.hash = digest(row)
-        session.add(row)
+        row = _row(action, principal, request_id, details)
+        self._chain(session, [row])
         return row
+
+    def _write_pending(self) -> None:
+        entries = [self._pending.popleft() for _ in range(len(self._pending))]
+        try:
+            with self._database.session() as session:
+                self._chain(session, [entry.row for entry in entries])
+        except BaseException as error:  # each of those who wait raises it
+            for entry in entries:
+                entry.error = error
+        for entry in entries:
+            entry.over = True
+
+    def _chain(self, session: Session, rows: Sequence[AuditRow]) -> None:
+        self._database.alone(session, "audit")
+        last = session.execute(_LAST).first()
+        number, previous = (0, START) if last is None else last
+        for row in rows:
+            number += 1
+            row.number, row.previous, row.time = number, previous, now().isoformat(timespec="microseconds")
+            row.hash = previous = digest(row)
+        session.add_all(rows)
 
     def entries(self, after: int = 0, limit: int | None = None) -> Iterator[AuditRow]:
         """Entries in order, those after a number."""
@@ -78,6 +112,17 @@ class AuditLog:
                 return count, f"entry {row.number} was changed"
             previous, count = row.hash, row.number
         return count, None
+
+
+def _row(action: str, principal: Principal, request_id: str, details: dict[str, Any]) -> AuditRow:
+    """An entry that is not in the chain yet."""
+    return AuditRow(
+        action=action,
+        owner=principal.owner,
+        key_id=principal.key_id,
+        request_id=request_id,
+        details=json.dumps(details, ensure_ascii=True, sort_keys=True),
+    )
 
 
 def digest(row: AuditRow) -> str:

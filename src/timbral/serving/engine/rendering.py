@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -71,13 +71,14 @@ class Rendering:
         self.began = time.perf_counter()
         self.first_s: float | None = None
 
-    def start(self) -> None:
-        """Loads what is missing and reads the text. Raises TimbralError: it cannot be spoken."""
+    def start(self, reading: AbstractContextManager[None]) -> None:
+        """Loads what is missing and reads the text, in a context. Raises TimbralError: it cannot be spoken."""
         with self._lock:
             order = self._order
             synthesizer = self._resources.enter_context(self._pool.lease(order.model, order.voice))
             text = order.text if order.layout is None else order.layout
-            stream = synthesizer.stream(text, order.voice, order.language, order.config)
+            with reading:
+                stream = synthesizer.stream(text, order.voice, order.language, order.config)
             self._stream = self._resources.enter_context(stream)
             self._processors = [opened(stream.rate) for opened in self._opened]
             self._encoder = open_encoder(order.format, stream.rate)

@@ -6,9 +6,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 from timbral.serving.access.keys import Principal
@@ -23,6 +23,10 @@ T = TypeVar("T")
 
 _NICENESS = 10
 """Of the threads that speak."""
+_READING, _PATIENCE = 2, 0.1
+"""Texts that are read at once, since the interpreter runs one thread at a time and more of them would all be late; and seconds
+after which one is read all the same.
+"""
 
 
 def _give_way() -> None:
@@ -46,6 +50,7 @@ class Speaker:
     ) -> None:
         self.admission = Admission(config)
         self._config, self._pool, self._metrics, self._processors = config, pool, metrics, processors
+        self._reading = threading.Semaphore(_READING)
         # Beside those that speak, some that close what was given up.
         self._threads = ThreadPoolExecutor(config.streams + 4, "speak", _give_way)
 
@@ -68,8 +73,13 @@ class Speaker:
         async with self.admission.slot(principal.key_id, arrival, patient=patient):
             rendering = Rendering(order, self._pool, self._processors)
             active = ActiveSpeech(rendering, self._run, time.monotonic() + self._config.request_timeout_s)
+
+            def begin() -> None:
+                accepted()
+                rendering.start(self._turn_to_read())
+
             try:
-                await active.start(accepted)
+                await active.start(begin)
                 self._metrics.first_sound.observe(time.perf_counter() - began)
                 yield active
             finally:
@@ -77,6 +87,15 @@ class Speaker:
                 # Shielded: it frees threads and memory, also where the client has gone.
                 await asyncio.shield(self._run(rendering.close))
                 self._metrics.count_speech(rendering.report)
+
+    @contextmanager
+    def _turn_to_read(self) -> Iterator[None]:
+        mine = self._reading.acquire(timeout=_PATIENCE)
+        try:
+            yield
+        finally:
+            if mine:
+                self._reading.release()
 
     async def _run(self, function: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function)
@@ -100,12 +119,11 @@ class ActiveSpeech:
         self._run, self._deadline = run, deadline
         self._first: bytes | None = None
 
-    async def start(self, accepted: Callable[[], None]) -> None:
+    async def start(self, begin: Callable[[], None]) -> None:
         """Makes the first bytes."""
 
         def first() -> bytes | None:
-            accepted()
-            self.rendering.start()
+            begin()
             return self.rendering.step()
 
         self._first = await self._in_time(first)

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -278,12 +278,19 @@ def _row(principal: Principal, name: str, voice: Voice, ref_text: str, *, public
     )
 
 
+_NAMED = (
+    select(VoiceRow)
+    .where(or_(VoiceRow.id == bindparam("reference"), VoiceRow.name == bindparam("reference")))
+    .order_by(VoiceRow.created)
+)
+_VISIBLE = _NAMED.where(or_(VoiceRow.owner == bindparam("owner"), VoiceRow.public.is_(True)))
+"""Voices by id or name: all of them, and those that an owner sees. Made once, since every speech asks."""
+
+
 def _find(session: Session, principal: Principal, reference: str) -> VoiceRow | None:
     """A visible voice by id or name: of two with one name, the principal's own, else the older one."""
-    query = select(VoiceRow).where(or_(VoiceRow.id == reference, VoiceRow.name == reference))
-    if not principal.is_admin:
-        query = query.where(or_(VoiceRow.owner == principal.owner, VoiceRow.public.is_(True)))
-    found = session.scalars(query.order_by(VoiceRow.created)).all()
+    values = {"reference": reference, "owner": principal.owner}
+    found = session.scalars(_NAMED if principal.is_admin else _VISIBLE, values).all()
     own = [row for row in found if row.owner == principal.owner]
     return next(iter([*own, *found]), None)
 
