@@ -7,6 +7,7 @@ Properties are tested on the same examples in every run, so that a failure is du
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,15 @@ def mel_graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         for family in ("v3", "v4"):
             export.export_mel_vocoder(models.small_vocoder(family), root / family)
     return {"v3": root / "v3", "v4": root / "v4"}
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Networks are traced once in a run, whichever test exports them first."""
+    from tests.helpers.traced_once import kept_in, traced_once
+
+    with traced_once(kept_in(tmp_path_factory)):
+        yield
 
 
 @pytest.fixture(scope="session")

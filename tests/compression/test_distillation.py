@@ -17,6 +17,8 @@ from timbral.compression.distillation.token_merging import merge_tokens, merged_
 from timbral.errors import CompressionError  # noqa: E402
 from timbral.models import open_bundle, read_bundle  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("traced")
+
 FEW = DistillationSettings(
     size="micro",
     utterances=8,

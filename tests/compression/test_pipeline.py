@@ -14,6 +14,8 @@ from timbral.cli import main
 from timbral.models import read_bundle
 from timbral.models.package import unpack
 
+pytestmark = pytest.mark.usefixtures("traced")
+
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 

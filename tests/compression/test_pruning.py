@@ -23,6 +23,8 @@ from timbral.nets.source_filter import LatentNet, SourceFilterConfig, SourceFilt
 from timbral.training.networks import restore_semantic, restore_vits  # noqa: E402
 from timbral.training.semantic import SemanticExample, collate  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("traced")
+
 
 def spoken() -> list[SemanticExample]:
     chance = torch.Generator().manual_seed(0)

@@ -3,7 +3,6 @@
 import copy
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from torch import Tensor, nn
 from tests.helpers import import_files as files
 from tests.helpers.g2pw_model import VOCABULARY
 from tests.helpers.nets_weights import random_floats, relative_error
-from tests.helpers.traced_once import kept_in, traced_once
 from timbral.cli import main
 from timbral.conversion.components import read_components
 from timbral.conversion.importer import Sources
@@ -28,6 +26,8 @@ from timbral.nets.mel_acoustic import mel_places
 from timbral.nets.prior import PriorNetwork
 from timbral.nets.spectrogram import V3, V4, MelSpectrogram, denormalized, linear_spectrogram, normalized
 
+pytestmark = pytest.mark.usefixtures("traced")
+
 Captured = pytest.CaptureFixture[str]
 
 PHONES = torch.arange(9)[None] * 30
@@ -38,12 +38,6 @@ EXACT, HALF = 1e-3, 1e-2
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return files.write(tmp_path_factory.mktemp("checkpoints"))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with traced_once(kept_in(tmp_path_factory)):
-        yield
 
 
 class Model:

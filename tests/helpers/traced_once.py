@@ -17,7 +17,15 @@ import onnx
 import pytest
 from torch import Tensor, nn
 
-from timbral.conversion.export import acoustic, encoders, graph, mel_acoustic, semantic
+from timbral.conversion.export import (
+    acoustic,
+    encoders,
+    graph,
+    istft_vocoder,
+    mel_acoustic,
+    semantic,
+    source_filter,
+)
 
 
 def kept_in(factory: pytest.TempPathFactory) -> Path:
@@ -47,7 +55,7 @@ def traced_once(folder: Path) -> Iterator[None]:
         return onnx.load(path, "protobuf")
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (acoustic, encoders, mel_acoustic, semantic):
+        for module in (acoustic, encoders, istft_vocoder, mel_acoustic, semantic, source_filter):
             patch.setattr(module, "to_graph", to_graph)
         yield
 
@@ -62,7 +70,8 @@ def _digest(
         for setting, value in sorted(vars(module).items())
         if not setting.startswith("_") and setting != "training" and not isinstance(value, nn.Module)
     ]
-    source = function.func if isinstance(function, partial) else function
+    called = function.func if isinstance(function, partial) else function
+    source = called.forward if isinstance(called, nn.Module) else called
     bound = function.keywords | dict(enumerate(function.args)) if isinstance(function, partial) else {}
     described = (inspect.getsource(source), bound, repr(network), settings, signature)
     found = hashlib.sha256(repr(described).encode())

@@ -25,7 +25,10 @@ from tests.helpers.nets_weights import fill  # noqa: E402
 from timbral.conversion.export.source_filter import vocoder_graph  # noqa: E402
 from timbral.nets.source_filter import SourceFilterConfig, SourceFilterVocoder  # noqa: E402
 
-pytestmark = pytest.mark.skipif(not usable_variants(), reason="no kernel runs on this processor")
+pytestmark = [
+    pytest.mark.skipif(not usable_variants(), reason="no kernel runs on this processor"),
+    pytest.mark.usefixtures("traced"),
+]
 CPU = SessionOptions(device="cpu", threads=1)
 INPUTS = ("latent", "timbre", "f0", "phase", "noise", "residuals")
 Floats = NDArray[np.float32]

@@ -24,7 +24,10 @@ from tests.helpers.nets_weights import fill  # noqa: E402
 from timbral.conversion.export.source_filter import latent_graph  # noqa: E402
 from timbral.nets.source_filter import LatentNet, SourceFilterConfig  # noqa: E402
 
-pytestmark = pytest.mark.skipif(not usable_variants(), reason="no kernel runs on this processor")
+pytestmark = [
+    pytest.mark.skipif(not usable_variants(), reason="no kernel runs on this processor"),
+    pytest.mark.usefixtures("traced"),
+]
 CPU = SessionOptions(device="cpu", threads=1)
 TOKENS, TIMBRE, PHONES = 40, 417, 30
 Floats = NDArray[np.float32]

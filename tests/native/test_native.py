@@ -21,6 +21,8 @@ from timbral.models.weights import read_parameters
 from timbral.models.weights.graph_file import read_graph_file
 from timbral.native.binding import library, usable_variants
 
+pytestmark = pytest.mark.usefixtures("traced")
+
 torch = pytest.importorskip("torch")
 CPU = SessionOptions(device="cpu", threads=2)
 ROWS, CAPACITY = 9, 90

@@ -5,7 +5,7 @@ import json
 import shutil
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from tests.helpers import import_files
 from tests.helpers import official_bundles as bundles
 from tests.helpers.nets_weights import greedy, relative_error
 from tests.helpers.paths import DATA
-from tests.helpers.traced_once import kept_in, traced_once
 from timbral import Synthesizer, TimbralWarning, Voice
 from timbral.audio import read_reference
 from timbral.audio.joining import AFTER, FADE, Joiner
@@ -36,6 +35,8 @@ from timbral.nets.mel_acoustic import mel_places
 from timbral.nets.spectrogram import V3, V4, denormalized, linear_spectrogram, log_mel, normalized
 from timbral.text import Utterance, to_phones, to_utterances, with_mark
 from timbral.text.word_pieces import WordPieces
+
+pytestmark = pytest.mark.usefixtures("traced")
 
 ENGLISH, CHINESE = DATA / "english.flac", DATA / "chinese.flac"
 TRANSCRIPT = "美国并没有统一的全国高中联赛"
@@ -63,12 +64,6 @@ def voices(models: dict[str, Synthesizer]) -> dict[str, Voice]:
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return import_files.write(tmp_path_factory.mktemp("checkpoints"))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with traced_once(kept_in(tmp_path_factory)):
-        yield
 
 
 class Official:

@@ -1,6 +1,5 @@
 """8-bit convolutions on the small official vocoder: near the float sound, smaller, and honest about the bar."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 
 from tests.helpers.nets_weights import SMALL_ACOUSTIC, fill, golden_arrays
-from tests.helpers.traced_once import kept_in, traced_once
 from timbral.audio.measures import signal_to_noise
 from timbral.conversion.export.acoustic import WEIGHTS, Utterance, export_acoustic, vocoder_examples
 from timbral.conversion.export.calibration import quantize_convolutions
@@ -20,6 +18,8 @@ from timbral.inference.acoustic.vocoder_windows import vocode_in_rows, vocode_in
 from timbral.inference.sessions import Graph, SessionOptions
 from timbral.models.files import VOCODER
 from timbral.nets.acoustic import AcousticNetwork
+
+pytestmark = pytest.mark.usefixtures("traced")
 
 HOP = 80
 BAR = 30.0
@@ -32,12 +32,6 @@ def utterance(seed: int, tokens: int) -> Utterance:
         torch.randint(0, 732, (1, tokens), generator=rng),
         golden_arrays("s2_v2_small.npz")["ge"][:, :512, 0],
     )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with traced_once(kept_in(tmp_path_factory)):
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,8 @@ from timbral.inference.sessions import SessionOptions
 from timbral.models.files import SEMANTIC_PREFILL, SEMANTIC_STEP, variant
 from timbral.nets.semantic import BERT_CHANNELS, SemanticConfig, SemanticTransformer
 
+pytestmark = pytest.mark.usefixtures("traced")
+
 CONFIG = SemanticConfig(hidden=64, layers=2, heads=4, feed_forward=256)
 
 

@@ -21,6 +21,8 @@ from timbral.inference.sessions import Device, SessionOptions
 from timbral.models.files import SEMANTIC_PREFILL, SEMANTIC_STEP, variant
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
 
+pytestmark = pytest.mark.usefixtures("traced")
+
 ERROR: dict[Precision, float] = {"fp32": 0.0, "fp16": 0.002, "int8": 0.03, "int4": 0.2}
 """Largest relative error of the logits."""
 AGREEMENT: dict[Precision, float] = {"fp32": 1.0, "fp16": 0.95, "int8": 0.9, "int4": 0.5}

@@ -20,6 +20,8 @@ from timbral.inference.sessions import SessionOptions
 from timbral.models import SourceFilter, open_bundle
 from timbral.voices import DEFAULT, open_voice
 
+pytestmark = pytest.mark.usefixtures("traced")
+
 
 def shape(chunk_tokens: int = 16) -> SourceFilter:
     return graphs.source_filter(chunk_tokens)

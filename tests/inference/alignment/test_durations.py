@@ -12,6 +12,8 @@ from timbral.errors import BundleError
 from timbral.inference.alignment.durations import LONGEST_ONSET, LONGEST_PHONE, DurationPredictor, fit, halves
 from timbral.inference.sessions import Graph, SessionOptions
 
+pytestmark = pytest.mark.usefixtures("traced")
+
 OPTIONS = SessionOptions(device="cpu", threads=1)
 PAUSE = 99
 SENTENCE_ENDS = (48, 49)

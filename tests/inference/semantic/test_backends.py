@@ -15,6 +15,8 @@ from timbral.inference.semantic.onnx_backend import OnnxBackend
 from timbral.inference.semantic.sequence import TokenSequence
 from timbral.inference.sessions import SessionOptions
 
+pytestmark = pytest.mark.usefixtures("traced")
+
 torch = pytest.importorskip("torch")
 GREEDY = SamplingConfig(top_k=1)
 

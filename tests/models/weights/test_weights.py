@@ -3,7 +3,7 @@
 import tempfile
 import threading
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from safetensors.numpy import load_file, save_file
 
 import timbral
 from tests.helpers.nets_weights import SMALL_ACOUSTIC, fill
-from tests.helpers.traced_once import kept_in, traced_once
 from timbral.audio.measures import relative_error
 from timbral.conversion.export.acoustic import Utterance, export_acoustic
 from timbral.conversion.export.semantic import export_semantic
@@ -33,6 +32,8 @@ from timbral.nets.acoustic import AcousticNetwork
 from timbral.nets.normalization import fold_weight_norm
 from timbral.nets.semantic import SemanticConfig, SemanticTransformer
 from timbral.training.networks import restore_reference, restore_source_filter
+
+pytestmark = pytest.mark.usefixtures("traced")
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "int4")
 FORMS = {
@@ -52,12 +53,6 @@ def change(outputs: int, inputs: int, size: float, seed: int = 0) -> LowRank:
     rng = np.random.default_rng(seed)
     up = size * rng.standard_normal((outputs, 4))
     return LowRank(rng.standard_normal((4, inputs)).astype(np.float16), up.astype(np.float16))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with traced_once(kept_in(tmp_path_factory)):
-        yield
 
 
 @pytest.fixture(scope="module")
