@@ -153,12 +153,11 @@ class SemanticDecoder:
         An urgent one that waits for a slot gets it sooner when all go on.
         """
         slots = {id(sequence): slot for slot, sequence in enumerate(running)}
-        lacking = [(one, waiter.urgent) for waiter in self._waiters for one in waiter.lacking]
-        urgent = [id(one) in slots for one, pressing in lacking if pressing]
-        if not urgent or not all(urgent):
+        awaited = [id(one) for waiter in self._waiters for one in waiter.lacking]
+        urgent = [id(one) for waiter in self._waiters if waiter.urgent for one in waiter.lacking]
+        if not urgent or any(one not in slots for one in urgent):
             return dict(enumerate(running))
-        wanted = sorted(slots[id(one)] for one, _ in lacking if id(one) in slots)
-        return {slot: running[slot] for slot in wanted}
+        return {slot: running[slot] for slot in sorted(slots[one] for one in awaited if one in slots)}
 
     def _step(self, chosen: dict[int, TokenSequence]) -> None:
         if not chosen:

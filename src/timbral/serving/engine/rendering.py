@@ -72,7 +72,7 @@ class Rendering:
         self.first_s: float | None = None
 
     def start(self, reading: AbstractContextManager[None]) -> None:
-        """Loads what is missing and reads the text, in a context. Raises TimbralError: it cannot be spoken."""
+        """Loads what is missing, and reads the text inside `reading`. Raises TimbralError: it cannot be spoken."""
         with self._lock:
             order = self._order
             synthesizer = self._resources.enter_context(self._pool.lease(order.model, order.voice))
