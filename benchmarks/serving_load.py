@@ -40,10 +40,11 @@ class Answer:
 
 @dataclass
 class Server:
-    """`timbral serve` while the block runs, in an empty home."""
+    """`timbral serve` while the block runs, in an empty home. arguments: more of the command's."""
 
     home: Path
     settings: dict[str, Any] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
 
     def __enter__(self) -> "Server":
         self.home.mkdir(parents=True)
@@ -51,7 +52,17 @@ class Server:
         config.write_text(json.dumps({"pool": {"languages": ["en"]}, **self.settings}), encoding="utf-8")
         self._log = (self.home / "server.log").open("wb")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "timbral", "serve", "--port", "0", "--config", str(config)],
+            [
+                sys.executable,
+                "-m",
+                "timbral",
+                "serve",
+                "--port",
+                "0",
+                "--config",
+                str(config),
+                *self.arguments,
+            ],
             env={**os.environ, "TIMBRAL_HOME": str(self.home)},
             stdout=subprocess.PIPE,
             stderr=self._log,
