@@ -51,18 +51,9 @@ class Server:
         config = self.home / "serve.yaml"
         config.write_text(json.dumps({"pool": {"languages": ["en"]}, **self.settings}), encoding="utf-8")
         self._log = (self.home / "server.log").open("wb")
+        command = [sys.executable, "-m", "timbral", "serve", "--port", "0", "--config", str(config)]
         self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "timbral",
-                "serve",
-                "--port",
-                "0",
-                "--config",
-                str(config),
-                *self.arguments,
-            ],
+            [*command, *self.arguments],
             env={**os.environ, "TIMBRAL_HOME": str(self.home)},
             stdout=subprocess.PIPE,
             stderr=self._log,
